@@ -1,0 +1,73 @@
+"""boto3 clients with finite timeouts, and the translation of AWS's errors into ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+
+from app.errors import ConfigurationError, TransientError
+from app.settings import Settings
+
+_DENIED = {"AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException"}
+_MISSING = {"NoSuchBucket", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "NotFoundException"}
+
+
+Client = Any  # boto3 makes its clients at run time; they have no static type
+
+
+def client(service: str, settings: Settings, *, read_timeout_s: float = 20, attempts: int = 4, connections: int = 32) -> Client:
+    """Return a thread-safe client for ``service``; no call of it can hang for ever.
+
+    Args:
+        service: boto3's name: ``s3``, ``sqs``, ``sns``, ``ec2``.
+        settings: the region; the endpoint and the credentials come through boto3's own chain.
+        read_timeout_s: seconds to wait for an answer, above any long poll's own wait.
+        attempts: calls made at most, the first included.
+        connections: size of the connection pool; as many threads can call at once.
+    """
+    # A session of its own: boto3's default one is not safe to build clients from in several threads.
+    return boto3.session.Session().client(
+        service,
+        region_name=settings.region,
+        endpoint_url=settings.endpoint_url or None,
+        config=Config(
+            connect_timeout=5,
+            read_timeout=read_timeout_s,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            max_pool_connections=connections,
+            s3={"addressing_style": "path"} if settings.endpoint_url else None,
+        ),
+    )
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn boto3's errors into ours, prefixed with ``what`` was tried.
+
+    Raises:
+        ConfigurationError: the credentials, the bucket or the queue are wrong.
+        TransientError: anything else that AWS or the network answered.
+    """
+    try:
+        yield
+    except ClientError as err:
+        code = error_code(err)
+        if code in _DENIED:
+            raise ConfigurationError(f"{what}: AWS refused ({code}); check the credentials and their policy") from err
+        if code in _MISSING:
+            raise ConfigurationError(f"{what}: it does not exist ({code}); run `elastiq provision`") from err
+        raise TransientError(f"{what}: {code}") from err
+    except (NoCredentialsError, NoRegionError) as err:
+        raise ConfigurationError(f"{what}: {err}; set AWS's usual variables or use an instance role") from err
+    except BotoCoreError as err:
+        raise TransientError(f"{what}: {err}") from err
+
+
+def error_code(err: ClientError) -> str:
+    """Return AWS's error code, such as ``NoSuchKey``, or the HTTP status where there is none."""
+    return str(err.response.get("Error", {}).get("Code") or err.response["ResponseMetadata"].get("HTTPStatusCode", "?"))

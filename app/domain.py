@@ -1,0 +1,111 @@
+"""The vocabulary as frozen values: what the tiers say to each other. Pure: no clock, no network."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+BATCH_ID = re.compile(r"\d{8}T\d{9}Z-[0-9a-f]{8}")
+
+
+def new_batch_id(now: datetime, entropy: bytes) -> str:
+    """Return a batch id that sorts by time: ``20261124T101530123Z-9f2c01ab``.
+
+    Args:
+        now: the time of the upload, timezone-aware.
+        entropy: at least four random bytes, so that two uploads of one millisecond differ.
+    """
+    now = now.astimezone(UTC)
+    return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z-{entropy[:4].hex()}"
+
+
+def filename_of(key: str) -> str:
+    """Return the last part of an image's key."""
+    return key.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One label and how sure the model is of it, ``0 <= score <= 1``."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """What the model sees in one image; ``top5`` is best first and begins with ``label``."""
+
+    key: str
+    filename: str
+    label: str
+    score: float
+    top5: tuple[Prediction, ...]
+    model: str
+
+    @classmethod
+    def of(cls, key: str, top5: list[Prediction], model: str) -> Classification:
+        """Name the best of ``top5`` as the answer for the image ``key``."""
+        return cls(key, filename_of(key), top5[0].label, top5[0].score, tuple(top5), model)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form that the task returns and the API answers with."""
+        return {**asdict(self), "top5": [asdict(prediction) for prediction in self.top5]}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Classification:
+        """Read what `to_json` wrote."""
+        return cls(**{**data, "top5": tuple(Prediction(**prediction) for prediction in data["top5"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An image that will never have a label, and why, in words for its owner."""
+
+    key: str
+    filename: str
+    reason: str
+
+    @classmethod
+    def of(cls, key: str, reason: str) -> Failure:
+        """Give up on the image ``key``."""
+        return cls(key, filename_of(key), reason)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form that the API answers with."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """SQS's own three counts, approximate by their nature."""
+
+    visible: int
+    in_flight: int
+    delayed: int = 0
+
+    @property
+    def total(self) -> int:
+        """Return the number of images that have not finished."""
+        return self.visible + self.in_flight + self.delayed
+
+
+class InstanceState(StrEnum):
+    """An instance's life, in order."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DRAINING = "draining"
+    TERMINATED = "terminated"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One host of the app tier."""
+
+    id: str
+    state: InstanceState
+    launched_at: datetime

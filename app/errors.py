@@ -1,0 +1,35 @@
+"""Every error that Elastiq raises on purpose.
+
+    ElastiqError
+    ├── ConfigurationError    a setting, a bucket or a queue is wrong; a person must act
+    ├── PermanentError        this input can never work; trying again is useless
+    │   ├── InvalidImage      the bytes are not an image that we take
+    │   └── ImageNotFound     no such object in the input bucket
+    └── TransientError        the world is in the way; the same call may work later
+
+Only a `TransientError` is retried. `web` maps the tree to HTTP in one table.
+"""
+
+
+class ElastiqError(Exception):
+    """The root: catch it at an edge, never in the middle."""
+
+
+class ConfigurationError(ElastiqError):
+    """A setting, a credential, a bucket or a queue is wrong; the message says which and what to do."""
+
+
+class PermanentError(ElastiqError):
+    """This input can never work."""
+
+
+class InvalidImage(PermanentError):
+    """The bytes are not an image that we take; the message is the reason shown to the user."""
+
+
+class ImageNotFound(PermanentError):
+    """The input bucket has no object of this key."""
+
+
+class TransientError(ElastiqError):
+    """A service did not answer as it should; the same call may work later."""

@@ -1,0 +1,113 @@
+"""ministack as a child process, bound to loopback, with its data kept between runs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from urllib.error import URLError
+
+from app.errors import ConfigurationError, TransientError
+from app.local.process import stop, with_parent
+
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "elastiq", "AWS_SECRET_ACCESS_KEY": "embedded-cloud"}
+
+
+class EmbeddedCloud:
+    """An AWS of one's own on ``127.0.0.1``.
+
+    Args:
+        data_dir: where its queues and objects are kept; made if missing.
+        port: the port to listen on; 0 takes a free one.
+    """
+
+    def __init__(self, data_dir: Path, port: int = 0) -> None:
+        self._data_dir = data_dir.resolve()
+        self._port = port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint_url(self) -> str:
+        """Return the address that AWS_ENDPOINT_URL must have."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make any AWS client use this cloud."""
+        return {"AWS_ENDPOINT_URL": self.endpoint_url, **CREDENTIALS}
+
+    def start(self, timeout_s: float = 30) -> None:
+        """Start it, and return once it answers.
+
+        Raises:
+            ConfigurationError: ministack is not installed, or the port is taken.
+            TransientError: it did not answer in ``timeout_s`` seconds.
+        """
+        self._port = self._port or free_port()
+        if _listens(self._port):
+            raise ConfigurationError(f"port {self._port} is taken; set ELASTIQ_CLOUD_PORT to a free one, or 0")
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+        log = self._data_dir / "cloud.log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                with_parent([sys.executable, "-m", "ministack"]),
+                env={**os.environ, **self._ministack_environment()},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + timeout_s
+        while not self._answers():
+            if self._process.poll() is not None:
+                raise ConfigurationError(f"the embedded cloud ended at once (is `.[local]` installed?); see {log}")
+            if time.monotonic() > deadline:
+                self.stop()
+                raise TransientError(f"the embedded cloud did not answer in {timeout_s:.0f} s; see {log}")
+            time.sleep(0.05)
+
+    def stop(self, timeout_s: float = 15) -> None:
+        """End it, its data saved."""
+        if self._process is not None:
+            stop(self._process, timeout_s)
+            self._process = None
+
+    def alive(self) -> bool:
+        """Return whether its process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def _ministack_environment(self) -> dict[str, str]:
+        return {
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self._port),
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(self._data_dir / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(self._data_dir / "s3"),
+            "SERVICES": "sqs,s3,sns",
+            "LOG_LEVEL": "WARNING",
+            **CREDENTIALS,
+        }
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.endpoint_url}/_ministack/health", timeout=2):
+                return True
+        except (URLError, OSError):
+            return False
+
+
+def free_port() -> int:
+    """Return a port of loopback that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,101 @@
+"""Every setting, read once from the environment into one frozen value.
+
+A field's metadata names its variable and says what it is for; docs/settings.md is held to this list by a test.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from app.errors import ConfigurationError
+
+
+def _setting(variable: str, default: Any, help: str, **bounds: float) -> Any:
+    return field(default=default, metadata={"variable": variable, "help": help, **bounds})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the tiers need to know. Build it with `Settings.from_environment`."""
+
+    # AWS
+    region: str = _setting("AWS_REGION", "us-east-1", "The AWS region; AWS_DEFAULT_REGION counts too.")
+    endpoint_url: str = _setting("AWS_ENDPOINT_URL", "", "Where AWS is, when it is not AWS: the embedded cloud's address.")
+    input_bucket: str = _setting("ELASTIQ_INPUT_BUCKET", "elastiq-input", "The bucket that holds the images.")
+    output_bucket: str = _setting("ELASTIQ_OUTPUT_BUCKET", "elastiq-output", "The bucket that holds the results.")
+    queue: str = _setting("ELASTIQ_QUEUE", "elastiq-tasks", "The task queue's name; its dead-letter queue is this and `-dead`.")
+    # Web
+    host: str = _setting("ELASTIQ_HOST", "127.0.0.1", "The address that the web tier binds to; loopback unless told otherwise.")
+    port: int = _setting("ELASTIQ_PORT", 8000, "The web tier's port; 0 takes a free one.", low=0, high=65535)
+    web_threads: int = _setting("ELASTIQ_WEB_THREADS", 256, "Requests that one web process serves at once; a page that is open holds one.", low=8, high=4096)
+    max_file_bytes: int = _setting("ELASTIQ_MAX_FILE_BYTES", 20_000_000, "The largest image file taken, in bytes.", low=1)
+    max_pixels: int = _setting("ELASTIQ_MAX_PIXELS", 100_000_000, "The largest image taken, in pixels, read from its header.", low=1)
+    # Workers
+    model: str = _setting("ELASTIQ_MODEL", "efficientnet_lite0", "The classifier: `efficientnet_lite0`, or a torchvision classifier by name.")
+    weights: str = _setting("ELASTIQ_WEIGHTS", "", "A file with the model's weights (a state dict), instead of its published ones.")
+    labels: str = _setting("ELASTIQ_LABELS", "", "A JSON list of class names, instead of the model's own.")
+    model_dir: str = _setting("ELASTIQ_MODEL_DIR", "", "Where built models are kept; `models` in the data directory unless told.")
+    concurrency: int = _setting("ELASTIQ_CONCURRENCY", 8, "Images that one worker has in hand at once.", low=1, high=256)
+    idle_s: float = _setting("ELASTIQ_IDLE_SECONDS", 30.0, "Seconds without work after which a worker leaves; 0 means never.", low=0)
+    # Autoscaler
+    policy: str = _setting("ELASTIQ_POLICY", "seed", "How many instances: `seed` is one per outstanding image.")
+    max_instances: int = _setting("ELASTIQ_MAX_INSTANCES", 19, "The fleet's ceiling; `elastiq up` takes the number of cores unless told.", low=1, high=1000)
+    observe_s: float = _setting("ELASTIQ_OBSERVE_SECONDS", 2.0, "Seconds between two looks at the queue.", low=0.1)
+    launch_template: str = _setting("ELASTIQ_LAUNCH_TEMPLATE", "", "EC2: the launch template that instances are started from.")
+    subnets: str = _setting("ELASTIQ_SUBNETS", "", "EC2: subnets to launch in, comma-separated, tried in order.")
+    fleet_name: str = _setting("ELASTIQ_FLEET", "elastiq", "EC2: the tag by which this fleet's instances are known.")
+    # One machine
+    data_dir: str = _setting("ELASTIQ_DATA_DIR", ".elastiq", "Where `elastiq up` keeps the embedded cloud, logs and models.")
+    cloud_port: int = _setting("ELASTIQ_CLOUD_PORT", 0, "The embedded cloud's port; 0 takes a free one.", low=0, high=65535)
+    log_format: str = _setting("ELASTIQ_LOG_FORMAT", "auto", "`json`, `text`, or `auto`: text at a terminal, JSON elsewhere.")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read every setting that ``environment`` has.
+
+        Raises:
+            ConfigurationError: a value does not parse or is out of bounds; the message names the variable.
+        """
+        found = {f.name: _parse(f, environment[f.metadata["variable"]]) for f in fields(cls) if environment.get(f.metadata["variable"])}
+        if "region" not in found and environment.get("AWS_DEFAULT_REGION"):
+            found["region"] = environment["AWS_DEFAULT_REGION"]
+        return cls(**found)
+
+    @property
+    def dead_letter_queue(self) -> str:
+        """Return the name of the queue that takes what failed five times."""
+        return f"{self.queue}-dead"
+
+    @property
+    def models(self) -> Path:
+        """Return the folder of built models."""
+        return Path(self.model_dir) if self.model_dir else Path(self.data_dir) / "models"
+
+
+@cache
+def settings() -> Settings:
+    """Return this process's settings, read from the environment at the first call."""
+    return Settings.from_environment(os.environ)
+
+
+def _parse(f: Field[Any], text: str) -> Any:
+    assert f.default is not MISSING
+    kind = type(f.default)
+    try:
+        value = kind(text)
+    except ValueError:
+        raise ConfigurationError(f"{f.metadata['variable']}={text!r} is not {_KIND[kind]}") from None
+    low, high = f.metadata.get("low"), f.metadata.get("high")
+    if low is not None and not value >= low:
+        raise ConfigurationError(f"{f.metadata['variable']}={text!r} must be at least {low}")
+    if high is not None and not value <= high:
+        raise ConfigurationError(f"{f.metadata['variable']}={text!r} must be at most {high}")
+    return value
+
+
+_KIND = {int: "a whole number", float: "a number", str: "text"}

@@ -1,0 +1,48 @@
+"""The Celery application: what every tier submits through and every worker runs. It imports no engine."""
+
+from __future__ import annotations
+
+from celery import Celery
+
+from app.settings import Settings, settings
+from app.sqs import bulk
+
+CLASSIFY = "tasks.classify"
+
+
+def make_app(config: Settings) -> Celery:
+    """Return the application that ``config`` describes; it connects at first use."""
+    app = Celery("elastiq", include=["tasks.classify"], backend="tasks.backend:OutputBucketBackend")
+    app.conf.update(
+        broker_url="sqs://",
+        broker_transport="app.sqs:Transport",
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "region": config.region,
+            "visibility_timeout": 30,
+            "wait_time_seconds": 20,
+        },
+        task_default_queue=config.queue,
+        task_serializer="json",
+        result_serializer="json",
+        event_serializer="json",
+        accept_content=["json"],
+        # A message is deleted once its result is stored, so a worker's death loses nothing.
+        task_acks_late=True,
+        task_acks_on_failure_or_timeout=True,
+        task_reject_on_worker_lost=True,
+        task_track_started=False,
+        worker_prefetch_multiplier=2,
+        worker_concurrency=config.concurrency,
+        worker_pool="threads",
+        worker_hijack_root_logger=False,
+        worker_send_task_events=True,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        result_expires=24 * 3600,
+    )
+    return app
+
+
+app = make_app(settings())
+
+__all__ = ["CLASSIFY", "app", "bulk", "make_app"]

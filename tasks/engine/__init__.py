@@ -1,0 +1,1 @@
+"""The engine: a compiled model with its preprocessing and labels."""
