@@ -1,0 +1,100 @@
+"""The `elastiq` command. The one module that may see every tier; it imports a tier only to run it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from app import logs
+from app.errors import ElastiqError
+from app.settings import settings
+
+
+class _Command(click.Group):
+    """A group whose commands end with one clear line, not a traceback, on an error that we foresaw."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ElastiqError as err:
+            click.echo(f"elastiq: {err}", err=True)
+            sys.exit(2)
+
+
+@click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Classify images on AWS, at whatever rate they arrive."""
+    logs.configure(settings().log_format)
+
+
+@main.command()
+def up() -> None:
+    """Run everything on this machine: embedded cloud, web, autoscaler, and workers as needed."""
+    from app.local.stack import up
+
+    sys.exit(up(settings()))
+
+
+@main.command()
+def web() -> None:
+    """Run the web tier: the page and the HTTP API."""
+    from web.server import serve
+
+    serve(settings())
+
+
+@main.command()
+def worker() -> None:
+    """Run one worker; it leaves by itself after ELASTIQ_IDLE_SECONDS without work."""
+    # The same as `celery -A tasks worker`, in this process, so that its exit status is the worker's.
+    from tasks.lifecycle import run_worker
+
+    sys.exit(run_worker(settings()))
+
+
+@main.command()
+def autoscaler() -> None:
+    """Run the autoscaler: it reads the queue's depth and starts instances."""
+    from autoscaler.loop import run
+
+    run(settings())
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead of (filename, label).")
+@click.option("--url", help="The web tier's address.  [default: the one of ELASTIQ_HOST and ELASTIQ_PORT]")
+def classify(paths: tuple[Path, ...], as_json: bool, url: str | None) -> None:
+    """Classify image files, or all in a folder, through a running web tier.
+
+    Exit status: 0 when every image got a label, 1 when any failed, 2 when it could not be done.
+    """
+    from web.client import classify
+
+    sys.exit(classify(paths, url or f"http://{settings().host}:{settings().port}", as_json=as_json))
+
+
+@main.command()
+def provision() -> None:
+    """Make the buckets and queues in the account that the environment names; running it again changes nothing."""
+    from app.provision import provision
+
+    for line in provision(settings()):
+        click.echo(line)
+
+
+@main.command()
+def env() -> None:
+    """Print the variables with which other programs use the running embedded cloud: eval "$(elastiq env)"."""
+    from app.local.stack import read_environment
+
+    for name, value in read_environment(Path(settings().data_dir)).items():
+        click.echo(f"export {name}={value}")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    main()
