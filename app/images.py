@@ -1,0 +1,114 @@
+"""What counts as an image, decided by content from the header alone: no name is believed and no pixel is decoded.
+
+The web tier asks at the door; the engine asks again and decodes.
+"""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+from app.errors import InvalidImage
+
+# The formats that we take, by Pillow's names. MPO is a JPEG with more pictures behind the first; the first is taken.
+CONTENT_TYPES = {
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "GIF": "image/gif",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+}
+FORMATS = tuple(name for name in CONTENT_TYPES if name != "MPO")
+TAKEN = "JPEG, PNG, WebP, GIF, BMP or TIFF"
+
+# Beginnings of what people hand in by mistake, to name it to them.
+_OTHERS = {
+    b"ftyphei": "a HEIC photograph",
+    b"ftypmif1": "a HEIC photograph",
+    b"ftypavif": "an AVIF image",
+    b"%PDF": "a PDF document",
+    b"<svg": "an SVG drawing",
+    b"<!doctype": "a web page",
+    b"<html": "a web page",
+    b"PK\x03\x04": "a ZIP archive",
+}
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
+
+# `check` holds every image to a limit of the caller's, which may be above or below Pillow's own warning and error.
+Image.MAX_IMAGE_PIXELS = None
+# What Pillow says of a strange file is said by InvalidImage, or does not matter.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageType:
+    """What a header says: the MIME type, and the size in pixels as stored, before EXIF orientation."""
+
+    content_type: str
+    width: int
+    height: int
+
+
+def check(stream: BinaryIO, *, max_pixels: int) -> ImageType:
+    """Return what kind of image ``stream`` holds, and leave the stream rewound.
+
+    Args:
+        stream: the whole file, seekable.
+        max_pixels: the largest width times height taken.
+
+    Raises:
+        InvalidImage: empty, not an image that we take, a damaged header, or too many pixels.
+    """
+    try:
+        with open_header(stream, max_pixels=max_pixels) as image:
+            return ImageType(CONTENT_TYPES[str(image.format)], *image.size)
+    finally:
+        stream.seek(0)
+
+
+def open_header(stream: BinaryIO, *, max_pixels: int) -> Image.Image:
+    """Return the image with its header read and nothing decoded.
+
+    Raises:
+        InvalidImage: as `check` does.
+    """
+    stream.seek(0)
+    if not (start := stream.read(512)):
+        raise InvalidImage("the file is empty")
+    stream.seek(0)
+    try:
+        image = Image.open(stream, formats=FORMATS)
+    except UnidentifiedImageError:
+        raise InvalidImage(_unknown(start)) from None
+    except (OSError, SyntaxError, ValueError, OverflowError, EOFError, LookupError, struct.error, MemoryError) as err:
+        raise InvalidImage(f"the image's header is damaged ({err})") from err
+    if (pixels := _pixels(image)) > max_pixels:
+        size = f"{_mega(pixels)} megapixels ({image.width} x {image.height})"
+        raise InvalidImage(f"the image has {size}; at most {_mega(max_pixels)} are taken")
+    return image
+
+
+def _pixels(image: Image.Image) -> int:
+    """Return the pixels that decoding would make: the canvas, or a TIFF's tile where it is larger."""
+    tags = getattr(image, "tag_v2", {})
+    tile = tags.get(_TILE_WIDTH, 0), tags.get(_TILE_LENGTH, 0)
+    return max(image.width * image.height, tile[0] * tile[1] if all(isinstance(side, int) for side in tile) else 0)
+
+
+def _unknown(start: bytes) -> str:
+    for mark, what in _OTHERS.items():
+        if mark in start[:64].lower() or mark in start[:64]:
+            return f"this is {what}; convert it to {TAKEN}"
+    if any(accept(start[:16]) is True for format in FORMATS if (accept := Image.OPEN[format][1])):
+        return "the image's header is damaged or cut short"
+    return f"this is not an image; {TAKEN} is taken"
+
+
+def _mega(pixels: int) -> str:
+    return f"{pixels / 1e6:.4g}"
