@@ -5,44 +5,78 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    InvalidConfigError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
 
 from app.errors import ConfigurationError, TransientError
 from app.settings import Settings
 
-_DENIED = {"AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException"}
+# One refusal has another name in each service, and only a number where a HEAD request has no body.
+_DENIED = {
+    "403",
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "AuthorizationError",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "MissingAuthenticationToken",
+    "SignatureDoesNotMatch",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+}
+_ELSEWHERE = {"301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
 _MISSING = {"NoSuchBucket", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "NotFoundException"}
-
+_CREDENTIALS = (InvalidConfigError, NoCredentialsError, NoRegionError, PartialCredentialsError, ProfileNotFound)
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 Client = Any  # boto3 makes its clients at run time; they have no static type
 
 
-def client(service: str, settings: Settings, *, read_timeout_s: float = 20, attempts: int = 4, connections: int = 32) -> Client:
+def client(
+    service: str, settings: Settings, *, read_timeout_s: float = 20, attempts: int = 4, connections: int = 32
+) -> Client:
     """Return a thread-safe client for ``service``; no call of it can hang for ever.
 
     Args:
         service: boto3's name: ``s3``, ``sqs``, ``sns``, ``ec2``.
-        settings: the region; the endpoint and the credentials come through boto3's own chain.
+        settings: the region and the endpoint; the credentials come through boto3's own chain.
         read_timeout_s: seconds to wait for an answer, above any long poll's own wait.
         attempts: calls made at most, the first included.
         connections: size of the connection pool; as many threads can call at once.
+
+    Raises:
+        ConfigurationError: the region's name or AWS's own configuration files make no sense.
     """
-    # A session of its own: boto3's default one is not safe to build clients from in several threads.
-    return boto3.session.Session().client(
-        service,
-        region_name=settings.region,
-        endpoint_url=settings.endpoint_url or None,
-        config=Config(
-            connect_timeout=5,
-            read_timeout=read_timeout_s,
-            retries={"mode": "standard", "total_max_attempts": attempts},
-            max_pool_connections=connections,
-            s3={"addressing_style": "path"} if settings.endpoint_url else None,
-        ),
+    config = Config(
+        connect_timeout=5,
+        read_timeout=read_timeout_s,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=connections,
+        s3={"addressing_style": "path"} if settings.endpoint_url else None,
+        # A proxy that the environment names for the Internet cannot reach this machine's loopback.
+        proxies={} if urlsplit(settings.endpoint_url).hostname in _LOOPBACK else None,
     )
+    try:
+        # A session of its own: boto3's default one is not safe to build clients from in several threads.
+        session: Any = boto3.session.Session()
+        return session.client(
+            service, region_name=settings.region, endpoint_url=settings.endpoint_url or None, config=config
+        )
+    except (BotoCoreError, ValueError) as err:
+        raise ConfigurationError(f"AWS's {service} cannot be used: {err}; check AWS's usual variables") from err
 
 
 @contextmanager
@@ -50,7 +84,7 @@ def translated(what: str) -> Iterator[None]:
     """Turn boto3's errors into ours, prefixed with ``what`` was tried.
 
     Raises:
-        ConfigurationError: the credentials, the bucket or the queue are wrong.
+        ConfigurationError: the credentials, the region, the bucket or the queue are wrong.
         TransientError: anything else that AWS or the network answered.
     """
     try:
@@ -59,11 +93,16 @@ def translated(what: str) -> Iterator[None]:
         code = error_code(err)
         if code in _DENIED:
             raise ConfigurationError(f"{what}: AWS refused ({code}); check the credentials and their policy") from err
+        if code in _ELSEWHERE:
+            raise ConfigurationError(f"{what}: it is in another region ({code}); set AWS_REGION to that") from err
         if code in _MISSING:
             raise ConfigurationError(f"{what}: it does not exist ({code}); run `elastiq provision`") from err
-        raise TransientError(f"{what}: {code}") from err
-    except (NoCredentialsError, NoRegionError) as err:
-        raise ConfigurationError(f"{what}: {err}; set AWS's usual variables or use an instance role") from err
+        raise TransientError(f"{what}: {code}: {err.response.get('Error', {}).get('Message', '')}") from err
+    except _CREDENTIALS as err:
+        raise ConfigurationError(
+            f"{what}: {err}; set AWS's usual variables or use an instance role; "
+            'for the embedded cloud: eval "$(elastiq env)"'
+        ) from err
     except BotoCoreError as err:
         raise TransientError(f"{what}: {err}") from err
 

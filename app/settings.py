@@ -6,6 +6,7 @@ A field's metadata names its variable and says what it is for; docs/settings.md 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
@@ -14,8 +15,18 @@ from typing import Any
 
 from app.errors import ConfigurationError
 
+# A text's allowed form, and how to say it: `(pattern, words)`.
+_BUCKET = (
+    r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+    "3 to 63 of a-z, 0-9, '-' and '.', beginning and ending with one of a-z, 0-9",
+)
+_QUEUE = (r"[A-Za-z0-9_-]{1,75}", "1 to 75 of A-Z, a-z, 0-9, '-' and '_'")
+_REGION = (r"[a-z0-9-]{1,63}", "a region's name, such as eu-central-1")
+_URL = (r"https?://[^\s/?#]+/?", "an address such as http://127.0.0.1:4566")
+_LOG_FORMAT = (r"auto|json|text", "auto, json or text")
 
-def _setting(variable: str, default: Any, help: str, **bounds: float) -> Any:
+
+def _setting(variable: str, default: Any, help: str, **bounds: Any) -> Any:
     return field(default=default, metadata={"variable": variable, "help": help, **bounds})
 
 
@@ -24,35 +35,84 @@ class Settings:
     """What the tiers need to know. Build it with `Settings.from_environment`."""
 
     # AWS
-    region: str = _setting("AWS_REGION", "us-east-1", "The AWS region; AWS_DEFAULT_REGION counts too.")
-    endpoint_url: str = _setting("AWS_ENDPOINT_URL", "", "Where AWS is, when it is not AWS: the embedded cloud's address.")
-    input_bucket: str = _setting("ELASTIQ_INPUT_BUCKET", "elastiq-input", "The bucket that holds the images.")
-    output_bucket: str = _setting("ELASTIQ_OUTPUT_BUCKET", "elastiq-output", "The bucket that holds the results.")
-    queue: str = _setting("ELASTIQ_QUEUE", "elastiq-tasks", "The task queue's name; its dead-letter queue is this and `-dead`.")
+    region: str = _setting("AWS_REGION", "us-east-1", "The AWS region; AWS_DEFAULT_REGION counts too.", form=_REGION)
+    endpoint_url: str = _setting(
+        "AWS_ENDPOINT_URL", "", "Where AWS is, when it is not AWS: the embedded cloud's address.", form=_URL
+    )
+    input_bucket: str = _setting(
+        "ELASTIQ_INPUT_BUCKET", "elastiq-input", "The bucket that holds the images.", form=_BUCKET
+    )
+    output_bucket: str = _setting(
+        "ELASTIQ_OUTPUT_BUCKET", "elastiq-output", "The bucket that holds the results.", form=_BUCKET
+    )
+    queue: str = _setting(
+        "ELASTIQ_QUEUE",
+        "elastiq-tasks",
+        "The task queue's name; its dead-letter queue is this and `-dead`.",
+        form=_QUEUE,
+    )
     # Web
-    host: str = _setting("ELASTIQ_HOST", "127.0.0.1", "The address that the web tier binds to; loopback unless told otherwise.")
+    host: str = _setting(
+        "ELASTIQ_HOST", "127.0.0.1", "The address that the web tier binds to; loopback unless told otherwise."
+    )
     port: int = _setting("ELASTIQ_PORT", 8000, "The web tier's port; 0 takes a free one.", low=0, high=65535)
-    web_threads: int = _setting("ELASTIQ_WEB_THREADS", 256, "Requests that one web process serves at once; a page that is open holds one.", low=8, high=4096)
-    max_file_bytes: int = _setting("ELASTIQ_MAX_FILE_BYTES", 20_000_000, "The largest image file taken, in bytes.", low=1)
-    max_pixels: int = _setting("ELASTIQ_MAX_PIXELS", 100_000_000, "The largest image taken, in pixels, read from its header.", low=1)
+    web_threads: int = _setting(
+        "ELASTIQ_WEB_THREADS",
+        256,
+        "Requests that one web process serves at once; a page that is open holds one.",
+        low=8,
+        high=4096,
+    )
+    max_file_bytes: int = _setting(
+        "ELASTIQ_MAX_FILE_BYTES", 20_000_000, "The largest image file taken, in bytes.", low=1
+    )
+    max_pixels: int = _setting(
+        "ELASTIQ_MAX_PIXELS", 100_000_000, "The largest image taken, in pixels, read from its header.", low=1
+    )
     # Workers
-    model: str = _setting("ELASTIQ_MODEL", "efficientnet_lite0", "The classifier: `efficientnet_lite0`, or a torchvision classifier by name.")
-    weights: str = _setting("ELASTIQ_WEIGHTS", "", "A file with the model's weights (a state dict), instead of its published ones.")
+    model: str = _setting(
+        "ELASTIQ_MODEL",
+        "efficientnet_lite0",
+        "The classifier: `efficientnet_lite0`, or a torchvision classifier by name.",
+    )
+    weights: str = _setting(
+        "ELASTIQ_WEIGHTS", "", "A file with the model's weights (a state dict), instead of its published ones."
+    )
     labels: str = _setting("ELASTIQ_LABELS", "", "A JSON list of class names, instead of the model's own.")
-    model_dir: str = _setting("ELASTIQ_MODEL_DIR", "", "Where built models are kept; `models` in the data directory unless told.")
-    concurrency: int = _setting("ELASTIQ_CONCURRENCY", 8, "Images that one worker has in hand at once.", low=1, high=256)
-    idle_s: float = _setting("ELASTIQ_IDLE_SECONDS", 30.0, "Seconds without work after which a worker leaves; 0 means never.", low=0)
+    model_dir: str = _setting(
+        "ELASTIQ_MODEL_DIR", "", "Where built models are kept; `models` in the data directory unless told."
+    )
+    concurrency: int = _setting(
+        "ELASTIQ_CONCURRENCY", 8, "Images that one worker has in hand at once.", low=1, high=256
+    )
+    idle_s: float = _setting(
+        "ELASTIQ_IDLE_SECONDS", 30.0, "Seconds without work after which a worker leaves; 0 means never.", low=0
+    )
     # Autoscaler
     policy: str = _setting("ELASTIQ_POLICY", "seed", "How many instances: `seed` is one per outstanding image.")
-    max_instances: int = _setting("ELASTIQ_MAX_INSTANCES", 19, "The fleet's ceiling; `elastiq up` takes the number of cores unless told.", low=1, high=1000)
+    max_instances: int = _setting(
+        "ELASTIQ_MAX_INSTANCES",
+        19,
+        "The fleet's ceiling; `elastiq up` takes the number of cores unless told.",
+        low=1,
+        high=1000,
+    )
     observe_s: float = _setting("ELASTIQ_OBSERVE_SECONDS", 2.0, "Seconds between two looks at the queue.", low=0.1)
-    launch_template: str = _setting("ELASTIQ_LAUNCH_TEMPLATE", "", "EC2: the launch template that instances are started from.")
+    launch_template: str = _setting(
+        "ELASTIQ_LAUNCH_TEMPLATE", "", "EC2: the launch template that instances are started from."
+    )
     subnets: str = _setting("ELASTIQ_SUBNETS", "", "EC2: subnets to launch in, comma-separated, tried in order.")
     fleet_name: str = _setting("ELASTIQ_FLEET", "elastiq", "EC2: the tag by which this fleet's instances are known.")
     # One machine
-    data_dir: str = _setting("ELASTIQ_DATA_DIR", ".elastiq", "Where `elastiq up` keeps the embedded cloud, logs and models.")
-    cloud_port: int = _setting("ELASTIQ_CLOUD_PORT", 0, "The embedded cloud's port; 0 takes a free one.", low=0, high=65535)
-    log_format: str = _setting("ELASTIQ_LOG_FORMAT", "auto", "`json`, `text`, or `auto`: text at a terminal, JSON elsewhere.")
+    data_dir: str = _setting(
+        "ELASTIQ_DATA_DIR", ".elastiq", "Where `elastiq up` keeps the embedded cloud, logs and models."
+    )
+    cloud_port: int = _setting(
+        "ELASTIQ_CLOUD_PORT", 0, "The embedded cloud's port; 0 takes a free one.", low=0, high=65535
+    )
+    log_format: str = _setting(
+        "ELASTIQ_LOG_FORMAT", "auto", "`json`, `text`, or `auto`: text at a terminal, JSON elsewhere.", form=_LOG_FORMAT
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -61,10 +121,17 @@ class Settings:
         Raises:
             ConfigurationError: a value does not parse or is out of bounds; the message names the variable.
         """
-        found = {f.name: _parse(f, environment[f.metadata["variable"]]) for f in fields(cls) if environment.get(f.metadata["variable"])}
-        if "region" not in found and environment.get("AWS_DEFAULT_REGION"):
-            found["region"] = environment["AWS_DEFAULT_REGION"]
-        return cls(**found)
+        region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION", "")
+        environment = {**environment, "AWS_REGION": region}
+        found = {
+            f.name: _parse(f, environment[f.metadata["variable"]])
+            for f in fields(cls)
+            if environment.get(f.metadata["variable"])
+        }
+        settings = cls(**found)
+        if settings.input_bucket == settings.output_bucket:
+            raise ConfigurationError("ELASTIQ_INPUT_BUCKET and ELASTIQ_OUTPUT_BUCKET must be two buckets")
+        return settings
 
     @property
     def dead_letter_queue(self) -> str:
@@ -90,6 +157,9 @@ def _parse(f: Field[Any], text: str) -> Any:
         value = kind(text)
     except ValueError:
         raise ConfigurationError(f"{f.metadata['variable']}={text!r} is not {_KIND[kind]}") from None
+    form = f.metadata.get("form")
+    if form and not re.fullmatch(form[0], text):
+        raise ConfigurationError(f"{f.metadata['variable']}={text!r} must be {form[1]}")
     low, high = f.metadata.get("low"), f.metadata.get("high")
     if low is not None and not value >= low:
         raise ConfigurationError(f"{f.metadata['variable']}={text!r} must be at least {low}")
