@@ -4,6 +4,8 @@
     ├── ConfigurationError    a setting, a bucket or a queue is wrong; a person must act
     ├── PermanentError        this input can never work; trying again is useless
     │   ├── InvalidImage      the bytes are not an image that we take
+    │   ├── InvalidKey        no image can have this key
+    │   ├── ImageExists       the input bucket has another image of this key
     │   └── ImageNotFound     no such object in the input bucket
     └── TransientError        the world is in the way; the same call may work later
 
@@ -25,6 +27,14 @@ class PermanentError(ElastiqError):
 
 class InvalidImage(PermanentError):
     """The bytes are not an image that we take; the message is the reason shown to the user."""
+
+
+class InvalidKey(PermanentError):
+    """No object can have this key, or its result would be taken for another's."""
+
+
+class ImageExists(PermanentError):
+    """The input bucket already has another image of this key."""
 
 
 class ImageNotFound(PermanentError):
