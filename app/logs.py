@@ -24,7 +24,8 @@ def configure(log_format: str, stream: TextIO = sys.stderr) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     render: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        # A field's text is shown quoted, so that a file's name cannot forge a line or steer the terminal.
+        [structlog.dev.ConsoleRenderer(colors=stream.isatty(), repr_native_str=True)]
         if text
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
