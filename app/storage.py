@@ -21,6 +21,8 @@ RESULT, FAILURE = ".txt", ".error.txt"
 MAX_KEY_BYTES = 1024 - len(FAILURE)
 # S3 takes 2 KB of user metadata in all; the rest is for the header's own name.
 _METADATA_BYTES = 1900
+# The number alone, where the key has a character that the answer's XML cannot bear.
+_NO_KEY = {"NoSuchKey", "404"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Storage:
                         raise InvalidImage(f"the file has more than {self._max_file_bytes:,} bytes")
                     return bytes(body.read())
             except ClientError as err:
-                if aws.error_code(err) == "NoSuchKey":
+                if aws.error_code(err) in _NO_KEY:
                     raise ImageNotFound(f"there is no image {key!r} in bucket {self._input!r}") from err
                 raise
 
@@ -106,7 +108,11 @@ class Storage:
 
     def outcome(self, key: str) -> Classification | Failure | None:
         """Return what became of the image ``key``; None while nothing has."""
-        return self._read(key + RESULT) or self._read(key + FAILURE)
+        for name in (key + RESULT, key + FAILURE):
+            found = self._read(name)
+            if found and found.key == key:
+                return found
+        return None
 
     def outcomes(self, batch: str) -> Iterator[str]:
         """Yield the names of the result objects of ``batch``: each a key with `RESULT` or `FAILURE` behind it."""
@@ -125,7 +131,7 @@ class Storage:
                 answer = self._s3.get_object(Bucket=self._output, Key=name)
                 text = answer["Body"].read().decode(errors="replace")
             except ClientError as err:
-                if aws.error_code(err) == "NoSuchKey":
+                if aws.error_code(err) in _NO_KEY:
                     return None
                 raise
         if name.endswith(FAILURE):

@@ -1,0 +1,236 @@
+"""The contract of `app.storage.Storage`: what goes in comes out, under any key and label."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+
+import pytest
+
+from app import aws
+from app.domain import Classification, Failure, Prediction
+from app.errors import (
+    ConfigurationError,
+    ImageExists,
+    ImageNotFound,
+    InvalidImage,
+    InvalidKey,
+    PermanentError,
+    TransientError,
+)
+from app.local.cloud import free_port
+from app.settings import Settings
+from app.storage import MAX_KEY_BYTES, Storage
+
+BATCH = "20261124T101530123Z-9f2c01ab"
+HOSTILE_KEYS = [
+    f'{BATCH}/../../x"><script>.jpg',
+    f"{BATCH}/..",
+    f"{BATCH}/./a//b.png",
+    f"{BATCH}/a.png/../../../etc/passwd",
+    "../../outside.png",
+    "/absolute.png",
+    f"{BATCH}/trailing/",
+    f"{BATCH}/%2e%2e%2fescaped.png",
+    f"{BATCH}/a+b?c=d&e#f;g.png",
+    f"{BATCH}/new\nline\r\ttab\x00nul.png",
+    f"{BATCH}/猫 ünïcödé 😀.png",
+    f"{BATCH}/{'y' * 500}.png",
+    "k" * MAX_KEY_BYTES,
+]
+
+
+@pytest.fixture
+def storage(config: Settings) -> Storage:
+    return Storage(config)
+
+
+def classification(key: str, *labels: str) -> Classification:
+    top5 = [Prediction(label, 0.9123456789 / (rank + 1)) for rank, label in enumerate(labels)]
+    return Classification.of(key, top5, "efficientnet_lite0")
+
+
+@pytest.mark.parametrize("key", HOSTILE_KEYS)
+def test_an_image_comes_back_byte_for_byte_whatever_its_key(storage: Storage, key: str) -> None:
+    storage.put_image(key, b"\x00\xff image", "image/png")
+    storage.put_image("other", b"untouched", "image/png")
+
+    assert storage.get_image(key) == b"\x00\xff image"
+    assert storage.get_image("other") == b"untouched"
+
+
+@pytest.mark.parametrize("key", HOSTILE_KEYS)
+def test_an_outcome_comes_back_whatever_its_key(storage: Storage, key: str) -> None:
+    storage.save(classification(key, "tabby, tabby cat", "tiger cat", "Egyptian cat", "lynx", "plastic bag"))
+
+    assert storage.outcome(key) == classification(
+        key, "tabby, tabby cat", "tiger cat", "Egyptian cat", "lynx", "plastic bag"
+    )
+
+
+@pytest.mark.parametrize("key", HOSTILE_KEYS)
+def test_a_failure_comes_back_whatever_its_key(storage: Storage, key: str) -> None:
+    storage.save(Failure.of(key, "cannot be decoded: 'é\n)'"))
+
+    assert storage.outcome(key) == Failure.of(key, "cannot be decoded: 'é\n)'")
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "k" * (MAX_KEY_BYTES + 1), "é" * (MAX_KEY_BYTES // 2 + 1), "lone \ud800 surrogate", ".error", "b/cat.error"],
+    ids=["empty", "too long", "too long in UTF-8", "not Unicode", "only .error", "ends in .error"],
+)
+def test_a_key_that_no_image_can_have_is_refused_for_good(storage: Storage, key: str) -> None:
+    with pytest.raises(InvalidKey, match="an image's key must"):
+        storage.put_image(key, b"image", "image/png")
+    with pytest.raises(InvalidKey):
+        storage.get_image(key)
+
+
+def test_a_failure_is_never_taken_for_the_result_of_another_image(storage: Storage) -> None:
+    storage.save(Failure.of("b/cat", "broken"))
+
+    assert storage.outcome("b/cat.error") is None
+
+
+def test_the_text_of_a_result_is_exactly_filename_and_label(storage: Storage, config: Settings) -> None:
+    storage.save(classification(f"{BATCH}/cat (1).jpg", "tabby, tabby cat", "lynx"))
+
+    body = aws.client("s3", config).get_object(Bucket=config.output_bucket, Key=f"{BATCH}/cat (1).jpg.txt")["Body"]
+    assert body.read() == b"(cat (1).jpg, tabby, tabby cat)"
+
+
+def test_the_text_of_a_failure_is_exactly_its_reason(storage: Storage, config: Settings) -> None:
+    storage.save(Failure.of(f"{BATCH}/a.jpg", "the file is empty"))
+
+    body = aws.client("s3", config).get_object(Bucket=config.output_bucket, Key=f"{BATCH}/a.jpg.error.txt")["Body"]
+    assert body.read() == b"the file is empty"
+
+
+def test_labels_too_long_for_the_metadata_cost_only_the_last_of_the_top_five(storage: Storage) -> None:
+    labels = [f"{rank}" + "長" * 100 for rank in range(5)]
+    saved = classification("b/a.png", *labels)
+    storage.save(saved)
+
+    found = storage.outcome("b/a.png")
+
+    assert isinstance(found, Classification)
+    assert 0 < len(found.top5) < 5
+    assert found == dataclasses.replace(saved, top5=saved.top5[: len(found.top5)])
+
+
+def test_a_label_longer_than_all_metadata_is_kept_whole(storage: Storage) -> None:
+    saved = classification("b/a.png", "長" * 5000)
+    storage.save(saved)
+
+    assert storage.outcome("b/a.png") == dataclasses.replace(saved, top5=())
+
+
+def test_an_image_without_an_outcome_has_none(storage: Storage) -> None:
+    assert storage.outcome("b/a.png") is None
+
+
+def test_a_result_outranks_an_earlier_failure(storage: Storage) -> None:
+    storage.save(Failure.of("b/a.png", "broken"))
+    storage.save(classification("b/a.png", "lynx"))
+
+    assert storage.outcome("b/a.png") == classification("b/a.png", "lynx")
+
+
+def test_a_second_image_of_a_key_is_refused_and_the_first_stays(storage: Storage) -> None:
+    storage.put_image("b/a.png", b"first", "image/png")
+
+    with pytest.raises(ImageExists, match=r"b/a\.png"):
+        storage.put_image("b/a.png", b"second", "image/png")
+    assert storage.get_image("b/a.png") == b"first"
+
+
+def test_the_same_image_put_twice_is_no_clash(storage: Storage) -> None:
+    storage.put_image("b/a.png", b"first", "image/png")
+    storage.put_image("b/a.png", b"first", "image/png")
+    storage.put_image("b/a.png", io.BytesIO(b"first"), "image/png")
+
+    assert storage.get_image("b/a.png") == b"first"
+
+
+def test_an_image_is_replaced_when_asked(storage: Storage) -> None:
+    storage.put_image("b/a.png", b"first", "image/png")
+    storage.put_image("b/a.png", io.BytesIO(b"second"), "image/png", replace=True)
+
+    assert storage.get_image("b/a.png") == b"second"
+
+
+def test_a_missing_image_is_missing_for_good(storage: Storage) -> None:
+    with pytest.raises(ImageNotFound, match=r"no image 'b/a\.png'"):
+        storage.get_image("b/a.png")
+    assert issubclass(ImageNotFound, PermanentError)
+
+
+def test_an_object_larger_than_the_limit_is_not_read(environment: dict[str, str]) -> None:
+    config = Settings.from_environment({**environment, "ELASTIQ_MAX_FILE_BYTES": "1000"})
+    storage = Storage(config)
+    storage.put_image("b/fits.png", bytes(1000), "image/png")
+    storage.put_image("b/huge.png", bytes(1001), "image/png")
+
+    assert len(storage.get_image("b/fits.png")) == 1000
+    with pytest.raises(InvalidImage, match="more than 1,000 bytes"):
+        storage.get_image("b/huge.png")
+
+
+def test_a_batch_lists_its_own_images_and_no_others(storage: Storage) -> None:
+    for key in (f"{BATCH}/b 猫.png", f"{BATCH}/a\n.png", f"{BATCH}0/c.png", "d.png"):
+        storage.put_image(key, b"12345", "image/png")
+
+    found = list(storage.images(BATCH))
+
+    assert [(image.key, image.size) for image in found] == [(f"{BATCH}/a\n.png", 5), (f"{BATCH}/b 猫.png", 5)]
+    assert all(image.stored_at.tzinfo for image in found)
+
+
+def test_a_batch_of_more_than_one_page_is_listed_whole(storage: Storage, config: Settings) -> None:
+    s3 = aws.client("s3", config)
+    names = [f"{BATCH}/{number:04d}.png.txt" for number in range(1001)]
+    for name in names:
+        s3.put_object(Bucket=config.output_bucket, Key=name, Body=b"(x, y)")
+
+    assert list(storage.outcomes(BATCH)) == names
+
+
+def test_the_outcomes_of_a_batch_are_read_by_their_names(storage: Storage, config: Settings) -> None:
+    storage.save(classification(f"{BATCH}/a.png", "lynx"))
+    storage.save(Failure.of(f"{BATCH}/b.png", "broken"))
+    aws.client("s3", config).put_object(Bucket=config.output_bucket, Key=f"{BATCH}/notes.csv", Body=b"\xff")
+
+    found = {name: storage.read_outcome(name) for name in storage.outcomes(BATCH)}
+
+    assert found == {
+        f"{BATCH}/a.png.txt": classification(f"{BATCH}/a.png", "lynx"),
+        f"{BATCH}/b.png.error.txt": Failure.of(f"{BATCH}/b.png", "broken"),
+        f"{BATCH}/notes.csv": None,
+    }
+    assert storage.read_outcome(f"{BATCH}/gone.png.txt") is None
+
+
+def test_a_missing_bucket_says_to_provision(environment: dict[str, str]) -> None:
+    nowhere = {"ELASTIQ_INPUT_BUCKET": "no-such-input", "ELASTIQ_OUTPUT_BUCKET": "no-such-output"}
+    storage = Storage(Settings.from_environment({**environment, **nowhere}))
+
+    with pytest.raises(ConfigurationError, match=r"'no-such-input'.* run `elastiq provision`"):
+        storage.put_image("b/a.png", b"image", "image/png")
+    with pytest.raises(ConfigurationError, match="no-such-input"):
+        storage.get_image("b/a.png")
+    with pytest.raises(ConfigurationError, match="no-such-input"):
+        list(storage.images(BATCH))
+    with pytest.raises(ConfigurationError, match="no-such-output"):
+        storage.save(Failure.of("b/a.png", "broken"))
+    with pytest.raises(ConfigurationError, match="no-such-output"):
+        storage.outcome("b/a.png")
+
+
+@pytest.mark.timeout(60)
+def test_an_unreachable_endpoint_is_an_error_that_may_pass(environment: dict[str, str]) -> None:
+    nowhere = {**environment, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"}
+    storage = Storage(Settings.from_environment(nowhere))
+
+    with pytest.raises(TransientError, match=r"storing 'b/a\.png'"):
+        storage.put_image("b/a.png", b"image", "image/png")
