@@ -109,3 +109,50 @@ class Instance:
     id: str
     state: InstanceState
     launched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the autoscaler saw, and when. Times are UTC.
+
+    ``failed_boots`` counts the instances in a row that ended before they could have done any work;
+    ``failed_boot_at`` is when the last of them did. ``refusal`` says why a launch was refused at ``refused_at``.
+    """
+
+    at: datetime
+    depth: QueueDepth
+    counted_at: datetime
+    fleet: tuple[Instance, ...]
+    listed_at: datetime
+    failed_boots: int = 0
+    failed_boot_at: datetime | None = None
+    refusal: str = ""
+    refused_at: datetime | None = None
+
+    @property
+    def alive(self) -> tuple[Instance, ...]:
+        """Return the instances that take work or soon will."""
+        return tuple(i for i in self.fleet if i.state in (InstanceState.PENDING, InstanceState.RUNNING))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Within what a policy decides. ``stale_s`` in seconds: an older count or list is not acted upon."""
+
+    ceiling: int
+    policy: str = "seed"
+    stale_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingDecision:
+    """What the fleet should be, and why: ``launch`` more instances, ask those in ``drain`` to leave.
+
+    ``held`` means that the observation was no ground to decide on: nothing changes.
+    """
+
+    desired: int
+    launch: int
+    reason: str
+    drain: tuple[str, ...] = ()
+    held: bool = False

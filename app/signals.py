@@ -1,0 +1,37 @@
+"""Waiting that a signal ends at once: how the long-lived processes stop cleanly."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from contextlib import suppress
+from types import FrameType
+
+
+class StopSignals:
+    """Counts the signals that ask this process to stop. Make it in the main thread, once.
+
+    It wakes the waiter through a pipe: a lock, as of an event, may be held by the very code that a signal interrupts.
+
+    Args:
+        signals: those that count.
+    """
+
+    def __init__(self, *signals: signal.Signals) -> None:
+        self.count = 0
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        for number in signals:
+            signal.signal(number, self._received)
+
+    def wait(self, timeout_s: float, above: int = 0) -> bool:
+        """Wait until more than ``above`` signals have come, at most ``timeout_s`` seconds; return whether they have."""
+        if self.count <= above and select.select([self._read], [], [], max(0.0, timeout_s))[0]:
+            os.read(self._read, 1)
+        return self.count > above
+
+    def _received(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
+        with suppress(BlockingIOError):  # full: whoever waits has enough to wake it
+            os.write(self._write, b"!")
