@@ -46,8 +46,11 @@ class Storage:
         self._input, self._output = settings.input_bucket, settings.output_bucket
         self._max_file_bytes = settings.max_file_bytes
 
-    def put_image(self, key: str, body: bytes | BinaryIO, content_type: str, *, replace: bool = False) -> None:
+    def put_image(self, key: str, body: bytes | BinaryIO, content_type: str, *, replace: bool = False) -> bool:
         """Store one image; storing the same bytes twice changes nothing.
+
+        Returns:
+            Whether it was stored; false when it was there already.
 
         Raises:
             ImageExists: there is another one of this key, and ``replace`` is false.
@@ -64,6 +67,8 @@ class Storage:
                 # boto3 sends a call again whose answer was lost; then what is there is this very image.
                 if self._digest(key) != _md5(body):
                     raise ImageExists(f"there is another image {key!r} already") from err
+                return False
+        return True
 
     def get_image(self, key: str) -> bytes:
         """Return one image's bytes.
