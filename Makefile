@@ -1,0 +1,51 @@
+# What a person needs of Elastiq, each by one word; `make` alone lists them.
+PYTHON ?= python3
+# Where pip finds torch and torchvision; PyTorch's CPU index saves gigabytes of CUDA (README.md).
+TORCH_INDEX ?=
+# One benchmark of tests/benchmarks, without its .py; all of them unless told.
+NAME ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+BENCHMARKS := $(filter-out tests/benchmarks/_%,$(wildcard tests/benchmarks/$(or $(NAME),*).py))
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help install model run test check bench clean
+
+help:  ## Print this list.
+	@sed -n 's/^\([a-z]*\):[^#]*##  *\(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+install: $(STAMP)  ## Make .venv and install everything in it; does nothing when it is up to date.
+
+$(STAMP): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Elastiq needs Python 3.11 or later; name one: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "Python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --index-url '$(TORCH_INDEX)' torch torchvision)
+	$(BIN)/python -m pip install --editable '.[model,local,dev]'
+	@touch $@
+
+model: install  ## Build the model that ELASTIQ_MODEL names, if it is not built yet.
+	@$(BIN)/python -m tasks.engine build $(ELASTIQ_MODEL)
+
+run: model  ## Run everything on this machine; Ctrl-C stops it.
+	@exec $(BIN)/elastiq up
+
+test: model  ## Run every test.
+	@$(BIN)/python -m pytest
+
+check: install  ## Lint, check the formatting, the types and the import contracts.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+bench: model  ## Run every benchmark, or the one that NAME names; each prints JSON.
+	@set -e; for file in $(BENCHMARKS); do echo "$$file" >&2; $(BIN)/python "$$file" --json; done
+
+clean:  ## Remove .venv and caches; images, results and built models stay in .elastiq.
+	rm -rf $(VENV) build elastiq.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
