@@ -69,6 +69,12 @@ class Settings:
     max_pixels: int = _setting(
         "ELASTIQ_MAX_PIXELS", 100_000_000, "The largest image taken, in pixels, read from its header.", low=1
     )
+    wait_s: float = _setting(
+        "ELASTIQ_WAIT_SECONDS",
+        300.0,
+        "Seconds that a `POST /` waits for its image's label, through a cold start too.",
+        low=1,
+    )
     # Workers
     model: str = _setting(
         "ELASTIQ_MODEL",
