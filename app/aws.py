@@ -40,7 +40,8 @@ _DENIED = {
     "UnrecognizedClientException",
 }
 _ELSEWHERE = {"301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
-_MISSING = {"NoSuchBucket", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "NotFoundException"}
+NO_QUEUE = {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
+_MISSING = {"NoSuchBucket", "NotFoundException", *NO_QUEUE}
 _CREDENTIALS = (InvalidConfigError, NoCredentialsError, NoRegionError, PartialCredentialsError, ProfileNotFound)
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from app import aws
+from app.errors import ConfigurationError
 from app.settings import Settings
+from app.storage import TASK_RESULTS
 
 MAX_RECEIVE_COUNT = 5
 RETENTION_S = 14 * 24 * 3600
 VISIBILITY_S = 30
+LONG_POLL_S = 20
+
+_EXPIRY: dict[str, Any] = {
+    "ID": "elastiq-task-results",
+    "Status": "Enabled",
+    "Filter": {"Prefix": TASK_RESULTS},
+    "Expiration": {"Days": 1},
+}
+_PRIVATE = {
+    "BlockPublicAcls": True,
+    "IgnorePublicAcls": True,
+    "BlockPublicPolicy": True,
+    "RestrictPublicBuckets": True,
+}
 
 
 def provision(settings: Settings) -> list[str]:
@@ -21,62 +38,100 @@ def provision(settings: Settings) -> list[str]:
         A line for each resource: what it is, its name, and whether it was made or found.
 
     Raises:
-        ConfigurationError: AWS refused, or a bucket's name belongs to somebody else.
+        ConfigurationError: AWS refused, or a bucket's name belongs to another account or region.
     """
-    return [
-        _bucket(settings, "input bucket", settings.input_bucket),
-        _bucket(settings, "output bucket", settings.output_bucket),
-        *_queues(settings),
+    lines = [
+        _bucket(settings, "input bucket", settings.input_bucket, "ELASTIQ_INPUT_BUCKET"),
+        _bucket(settings, "output bucket", settings.output_bucket, "ELASTIQ_OUTPUT_BUCKET"),
     ]
+    _expire_task_results(settings)
+    return lines + _queues(settings)
 
 
-def _bucket(settings: Settings, what: str, name: str) -> str:
+def _bucket(settings: Settings, what: str, name: str, variable: str) -> str:
     s3 = aws.client("s3", settings)
-    where = {} if settings.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": settings.region}}
     with aws.translated(f"making the {what} {name!r}"):
+        found = _found(s3, settings, name, variable) or not _make(s3, settings, name, variable)
+        # S3 encrypts every object by itself; that nobody makes these public is ours to say, also of a bucket found.
+        s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=_PRIVATE)
+    return f"{what} {name}: {'found' if found else 'made'}"
+
+
+def _found(s3: aws.Client, settings: Settings, name: str, variable: str) -> bool:
+    try:
+        region = s3.head_bucket(Bucket=name).get("BucketRegion", settings.region)
+    except ClientError as err:
+        if aws.error_code(err) == "404":
+            return False
+        if aws.error_code(err) == "403":
+            raise _not_ours(name, variable) from err
+        raise
+    if region != settings.region:
+        raise ConfigurationError(
+            f"the bucket {name!r} is in {region}, not in {settings.region}; set AWS_REGION={region}, "
+            f"or {variable} to another name"
+        )
+    return True
+
+
+def _make(s3: aws.Client, settings: Settings, name: str, variable: str) -> bool:
+    """Make the bucket and return whether that was needed: another `provision` may have been faster."""
+    # S3 refuses to be told the one region that it assumes.
+    where = {"CreateBucketConfiguration": {"LocationConstraint": settings.region}}
+    try:
+        s3.create_bucket(Bucket=name, **({} if settings.region == "us-east-1" else where))
+    except ClientError as err:
+        if aws.error_code(err) == "BucketAlreadyExists":
+            raise _not_ours(name, variable) from err
+        if aws.error_code(err) != "BucketAlreadyOwnedByYou":
+            raise
+        return False
+    return True
+
+
+def _not_ours(name: str, variable: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the bucket {name!r} is there, and AWS refuses it to these credentials: it may be another account's; "
+        f"set {variable} to a name of your own, or check the credentials' policy"
+    )
+
+
+def _expire_task_results(settings: Settings) -> None:
+    s3, bucket = aws.client("s3", settings), settings.output_bucket
+    with aws.translated(f"setting the lifecycle of the output bucket {bucket!r}"):
         try:
-            s3.head_bucket(Bucket=name)
+            rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
         except ClientError as err:
-            if aws.error_code(err) not in {"404", "NoSuchBucket", "NotFound"}:
+            if aws.error_code(err) != "NoSuchLifecycleConfiguration":
                 raise
-        else:
-            return f"{what} {name}: found"
-        s3.create_bucket(Bucket=name, **where)
-        if not settings.endpoint_url:
-            s3.put_public_access_block(
-                Bucket=name,
-                PublicAccessBlockConfiguration={
-                    "BlockPublicAcls": True,
-                    "IgnorePublicAcls": True,
-                    "BlockPublicPolicy": True,
-                    "RestrictPublicBuckets": True,
-                },
-            )
-        return f"{what} {name}: made"
+            rules = []
+        if _EXPIRY not in rules:
+            # The call replaces all rules; those of the bucket's owner must stay.
+            rules = [rule for rule in rules if rule.get("ID") != _EXPIRY["ID"]]
+            configuration = {"Rules": [*rules, _EXPIRY]}
+            s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=configuration)
 
 
 def _queues(settings: Settings) -> list[str]:
     sqs = aws.client("sqs", settings)
-    lines = []
     with aws.translated(f"making the task queue {settings.queue!r}"):
         dead_url, dead_line = _queue(sqs, settings.dead_letter_queue, {"MessageRetentionPeriod": str(RETENTION_S)})
         arn = sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         attributes = {
             "MessageRetentionPeriod": str(RETENTION_S),
             "VisibilityTimeout": str(VISIBILITY_S),
-            "ReceiveMessageWaitTimeSeconds": "20",
+            "ReceiveMessageWaitTimeSeconds": str(LONG_POLL_S),
             "RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVE_COUNT}),
         }
         _, line = _queue(sqs, settings.queue, attributes)
-        lines += [f"dead-letter queue {dead_line}", f"task queue {line}"]
-    return lines
+    return [f"dead-letter queue {dead_line}", f"task queue {line}"]
 
 
 def _queue(sqs: aws.Client, name: str, attributes: dict[str, str]) -> tuple[str, str]:
     try:
         url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
     except ClientError as err:
-        if aws.error_code(err) not in {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}:
+        if aws.error_code(err) not in aws.NO_QUEUE:
             raise
         return sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"], f"{name}: made"
     sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)

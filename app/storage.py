@@ -17,6 +17,8 @@ from app.errors import ImageExists, ImageNotFound, InvalidImage, InvalidKey
 from app.settings import Settings
 
 RESULT, FAILURE = ".txt", ".error.txt"
+# Where Celery keeps what ``.get()`` returns, in the output bucket; it expires after a day.
+TASK_RESULTS = "_celery/"
 # S3 takes keys of 1024 bytes, and an outcome's name is longer than its image's.
 MAX_KEY_BYTES = 1024 - len(FAILURE)
 # S3 takes 2 KB of user metadata in all; the rest is for the header's own name.
@@ -184,3 +186,5 @@ def _check(key: str) -> None:
         raise InvalidKey(f"an image's key must have 1 to {MAX_KEY_BYTES} bytes, not {size}")
     if (key + RESULT).endswith(FAILURE):
         raise InvalidKey(f"an image's key must not end in {FAILURE.removesuffix(RESULT)!r}: {key!r}")
+    if key.startswith(TASK_RESULTS):
+        raise InvalidKey(f"an image's key must not begin with {TASK_RESULTS!r}: {key!r}")

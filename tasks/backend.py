@@ -12,8 +12,7 @@ from celery.backends.base import KeyValueStoreBackend
 
 from app import aws
 from app.settings import settings
-
-PREFIX = "_celery/"
+from app.storage import TASK_RESULTS
 
 
 class OutputBucketBackend(KeyValueStoreBackend):
@@ -55,4 +54,4 @@ class OutputBucketBackend(KeyValueStoreBackend):
 
 
 def _name(key: str | bytes) -> str:
-    return PREFIX + (key.decode() if isinstance(key, bytes) else key)
+    return TASK_RESULTS + (key.decode() if isinstance(key, bytes) else key)

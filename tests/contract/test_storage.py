@@ -77,8 +77,16 @@ def test_a_failure_comes_back_whatever_its_key(storage: Storage, key: str) -> No
 
 @pytest.mark.parametrize(
     "key",
-    ["", "k" * (MAX_KEY_BYTES + 1), "é" * (MAX_KEY_BYTES // 2 + 1), "lone \ud800 surrogate", ".error", "b/cat.error"],
-    ids=["empty", "too long", "too long in UTF-8", "not Unicode", "only .error", "ends in .error"],
+    [
+        "",
+        "k" * (MAX_KEY_BYTES + 1),
+        "é" * (MAX_KEY_BYTES // 2 + 1),
+        "lone \ud800 surrogate",
+        ".error",
+        "b/cat.error",
+        "_celery/a",
+    ],
+    ids=["empty", "too long", "too long in UTF-8", "not Unicode", "only .error", "ends in .error", "Celery's own"],
 )
 def test_a_key_that_no_image_can_have_is_refused_for_good(storage: Storage, key: str) -> None:
     with pytest.raises(InvalidKey, match="an image's key must"):
@@ -146,9 +154,9 @@ def test_a_second_image_of_a_key_is_refused_and_the_first_stays(storage: Storage
 
 
 def test_the_same_image_put_twice_is_no_clash(storage: Storage) -> None:
-    storage.put_image("b/a.png", b"first", "image/png")
-    storage.put_image("b/a.png", b"first", "image/png")
-    storage.put_image("b/a.png", io.BytesIO(b"first"), "image/png")
+    assert storage.put_image("b/a.png", b"first", "image/png")
+    assert not storage.put_image("b/a.png", b"first", "image/png")
+    assert not storage.put_image("b/a.png", io.BytesIO(b"first"), "image/png")
 
     assert storage.get_image("b/a.png") == b"first"
 
