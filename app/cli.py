@@ -87,6 +87,20 @@ def provision() -> None:
 
 
 @main.command()
+def status() -> None:
+    """Tell whether the buckets answer, and what waits in the queues.
+
+    Exit status: 0 when all is well, 1 when something is missing, out of reach, or among the dead letters.
+    """
+    from app.status import look
+
+    findings = look(settings())
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.well else 'FAIL'}  {finding.what}: {finding.said}")
+    sys.exit(0 if all(finding.well for finding in findings) else 1)
+
+
+@main.command()
 def env() -> None:
     """Print the variables with which other programs use the running embedded cloud: eval "$(elastiq env)"."""
     from app.local.stack import read_environment
