@@ -58,7 +58,7 @@ class Ec2Fleet:
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._ec2 = aws.client("ec2", settings)
+        self._ec2 = aws.client("ec2", settings, attempts=2)  # the loop tries again by itself
         kind = "LaunchTemplateId" if settings.launch_template.startswith("lt-") else "LaunchTemplateName"
         self._template = {kind: settings.launch_template, "Version": "$Default"}
         self._subnets = [name.strip() for name in settings.subnets.split(",") if name.strip()] or [""]
