@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import create_server
+
+import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+)
+
+from app import aws
+from app.errors import ConfigurationError, ElastiqError, TransientError
+from app.local import EmbeddedCloud
+from app.local.cloud import free_port
+from app.settings import Settings
+
+# No call may take much longer than its timeouts and pauses; without them it would take for ever.
+pytestmark = pytest.mark.timeout(60)
+
+
+def answer(code: str, status: int = 400) -> ClientError:
+    error = {"Code": code, "Message": "in AWS's words"} if code else {}
+    return ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}}, "Call")
+
+
+@pytest.mark.parametrize(
+    ("caught", "kind", "says"),
+    [
+        (answer("AccessDenied"), ConfigurationError, "AWS refused (AccessDenied); check the credentials"),
+        (answer("", 403), ConfigurationError, "AWS refused (403); check the credentials"),
+        (answer("InvalidAccessKeyId"), ConfigurationError, "check the credentials"),
+        (answer("UnauthorizedOperation"), ConfigurationError, "check the credentials"),
+        (answer("PermanentRedirect"), ConfigurationError, "in another region (PermanentRedirect); set AWS_REGION"),
+        (answer("NoSuchBucket"), ConfigurationError, "does not exist (NoSuchBucket); run `elastiq provision`"),
+        (answer("QueueDoesNotExist"), ConfigurationError, "run `elastiq provision`"),
+        (answer("AWS.SimpleQueueService.NonExistentQueue"), ConfigurationError, "run `elastiq provision`"),
+        (NoCredentialsError(), ConfigurationError, "set AWS's usual variables"),
+        (PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"), ConfigurationError, "usual"),
+        (NoRegionError(), ConfigurationError, "set AWS's usual variables"),
+        (answer("SlowDown", 503), TransientError, "SlowDown: in AWS's words"),
+        (answer("ExpiredToken"), TransientError, "ExpiredToken"),
+        (answer("", 500), TransientError, "500"),
+        (answer("NeverHeardOf"), TransientError, "NeverHeardOf: in AWS's words"),
+        (ConnectTimeoutError(endpoint_url="https://example.test"), TransientError, "https://example.test"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BotoCoreError) else None,
+)
+def test_an_error_of_aws_becomes_ours_and_says_what_to_do(
+    caught: Exception, kind: type[ElastiqError], says: str
+) -> None:
+    with pytest.raises(kind) as found, aws.translated("reading 'cat.png'"):
+        raise caught
+
+    assert str(found.value).startswith("reading 'cat.png': ")
+    assert says in str(found.value)
+    assert found.value.__cause__ is caught
+
+
+def test_other_errors_pass_untouched() -> None:
+    with pytest.raises(ZeroDivisionError), aws.translated("reading"):
+        raise ZeroDivisionError
+
+
+@pytest.fixture
+def broken() -> Iterator[tuple[str, list[str]]]:
+    """Return the address of a service that answers nothing but 500, and the list of what it was asked."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            asked.append(self.path)
+            self.send_error(500)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_broken_service_is_asked_as_often_as_told_and_no_more(broken: tuple[str, list[str]]) -> None:
+    address, asked = broken
+    s3 = aws.client("s3", Settings.from_environment({"AWS_ENDPOINT_URL": address}), attempts=2)
+
+    with pytest.raises(TransientError, match="500"), aws.translated("asking"):
+        s3.head_bucket(Bucket="images")
+    assert asked == ["/images", "/images"]
+
+
+def test_a_service_that_never_answers_is_not_waited_for_for_ever() -> None:
+    with create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        s3 = aws.client("s3", Settings.from_environment({"AWS_ENDPOINT_URL": address}), read_timeout_s=0.2, attempts=2)
+
+        with pytest.raises(TransientError, match=r"(?i)timeout"), aws.translated("asking"):
+            s3.head_bucket(Bucket="images")
+
+
+def test_a_service_that_is_not_there_is_an_error_that_may_pass() -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+    sqs = aws.client("sqs", Settings.from_environment({"AWS_ENDPOINT_URL": address}), attempts=1)
+
+    with pytest.raises(TransientError, match=address), aws.translated("asking"):
+        sqs.list_queues()
+
+
+def test_a_proxy_for_the_internet_is_not_asked_for_loopback(
+    cloud: EmbeddedCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    s3 = aws.client("s3", Settings.from_environment(cloud.environment), attempts=1)
+
+    assert "Buckets" in s3.list_buckets()
+
+
+def test_many_threads_may_make_clients_at_once(cloud: EmbeddedCloud) -> None:
+    config = Settings.from_environment(cloud.environment)
+
+    with ThreadPoolExecutor(16) as pool:
+        clients = list(pool.map(lambda service: aws.client(service, config), ["s3", "sqs", "sns"] * 16))
+
+    assert len({id(client) for client in clients}) == 48
+
+
+def test_without_credentials_a_command_says_how_to_set_them() -> None:
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}", "AWS_EC2_METADATA_DISABLED": "true"}
+
+    ended = elastiq("provision", environment | {"HOME": "/nonexistent"})
+
+    assert ended.returncode == 2
+    assert "set AWS's usual variables" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_profile_that_does_not_exist_is_one_clear_line() -> None:
+    ended = elastiq("provision", {**os.environ, "AWS_PROFILE": "no-such-profile"})
+
+    assert ended.returncode == 2
+    assert "no-such-profile" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def elastiq(command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", command], env=environment, capture_output=True, text=True, check=False
+    )
