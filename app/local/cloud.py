@@ -78,6 +78,11 @@ class EmbeddedCloud:
             stop(self._process, timeout_s)
             self._process = None
 
+    @property
+    def pid(self) -> int | None:
+        """Return its process's id while it is started."""
+        return self._process.pid if self._process else None
+
     def alive(self) -> bool:
         """Return whether its process runs."""
         return self._process is not None and self._process.poll() is None
@@ -91,6 +96,8 @@ class EmbeddedCloud:
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(self._data_dir / "s3"),
             "SERVICES": "sqs,s3,sns",
+            # On by default, on every interface.
+            "IOT_MTLS_ENABLED": "0",
             "LOG_LEVEL": "WARNING",
             **CREDENTIALS,
         }
