@@ -91,6 +91,13 @@ class Settings:
     concurrency: int = _setting(
         "ELASTIQ_CONCURRENCY", 8, "Images that one worker has in hand at once.", low=1, high=256
     )
+    poll_wait_s: int = _setting(
+        "ELASTIQ_POLL_SECONDS",
+        20,
+        "How long a poll of an empty queue waits for a message; a stop may take as long. `elastiq up` takes 2.",
+        low=0,
+        high=20,
+    )
     idle_s: float = _setting(
         "ELASTIQ_IDLE_SECONDS", 30.0, "Seconds without work after which a worker leaves; 0 means never.", low=0
     )

@@ -12,7 +12,7 @@ CLASSIFY = "tasks.classify"
 
 def make_app(config: Settings) -> Celery:
     """Return the application that ``config`` describes; it connects at first use."""
-    app = Celery("elastiq", include=["tasks.classify"], backend="tasks.backend:OutputBucketBackend")
+    app = Celery("elastiq", include=["tasks.classify", "tasks.lifecycle"], backend="tasks.backend:OutputBucketBackend")
     app.conf.update(
         broker_url="sqs://",
         broker_transport="app.sqs:Transport",
@@ -20,7 +20,7 @@ def make_app(config: Settings) -> Celery:
         broker_transport_options={
             "region": config.region,
             "visibility_timeout": 30,
-            "wait_time_seconds": 20,
+            "wait_time_seconds": config.poll_wait_s,
         },
         task_default_queue=config.queue,
         task_serializer="json",
@@ -32,7 +32,8 @@ def make_app(config: Settings) -> Celery:
         task_acks_on_failure_or_timeout=True,
         task_reject_on_worker_lost=True,
         task_track_started=False,
-        worker_prefetch_multiplier=2,
+        # The transport reads ahead by itself and gives that back on a stop; what Celery holds, it runs.
+        worker_prefetch_multiplier=1,
         worker_concurrency=config.concurrency,
         worker_pool="threads",
         worker_hijack_root_logger=False,

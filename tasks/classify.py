@@ -12,6 +12,7 @@ from app.domain import Classification, Failure
 from app.errors import PermanentError, TransientError
 from app.settings import settings
 from app.storage import Storage
+from tasks.announce import announce
 from tasks.celery import CLASSIFY, app
 
 log = structlog.get_logger(__name__)
@@ -21,13 +22,14 @@ RETRIES = 12
 LONGEST_BACKOFF_S = 600
 
 
-@app.task(bind=True, name=CLASSIFY, max_retries=RETRIES)
+@app.task(bind=True, name=CLASSIFY, max_retries=RETRIES, throws=(PermanentError,))
 def classify(self: Task, key: str) -> dict[str, Any]:
     """Classify the image ``key`` of the input bucket and store the result under ``<key>.txt``.
 
     Running twice for a key stores the same result twice.
 
     Args:
+        self: the task, which carries the request.
         key: the object's name in the input bucket.
 
     Returns:
@@ -40,13 +42,14 @@ def classify(self: Task, key: str) -> dict[str, Any]:
     try:
         classification = _classify(key)
     except PermanentError as err:
-        storage().save(Failure.of(key, str(err)))
-        self.send_event("image-failed", **Failure.of(key, str(err)).to_json())
+        failure = Failure.of(key, str(err))
+        storage().save(failure)
+        announce(failure)
         log.warning("image_failed", key=key, reason=str(err))
         raise
     except TransientError as err:
         raise self.retry(exc=err, countdown=min(LONGEST_BACKOFF_S, 2**self.request.retries)) from err
-    self.send_event("image-classified", **classification.to_json())
+    announce(classification)
     return classification.to_json()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from functools import cache
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from app.domain import Prediction
 from app.errors import ConfigurationError
@@ -92,4 +94,17 @@ def _load(name: str) -> Engine:
     for what, sha256 in overrides(config).items():
         if sha256 and manifest.recipe[what] != sha256:
             raise ConfigurationError(f"the model in {folder} was not built from the {what} that are set now; {build}")
-    return Engine(manifest, OpenVinoRunner(folder), max_pixels=config.max_pixels)
+    engine = Engine(manifest, OpenVinoRunner(folder), max_pixels=config.max_pixels)
+    engine.classify(_blank())
+    return engine
+
+
+def _blank() -> bytes:
+    """Return a small PNG. Classified once at load, in one thread alone.
+
+    OpenVINO's Python binding deadlocks when its first two calls come from two threads at once (a static
+    initialiser that takes the interpreter's lock), and Pillow loads its decoders at its first image.
+    """
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(file, "PNG")
+    return file.getvalue()

@@ -1,0 +1,177 @@
+"""Events and remote control: one SNS topic, and a queue for each listener that takes the exchanges it wants."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from kombu.log import get_logger
+
+from app.sqs import background, wire
+from app.sqs.api import Api, QueueMissing, Refused, Unavailable
+from app.sqs.metrics import metrics
+from app.sqs.options import Options
+
+logger = get_logger("app.sqs")
+
+EVENT_EXCHANGE = "celeryev"
+# Of SNS's 256 KiB a call, with room for what base64 adds.
+MESSAGE_BYTES = 150_000
+MOST_EVENTS = 10_000
+
+
+class Fanout:
+    """Publishes to every listener.
+
+    A command is published at once. Events are gathered: several of one routing key become one message that holds
+    a list of them, which Celery's receivers take, and at most one round of calls is made per ``event_interval``.
+    Events that cannot be published are dropped, counted, in the end: no work depends on them.
+    """
+
+    def __init__(self, api: Api, options: Options) -> None:
+        self._api, self._options = api, options
+        self._arn = options.topic_arn
+        self._lock = threading.Lock()
+        self._events: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MOST_EVENTS)
+        self._ready = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._stopped = threading.Event()
+        self._trouble = background.Trouble("event_publish")
+        self._thread: threading.Thread | None = None
+        self.before_publish: Callable[[], object] = lambda: None
+        """Called by the event thread before each round: a dispatcher's flush."""
+        self._subscriptions: dict[str, str] = {}
+
+    @property
+    def topic_arn(self) -> str:
+        """Return the topic's ARN; the topic is made at the first call unless it was given."""
+        with self._lock:
+            if self._arn is None:
+                self._arn = str(
+                    self._api.sns("create_topic", Name=self._options.queue_name_prefix + self._options.topic)[
+                        "TopicArn"
+                    ]
+                )
+            return self._arn
+
+    def subscribe(self, name: str, queue_url: str, exchange: str) -> None:
+        """Let a queue of this process's own hear ``exchange``."""
+        partition, _, region, account = self.topic_arn.split(":")[1:5]
+        answer = self._api.sns(
+            "subscribe",
+            TopicArn=self.topic_arn,
+            Protocol="sqs",
+            Endpoint=f"arn:{partition}:sqs:{region}:{account}:{queue_url.rsplit('/', 1)[-1]}",
+            Attributes={"RawMessageDelivery": "true", "FilterPolicy": json.dumps({"exchange": [exchange]})},
+            ReturnSubscriptionArn=True,
+        )
+        self._subscriptions[name] = answer["SubscriptionArn"]
+
+    def unsubscribe(self, name: str) -> None:
+        """End what `subscribe` began."""
+        arn = self._subscriptions.pop(name, None)
+        if arn is not None:
+            self._api.sns("unsubscribe", SubscriptionArn=arn)
+
+    def publish(self, exchange: str, envelope: dict[str, Any]) -> None:
+        """Publish to all that listen to ``exchange``.
+
+        Raises:
+            Unavailable, Refused: a command could not be published. An event raises nothing.
+        """
+        if exchange != EVENT_EXCHANGE:
+            self._publish(exchange, envelope)
+            return
+        if len(self._events) == MOST_EVENTS:
+            metrics.count("events_dropped")
+        self._events.append((exchange, envelope))
+        self.wake()
+
+    def wake(self) -> None:
+        """Make a round soon: there are events, here or behind `before_publish`."""
+        self._idle.clear()
+        if self._thread is None:
+            self._start()
+        self._ready.set()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Publish the events that wait; return whether all were within ``timeout_s``."""
+        return self._idle.wait(timeout_s)
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopped.set()
+        self._ready.set()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = background.start("sqs-events", self._step, self._stopped)
+
+    def _step(self) -> None:
+        self._ready.wait(60)
+        self._ready.clear()
+        self.before_publish()
+        groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        while self._events:
+            exchange, envelope = self._events.popleft()
+            key = (exchange, str(envelope["properties"]["delivery_info"].get("routing_key", "")))
+            groups.setdefault(key, []).append(envelope)
+        for (exchange, _), envelopes in groups.items():
+            for envelope in merged(envelopes):
+                self._publish_event(exchange, envelope)
+        if not self._ready.is_set():
+            self._idle.set()
+        self._stopped.wait(self._options.event_interval)
+
+    def _publish_event(self, exchange: str, envelope: dict[str, Any]) -> None:
+        try:
+            self._publish(exchange, envelope)
+            self._trouble.over()
+        except (Unavailable, Refused, QueueMissing) as err:
+            metrics.count("events_dropped")
+            time.sleep(self._trouble.failed(err))
+
+    def _publish(self, exchange: str, envelope: dict[str, Any]) -> None:
+        self._api.sns(
+            "publish",
+            TopicArn=self.topic_arn,
+            Message=wire.encode(envelope, base64_body=False),
+            MessageAttributes={"exchange": {"DataType": "String", "StringValue": exchange}},
+        )
+        metrics.count("published")
+
+
+def merged(envelopes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the events of one routing key as few messages, each holding a JSON list of events."""
+    if len(envelopes) == 1:
+        return envelopes
+    messages: list[dict[str, Any]] = []
+    bodies: list[str] = []
+    size = 0
+    for envelope in envelopes:
+        text = _text(envelope).strip()
+        text = text[1:-1] if text.startswith("[") else text
+        if bodies and size + len(text) > MESSAGE_BYTES:
+            messages.append(_listed(envelopes[0], bodies))
+            bodies, size = [], 0
+        bodies.append(text)
+        size += len(text)
+    messages.append(_listed(envelopes[0], bodies))
+    return messages
+
+
+def _text(envelope: dict[str, Any]) -> str:
+    body: str = envelope["body"]
+    return base64.b64decode(body).decode() if envelope["properties"].get("body_encoding") == "base64" else body
+
+
+def _listed(like: dict[str, Any], bodies: list[str]) -> dict[str, Any]:
+    properties = {**like["properties"], "body_encoding": None}
+    return {**like, "body": f"[{','.join(body for body in bodies if body)}]", "properties": properties}

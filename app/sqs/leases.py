@@ -1,0 +1,106 @@
+"""The lease of every message that this process holds: its visibility, extended in batches until it is given up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from kombu.log import get_logger
+
+from app.sqs import background
+from app.sqs.api import Api, QueueMissing, Refused, Unavailable
+from app.sqs.metrics import metrics
+
+logger = get_logger("app.sqs")
+
+BATCH = 10
+
+
+@dataclass(eq=False, slots=True)
+class Lease:
+    """One message's: ``extended_at`` is when its visibility last began to run (monotonic seconds)."""
+
+    queue_url: str
+    receipt: str
+    message_id: str
+    receive_count: int
+    extended_at: float = field(default_factory=time.monotonic)
+    watch: Any = None
+
+
+class Leases:
+    """Extends what is held once half of its time has passed; a message that is lost all the same is logged and counted.
+
+    Args:
+        api: the calls.
+        visibility_s: how long a message stays hidden after each extension.
+    """
+
+    def __init__(self, api: Api, visibility_s: int) -> None:
+        self._api, self._visibility_s = api, visibility_s
+        self._held: dict[str, Lease] = {}
+        self._stopped = threading.Event()
+        self._trouble = background.Trouble("lease_extension")
+        background.start("sqs-leases", self._step, self._stopped)
+
+    def add(self, lease: Lease) -> None:
+        """Begin to extend ``lease``."""
+        self._held[lease.receipt] = lease
+
+    def drop(self, lease: Lease) -> bool:
+        """Stop extending ``lease``; return whether it was held."""
+        return self._held.pop(lease.receipt, None) is not None
+
+    def holds(self, lease: Lease) -> bool:
+        """Return whether ``lease`` is ours still."""
+        return lease.receipt in self._held
+
+    def all(self) -> list[Lease]:
+        """Return every lease held."""
+        return list(self._held.values())
+
+    def stop(self) -> None:
+        """End the thread; what is held runs out by itself."""
+        self._stopped.set()
+
+    def _step(self) -> None:
+        self._stopped.wait(min(5.0, self._visibility_s / 6))
+        due: dict[str, list[Lease]] = defaultdict(list)
+        now = time.monotonic()
+        for lease in self.all():
+            if now - lease.extended_at >= self._visibility_s / 2:
+                due[lease.queue_url].append(lease)
+        for queue_url, leases in due.items():
+            for start in range(0, len(leases), BATCH):
+                self._extend(queue_url, leases[start : start + BATCH])
+
+    def _extend(self, queue_url: str, leases: list[Lease]) -> None:
+        now = time.monotonic()
+        entries = [
+            {"Id": str(n), "ReceiptHandle": lease.receipt, "VisibilityTimeout": self._visibility_s}
+            for n, lease in enumerate(leases)
+        ]
+        try:
+            answer = self._api.sqs("change_message_visibility_batch", QueueUrl=queue_url, Entries=entries)
+        except (Unavailable, Refused, QueueMissing) as err:
+            # The next step tries again: half of the time is left for that.
+            self._trouble.failed(err)
+            return
+        self._trouble.over()
+        for done in answer.get("Successful") or []:
+            leases[int(done["Id"])].extended_at = now
+            metrics.count("leases_extended")
+        for failed in answer.get("Failed") or []:
+            if failed.get("SenderFault"):
+                self._lost(leases[int(failed["Id"])], failed)
+
+    def _lost(self, lease: Lease, failed: dict[str, Any]) -> None:
+        # One that was deleted or given back between our look and the call is no loss.
+        if self.drop(lease):
+            metrics.count("leases_lost")
+            logger.error(
+                "lease_lost message_id=%s code=%s: it may run a second time", lease.message_id, failed.get("Code")
+            )

@@ -1,0 +1,72 @@
+"""The transport's options, from ``broker_transport_options``, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from app.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the transport can be told. Seconds where the name does not say."""
+
+    region: str | None = None
+    endpoint_url: str | None = None
+    """Where SQS and SNS are; boto3's own variables (AWS_ENDPOINT_URL, ...) count too."""
+    queue_name_prefix: str = ""
+    predefined_queues: dict[str, dict[str, Any]] = field(default_factory=dict, hash=False)
+    """Queue name -> ``{"url": ...}``; a queue named here is never looked up, made or changed."""
+    topic: str = "celery-fanout"
+    """The SNS topic that carries events and remote control."""
+    topic_arn: str | None = None
+    """The same by its ARN: then it is never looked up or made."""
+    fanout: bool = True
+    """Whether events and remote control are carried at all."""
+    listen: bool = True
+    """Whether this process may make listener queues; without, it publishes events and hears no remote control."""
+    visibility_timeout: int = 30
+    wait_time_seconds: int = 20
+    read_ahead: int = 20
+    """Messages held at most beyond what Celery's prefetch window takes, when tasks are quick."""
+    max_receive_count: int = 5
+    retention: int = 14 * 24 * 3600
+    publish_timeout: float = 20.0
+    """How long a publish is retried while SQS does not answer as it should."""
+    event_interval: float = 0.3
+    """Events are published at most once in this time."""
+    sqs_base64_encoding: bool = True
+    credentials: tuple[str, str] | None = field(default=None, repr=False)
+    """From the broker's URL; better left to boto3's chain."""
+
+    @classmethod
+    def of(cls, given: dict[str, Any], user: str | None = None, password: str | None = None) -> Options:
+        """Read the options that we know; others belong to kombu or Celery.
+
+        Raises:
+            ConfigurationError: a value is out of SQS's bounds.
+        """
+        known = {f.name for f in fields(cls)} - {"credentials"}
+        options = cls(
+            **{name: value for name, value in given.items() if name in known and value is not None},
+            credentials=(user, password) if user and password else None,
+        )
+        _within("visibility_timeout", options.visibility_timeout, 2, 43_200)
+        _within("wait_time_seconds", options.wait_time_seconds, 0, 20)
+        _within("read_ahead", options.read_ahead, 0, 1000)
+        _within("max_receive_count", options.max_receive_count, 1, 1000)
+        for name, queue in options.predefined_queues.items():
+            url = queue.get("url", "")
+            if not url:
+                raise ConfigurationError(f"predefined_queues[{name!r}] has no 'url'")
+            if url.endswith(".fifo") != name.endswith(".fifo"):
+                raise ConfigurationError(
+                    f"predefined_queues[{name!r}]: the name and the url must both end in .fifo, or neither"
+                )
+        return options
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ConfigurationError(f"broker_transport_options[{name!r}] = {value!r} must be from {low} to {high}")

@@ -1,0 +1,228 @@
+"""Sends, ten to a call. A send returns once SQS has the message; concurrent senders share calls; `bulk` sends many."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from app.sqs import background
+from app.sqs.api import Api, Refused, Unavailable
+from app.sqs.leases import BATCH
+from app.sqs.metrics import metrics
+
+# SQS takes 1 MiB in a call, attributes and all; the margin is for those.
+CALL_BYTES = 1024 * 1024 - 8 * 1024
+# Calls in flight per queue: more only when one call's round trip holds back many senders.
+CALLS = 4
+BULK_THREADS = 4
+
+_bulk: ContextVar[_Bulk | None] = ContextVar("bulk", default=None)
+
+
+@dataclass(eq=False, slots=True)
+class _Entry:
+    wire: dict[str, Any]
+    size: int
+    settled: bool = False
+    error: Exception | None = None
+
+
+class _Lane(threading.Condition):
+    """What waits for one queue, and how many calls are under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: deque[_Entry] = deque()
+        self.calls = 0
+
+    @property
+    def open(self) -> bool:
+        """Return whether a call should be made now: none is under way, or a full one is waiting."""
+        return bool(self.waiting) and (self.calls == 0 or (self.calls < CALLS and len(self.waiting) >= BATCH))
+
+
+class Sender:
+    """Sends messages; safe to share between threads.
+
+    One of the threads that wait makes the call for up to ten of them, so that messages are gathered only
+    while earlier calls are under way and a lone one goes at once.
+
+    Args:
+        api: the calls.
+        timeout_s: how long to try again while SQS does not answer as it should.
+    """
+
+    def __init__(self, api: Api, timeout_s: float) -> None:
+        self._api, self._timeout_s = api, timeout_s
+        self._lanes: dict[str, _Lane] = {}
+        self._lock = threading.Lock()
+        self._trouble = background.Trouble("send")
+
+    def send(self, queue_url: str, wire: dict[str, Any]) -> None:
+        """Send one message, or hand it to the `bulk` that this thread is in.
+
+        Args:
+            queue_url: where to.
+            wire: SendMessageBatch's entry without its Id.
+
+        Raises:
+            Refused: SQS will not take it: too large, no such queue, no right to send.
+            Unavailable: SQS did not take it in time; it may be sent again.
+        """
+        entry = _Entry(wire, _size(wire))
+        if entry.size > CALL_BYTES:
+            raise Refused(f"a message of {entry.size:,} bytes is more than the {CALL_BYTES:,} that SQS takes")
+        bulk = _bulk.get()
+        if bulk is not None:
+            bulk.add(self, queue_url, entry)
+            return
+        lane = self._lane(queue_url)
+        with lane:
+            lane.waiting.append(entry)
+            while not entry.settled:
+                if lane.open:
+                    self._call_for_all(queue_url, lane)
+                else:
+                    lane.wait()
+        if entry.error is not None:
+            raise entry.error
+
+    def send_batch(self, queue_url: str, entries: list[_Entry]) -> None:
+        """Send up to ten entries, each then settled with its error or none."""
+        deadline = time.monotonic() + self._timeout_s
+        remaining = entries
+        while remaining:
+            try:
+                remaining = self._call(queue_url, remaining)
+                if not remaining:
+                    self._trouble.over()
+                    return
+                error: Exception = Unavailable("SQS did not accept the message")
+            except Unavailable as err:
+                error = err
+            except Refused as err:
+                _settle(remaining, err)
+                return
+            except Exception as err:  # a defect of ours must not leave the others waiting
+                _settle(remaining, err)
+                raise
+            pause_s = self._trouble.failed(error)
+            if time.monotonic() + pause_s > deadline:
+                _settle(remaining, error)
+                return
+            time.sleep(pause_s)
+
+    def _call_for_all(self, queue_url: str, lane: _Lane) -> None:
+        """Send what waits, with the lane's lock released meanwhile."""
+        batch = _take(lane.waiting)
+        lane.calls += 1
+        lane.release()
+        try:
+            self.send_batch(queue_url, batch)
+        finally:
+            lane.acquire()
+            lane.calls -= 1
+            lane.notify_all()
+
+    def _call(self, queue_url: str, entries: list[_Entry]) -> list[_Entry]:
+        """Make one call; return the entries that SQS did not take through no fault of theirs."""
+        wires = [{**entry.wire, "Id": str(n)} for n, entry in enumerate(entries)]
+        answer = self._api.sqs("send_message_batch", QueueUrl=queue_url, Entries=wires)
+        open_ = dict(enumerate(entries))
+        for done in answer.get("Successful") or []:
+            metrics.count("sent")
+            _settle([open_.pop(int(done["Id"]))], None)
+        for failed in answer.get("Failed") or []:
+            if failed.get("SenderFault"):
+                text = f"SQS refused the message: {failed.get('Code')}: {failed.get('Message')}"
+                _settle([open_.pop(int(failed["Id"]))], Refused(text))
+        metrics.count("partial_failures", len(open_))
+        return list(open_.values())
+
+    def _lane(self, queue_url: str) -> _Lane:
+        with self._lock:
+            return self._lanes.setdefault(queue_url, _Lane())
+
+
+class _Bulk:
+    """The messages of one `bulk` block."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(BULK_THREADS, thread_name_prefix="sqs-bulk")
+        self._waiting: dict[tuple[Sender, str], deque[_Entry]] = {}
+        self._sent: list[Future[None]] = []
+        self._entries: list[_Entry] = []
+
+    def add(self, sender: Sender, queue_url: str, entry: _Entry) -> None:
+        waiting = self._waiting.setdefault((sender, queue_url), deque())
+        waiting.append(entry)
+        self._entries.append(entry)
+        if len(waiting) >= BATCH or sum(e.size for e in waiting) > CALL_BYTES:
+            self._sent.append(self._pool.submit(sender.send_batch, queue_url, _take(waiting)))
+
+    def finish(self) -> None:
+        for (sender, queue_url), waiting in self._waiting.items():
+            while waiting:
+                self._sent.append(self._pool.submit(sender.send_batch, queue_url, _take(waiting)))
+        self._pool.shutdown(wait=True)
+        for sent in self._sent:
+            sent.result()
+        errors = [entry.error for entry in self._entries if entry.error is not None]
+        if errors:
+            kind = Refused if isinstance(errors[0], Refused) else Unavailable
+            raise kind(f"{len(errors)} of {len(self._entries)} messages were not accepted: {errors[0]}") from errors[0]
+
+
+@contextmanager
+def bulk() -> Iterator[None]:
+    """Send all that this block submits in batches of ten, in parallel; return once SQS has accepted every message.
+
+    ::
+
+        with bulk():
+            for key in keys:
+                classify.delay(key)
+
+    Raises:
+        Refused, Unavailable: some were not accepted; the message says how many.
+    """
+    if _bulk.get() is not None:  # an inner block is part of the outer one
+        yield
+        return
+    collected = _Bulk()
+    token = _bulk.set(collected)
+    try:
+        yield
+    finally:
+        _bulk.reset(token)
+        collected.finish()
+
+
+def _take(waiting: deque[_Entry]) -> list[_Entry]:
+    """Take what fits into one call: ten entries, 1 MiB."""
+    taken: list[_Entry] = []
+    size = 0
+    while waiting and len(taken) < BATCH and size + waiting[0].size <= CALL_BYTES:
+        taken.append(waiting.popleft())
+        size += taken[-1].size
+    return taken
+
+
+def _settle(entries: list[_Entry], error: Exception | None) -> None:
+    for entry in entries:
+        entry.error = error
+        entry.settled = True
+
+
+def _size(wire: dict[str, Any]) -> int:
+    attributes = wire.get("MessageAttributes") or {}
+    return len(wire["MessageBody"].encode()) + sum(
+        len(str(name)) + len(str(value)) for name, value in attributes.items()
+    )

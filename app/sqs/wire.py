@@ -1,0 +1,63 @@
+"""The message format on the wire: kombu's envelope as JSON, in base64, as kombu's own SQS transport writes it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Any
+
+from kombu.utils.json import dumps, loads
+
+
+def encode(envelope: dict[str, Any], *, base64_body: bool = True) -> str:
+    """Return the MessageBody for ``envelope``.
+
+    Args:
+        envelope: kombu's message: ``body``, ``headers``, ``properties``, ``content-type``, ``content-encoding``.
+        base64_body: wrap the JSON in base64, which old kombu consumers expect.
+    """
+    text = dumps(envelope)
+    return base64.b64encode(text.encode()).decode() if base64_body else str(text)
+
+
+def decode(body: str) -> dict[str, Any]:
+    """Return the envelope in a MessageBody.
+
+    A body that no kombu wrote becomes an envelope around its text, which Celery rejects as unknown.
+    """
+    text = body
+    if not body.lstrip().startswith("{"):
+        try:
+            text = base64.b64decode(body, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            return _foreign(body)
+    try:
+        envelope = loads(text)
+    except ValueError:
+        return _foreign(body)
+    if not isinstance(envelope, dict) or not {"body", "properties"} <= envelope.keys():
+        return _foreign(body)
+    return envelope
+
+
+def seconds_until_eta(envelope: dict[str, Any], now: datetime) -> float:
+    """Return the seconds from ``now`` to the task's ETA; 0 when it has none or it has passed."""
+    eta = (envelope.get("headers") or {}).get("eta")
+    if not eta:
+        return 0.0
+    try:
+        when = datetime.fromisoformat(eta)
+    except (TypeError, ValueError):
+        return 0.0
+    return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - now).total_seconds())
+
+
+def _foreign(body: str) -> dict[str, Any]:
+    return {
+        "body": body,
+        "headers": {},
+        "properties": {"delivery_info": {}, "body_encoding": None},
+        "content-type": "text/plain",
+        "content-encoding": "utf-8",
+    }

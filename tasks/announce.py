@@ -1,0 +1,21 @@
+"""Announces what became of an image, as a Celery event. No work depends on anyone hearing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.domain import Classification, Failure
+
+_send: Callable[..., None] | None = None
+
+
+def through(send: Callable[..., None] | None) -> None:
+    """Send events through ``send(type, **fields)``, the worker's own dispatcher; None sends none."""
+    global _send
+    _send = send
+
+
+def announce(outcome: Classification | Failure) -> None:
+    """Send ``image-classified`` or ``image-failed``, if this process is a worker that sends events."""
+    if _send is not None:
+        _send("image-failed" if isinstance(outcome, Failure) else "image-classified", **outcome.to_json())

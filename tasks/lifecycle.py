@@ -1,0 +1,142 @@
+"""A worker's life: it loads its engine, then takes work; when it has had none for a while it drains and leaves."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from celery import bootsteps
+from celery.worker import state as worker_state
+
+from app.settings import Settings, settings
+from tasks import announce
+from tasks.celery import app
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 0.5
+
+
+def run_worker(config: Settings) -> int:
+    """Run a Celery worker in this process until it leaves; return its exit status.
+
+    It is ``celery -A tasks worker`` with this project's settings, and a node name of its own.
+    """
+    instance = os.environ.get("ELASTIQ_INSTANCE_ID") or f"worker-{os.getpid()}"
+    try:
+        app.worker_main(
+            ["worker", "--loglevel=INFO", f"--hostname={instance}@%h", "--without-gossip", "--without-mingle"]
+        )
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+class LoadEngine(bootsteps.Step):
+    """Loads the engine before the first message is received, so that a worker that cannot work takes none."""
+
+    def __init__(self, consumer: Any, **_: Any) -> None:
+        from tasks import engine
+
+        started = time.monotonic()
+        model = engine.load()
+        log.info("engine_loaded", model=model.name, seconds=round(time.monotonic() - started, 3))
+
+
+class Events(bootsteps.StartStopStep):
+    """Sends what tasks announce through the worker's own dispatcher, gathered by the transport's event thread."""
+
+    requires = ("celery.worker.consumer.events:Events",)
+
+    def start(self, consumer: Any) -> None:
+        """Gather image events as Celery gathers task events, and let one thread flush both."""
+        dispatcher = consumer.event_dispatcher
+        if dispatcher is None or not dispatcher.enabled:
+            return
+        fanout = dispatcher.connection.transport.gateway.fanout
+        dispatcher.buffer_group = frozenset({"task", "image"})
+        dispatcher.buffer_limit = 1000
+        dispatcher.on_send_buffered = fanout.wake
+        fanout.before_publish = dispatcher.flush
+        announce.through(dispatcher.send)
+
+    def stop(self, consumer: Any) -> None:
+        """Send no more through a dispatcher that is about to close."""
+        announce.through(None)
+
+
+class IdleStop(bootsteps.StartStopStep):
+    """Drains and ends the worker after ``ELASTIQ_IDLE_SECONDS`` without work; a late message cancels that."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **_: Any) -> None:
+        self._idle = Idle(settings().idle_s)
+        self._entry: Any = None
+
+    def start(self, consumer: Any) -> None:
+        """Look twice a second."""
+        if settings().idle_s:
+            transport = consumer.connection.transport
+            self._entry = consumer.timer.call_repeatedly(LOOK_S, self._look, (transport,))
+
+    def stop(self, consumer: Any) -> None:
+        """Look no more: the worker stops."""
+        if self._entry is not None:
+            self._entry.cancel()
+
+    def _look(self, transport: Any) -> None:
+        if self._idle.look(transport, time.monotonic()):
+            log.info("idle_stop", idle_s=settings().idle_s)
+            _stop_worker()
+
+
+class Idle:
+    """Decides when a worker has been idle for long enough, by draining its transport first.
+
+    Args:
+        idle_s: seconds without a message after which to leave.
+    """
+
+    def __init__(self, idle_s: float) -> None:
+        self._idle_s = idle_s
+        self._draining_since: float | None = None
+
+    def look(self, transport: Any, now: float) -> bool:
+        """Return whether the drain is complete; begin it, or cancel it when a message came in its last poll.
+
+        Args:
+            transport: an `app.sqs.Transport`.
+            now: monotonic seconds.
+        """
+        if self._draining_since is not None:
+            if transport.touched_at > self._draining_since:
+                self._draining_since = None
+                transport.resume()
+                log.info("idle_stop_cancelled")
+                return False
+            return bool(transport.quiesced)
+        leaves_at = transport.touched_at + self._idle_s
+        transport.wait_no_longer_than(leaves_at)
+        if now >= leaves_at and not transport.working:
+            self._draining_since = now
+            transport.pause()
+            return bool(transport.quiesced)
+        return False
+
+
+def _stop_worker() -> None:
+    # Celery's loop looks at this in each turn and shuts down warmly.
+    worker_state.should_stop = 0
+
+
+def install(celery: Any) -> None:
+    """Add these steps to the worker's blueprint."""
+    steps: dict[str, set[Callable[..., Any]]] = celery.steps
+    steps["consumer"].update({LoadEngine, Events, IdleStop})
+
+
+install(app)
