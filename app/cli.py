@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def env() -> None:
     from app.local.stack import read_environment
 
     for name, value in read_environment(Path(settings().data_dir)).items():
-        click.echo(f"export {name}={value}")
+        click.echo(f"export {name}={shlex.quote(value)}")
 
 
 if __name__ == "__main__":

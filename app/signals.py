@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import time
 from contextlib import suppress
 from types import FrameType
 
@@ -23,12 +24,15 @@ class StopSignals:
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
         for number in signals:
-            signal.signal(number, self._received)
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+                signal.signal(number, self._received)
 
     def wait(self, timeout_s: float, above: int = 0) -> bool:
         """Wait until more than ``above`` signals have come, at most ``timeout_s`` seconds; return whether they have."""
-        if self.count <= above and select.select([self._read], [], [], max(0.0, timeout_s))[0]:
-            os.read(self._read, 1)
+        deadline = time.monotonic() + timeout_s
+        while self.count <= above and (left_s := deadline - time.monotonic()) > 0:
+            if select.select([self._read], [], [], left_s)[0]:
+                os.read(self._read, 1)
         return self.count > above
 
     def _received(self, number: int, frame: FrameType | None) -> None:

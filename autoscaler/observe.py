@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import structlog
 
-from app import aws
-from app.domain import Instance, InstanceState, Observation, QueueDepth
+from app.depth import QueueReader
+from app.domain import Instance, InstanceState, Observation
 from app.settings import Settings
 from autoscaler.fleet import Fleet
 
@@ -17,30 +17,6 @@ log = structlog.get_logger(__name__)
 
 # A worker that never leaves by itself has not failed to boot if it lived this long.
 _LONG_ENOUGH_S = 60.0
-
-
-class QueueReader:
-    """Reads the task queue's depth.
-
-    Raises, in every call, `ConfigurationError` (no such queue, no right to it) or `TransientError`.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._sqs = aws.client("sqs", settings, read_timeout_s=5, attempts=2)
-        self._queue = settings.queue
-        self._url = ""
-
-    def depth(self) -> QueueDepth:
-        """Return SQS's own counts, which lag by up to a minute."""
-        with aws.translated(f"reading the depth of queue {self._queue!r}"):
-            self._url = self._url or self._sqs.get_queue_url(QueueName=self._queue)["QueueUrl"]
-            names = [
-                "ApproximateNumberOfMessages",
-                "ApproximateNumberOfMessagesNotVisible",
-                "ApproximateNumberOfMessagesDelayed",
-            ]
-            counts = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)["Attributes"]
-        return QueueDepth(*(int(counts[name]) for name in names))
 
 
 @dataclass(slots=True)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -101,7 +103,30 @@ def send(entries: Iterable[Entry], number: signal.Signals) -> None:
     for entry in entries:
         process = entry.process()
         if process is not None:
-            try:
+            with suppress(psutil.NoSuchProcess):  # it ended just now, as it should
                 process.send_signal(number)
-            except psutil.NoSuchProcess:
-                continue
+
+
+def end(entries: Iterable[Entry], timeout_s: float, hurried: Callable[[float], bool]) -> None:
+    """Ask processes to end (SIGTERM), and make those end, with what they started, that have not in time.
+
+    Args:
+        entries: each leads a process group of its own.
+        timeout_s: how long they may take.
+        hurried: waits the given number of seconds, and returns early whether they may take no longer.
+    """
+    left = list(entries)
+    send(left, signal.SIGTERM)
+    deadline = time.monotonic() + timeout_s
+    while (left := _running(left)) and time.monotonic() < deadline and not hurried(0.05):
+        pass
+    for entry in left:
+        log.warning("process_killed", kind=entry.kind, id=entry.id, pid=entry.pid)
+        with suppress(ProcessLookupError):
+            os.killpg(entry.pid, signal.SIGKILL)
+    while left := _running(left):
+        time.sleep(0.02)
+
+
+def _running(entries: Iterable[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry.process() is not None]

@@ -1,0 +1,263 @@
+"""`elastiq up`: the whole system on one machine. It starts everything, watches it, and stops it in order.
+
+In order: web first, so that no new work comes; the autoscaler, so that no new instance does; the instances, which
+finish or give back what they hold; the cloud last, which saves its queues.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+from urllib.error import URLError
+
+import click
+import structlog
+
+from app.errors import ConfigurationError
+from app.local.cloud import EmbeddedCloud, free_port
+from app.local.directory import DataDirectory
+from app.local.process import with_parent
+from app.local.registry import Entry, end
+from app.local.service import Restarts, Service
+from app.provision import provision
+from app.settings import Settings
+from app.signals import StopSignals
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 0.25
+PAGE_S = 60
+# How long each part may take to end when asked: web lets uploads end, instances their images.
+WEB_S, AUTOSCALER_S, INSTANCES_S, LEFTOVERS_S = 15, 10, 20, 20
+KEPT_INSTANCE_LOGS = 100
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def up(settings: Settings) -> int:
+    """Run everything until SIGINT, SIGTERM or SIGHUP; a second signal hurries the stop.
+
+    Returns:
+        The exit status: 0 when it was asked to stop.
+
+    Raises:
+        ConfigurationError: another one runs on this data directory, a port is taken, or a part cannot run.
+    """
+    stop = StopSignals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    directory = DataDirectory(Path(settings.data_dir))
+    with directory.alone():
+        stack = _Stack(settings, directory, stop)
+        try:
+            stack.start()
+            stack.watch()
+        except _StopAsked:
+            return 0
+        finally:
+            stack.stop()
+
+
+def read_environment(data_dir: Path) -> dict[str, str]:
+    """Return the variables with which another program uses what `up` runs on ``data_dir``.
+
+    Raises:
+        ConfigurationError: nothing runs there, or not yet.
+    """
+    return DataDirectory(data_dir).read_environment()
+
+
+class _StopAsked(Exception):
+    """A signal came."""
+
+
+class _Stack:
+    """The parts of one running system."""
+
+    def __init__(self, settings: Settings, directory: DataDirectory, stop: StopSignals) -> None:
+        self._settings = replace(settings, port=settings.port or free_port(), data_dir=str(directory.path))
+        self._directory, self._stop = directory, stop
+        self._cloud = None if settings.endpoint_url else EmbeddedCloud(directory.cloud, settings.cloud_port)
+        self._cloud_restarts = Restarts()
+        self._web, self._autoscaler = Service("web", directory), Service("autoscaler", directory)
+        self._started: list[Service] = []
+
+    def start(self) -> None:
+        """Start every part, and say where the page is once it answers.
+
+        Raises:
+            ConfigurationError: a part cannot run.
+            _StopAsked: a signal came.
+        """
+        self._clear_up()
+        _refuse_a_taken_port(self._settings)
+        _set_environment(self._settings, own_cloud=self._cloud is not None)
+        building = subprocess.Popen(
+            with_parent([sys.executable, "-m", "tasks.engine", "build"]), start_new_session=True, stdout=sys.stderr
+        )
+        try:
+            self._start_cloud()
+            self._start_service(self._web)
+            self._await_model(building)
+        finally:
+            building.terminate()
+            building.wait()
+        self._start_service(self._autoscaler)
+        self._await_page()
+        self._directory.publish_environment(_published(os.environ, own_cloud=self._cloud is not None))
+        _say(_welcome(self._settings, self._directory), err=False)
+
+    def watch(self) -> NoReturn:
+        """Keep every part running until a signal comes.
+
+        Raises:
+            ConfigurationError: a part ended too often.
+            _StopAsked: a signal came.
+        """
+        while True:
+            self._look()
+
+    def stop(self) -> None:
+        """Stop every part in order. Nothing of ours runs afterwards."""
+        self._directory.withdraw_environment()
+        if not self._directory.registry.entries():
+            return
+        _say("Stopping everything in order; a second Ctrl-C hurries.")
+        for service, timeout_s in ((self._web, WEB_S), (self._autoscaler, AUTOSCALER_S)):
+            self._end(service.entries(), timeout_s)
+            service.reap()
+        self._end(self._directory.registry.entries("instance"), INSTANCES_S)
+        if self._cloud is not None:
+            self._cloud.stop()
+        _say(f"Stopped. Images, results and queues are kept in {self._directory.path}.")
+
+    def _end(self, entries: list[Entry], timeout_s: float) -> None:
+        asked = max(1, self._stop.count)
+        end(entries, timeout_s, lambda pause_s: self._stop.wait(pause_s, above=asked) or asked > 1)
+
+    def _start_cloud(self) -> None:
+        if self._cloud is not None:
+            self._cloud.start()
+            assert self._cloud.pid is not None
+            self._directory.registry.add("cloud", "cloud", self._cloud.pid, time.time())
+            os.environ.update(self._cloud.environment)
+        provision(Settings.from_environment(os.environ))
+
+    def _start_service(self, service: Service) -> None:
+        service.start()
+        self._started.append(service)
+
+    def _look(self) -> None:
+        """Wait a moment, then start again what has ended.
+
+        Raises:
+            ConfigurationError: a part ended too often.
+            _StopAsked: a signal came.
+        """
+        if self._stop.wait(LOOK_S):
+            raise _StopAsked
+        if self._cloud is not None and not self._cloud.alive():
+            self._cloud_restarts.one_more("the embedded cloud", f"its log is in {self._directory.cloud}")
+            log.error(
+                "cloud_ended_unasked",
+                lost="messages since its last start; no image, no result",
+                now="it is started again",
+            )
+            self._start_cloud()
+        for service in self._started:
+            service.watch()
+
+    def _await_model(self, building: subprocess.Popen[bytes]) -> None:
+        while (status := building.poll()) is None:
+            self._look()
+        if status:
+            raise ConfigurationError(f"the model {self._settings.model!r} could not be built; above is why")
+
+    def _await_page(self) -> None:
+        deadline = time.monotonic() + PAGE_S
+        while not _answers(f"{_address(self._settings)}/healthz"):
+            if time.monotonic() > deadline:
+                raise ConfigurationError(f"web does not answer after {PAGE_S} s; {self._web.end_of_log()}")
+            self._look()
+
+    def _clear_up(self) -> None:
+        """End what a run that was killed left behind, and drop the oldest of the instances' logs."""
+        left = self._directory.registry.entries()
+        if left:
+            log.warning("leftovers_ended", of="a run that was killed", processes=[entry.id for entry in left])
+            self._end(left, LEFTOVERS_S)
+        logs = sorted(self._directory.logs.glob("local-*.log"), key=lambda path: path.stat().st_mtime)
+        for path in logs[:-KEPT_INSTANCE_LOGS]:
+            path.unlink()
+
+
+def _refuse_a_taken_port(settings: Settings) -> None:
+    try:
+        socket.create_server((settings.host, settings.port)).close()
+    except OSError as err:
+        raise ConfigurationError(
+            f"cannot listen on {settings.host} port {settings.port}: {err.strerror}; "
+            "set ELASTIQ_PORT to a free port, or to 0 for any"
+        ) from err
+
+
+def _set_environment(settings: Settings, *, own_cloud: bool) -> None:
+    """Set what every part shall find in its environment: where things are, and one machine's defaults."""
+    if own_cloud:
+        for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"):
+            os.environ.pop(name, None)
+    os.environ.setdefault("ELASTIQ_MAX_INSTANCES", str(os.cpu_count() or 1))
+    os.environ.setdefault("ELASTIQ_POLL_SECONDS", "2")
+    os.environ.update(
+        AWS_REGION=settings.region,
+        AWS_DEFAULT_REGION=settings.region,
+        ELASTIQ_DATA_DIR=settings.data_dir,
+        ELASTIQ_MODEL_DIR=str(settings.models.resolve()),
+        ELASTIQ_PORT=str(settings.port),
+        ELASTIQ_LAUNCH_TEMPLATE="",  # instances are on this machine
+    )
+
+
+def _published(environment: os._Environ[str], *, own_cloud: bool) -> dict[str, str]:
+    """Return what another program needs; never credentials that are not our embedded cloud's own."""
+    aws = ["AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"]
+    aws += ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] if own_cloud else []
+    own = [name for name, value in environment.items() if name.startswith("ELASTIQ_") and value]
+    return {name: environment[name] for name in [*aws, *own] if name != "ELASTIQ_LOG_FORMAT"}
+
+
+def _address(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _answers(url: str) -> bool:
+    try:
+        with _DIRECT.open(url, timeout=2):
+            return True
+    except (URLError, OSError):
+        return False
+
+
+def _welcome(settings: Settings, directory: DataDirectory) -> str:
+    there = (
+        "" if directory.path == Path(".elastiq").resolve() else f"ELASTIQ_DATA_DIR={shlex.quote(str(directory.path))} "
+    )
+    return (
+        f"Elastiq is ready: {_address(settings)}\n"
+        f'  elsewhere:  eval "$({there}elastiq env)"  and any program uses its queues and buckets\n'
+        f"  logs:       {directory.logs}\n"
+        "  stop:       Ctrl-C; nothing is lost"
+    )
+
+
+def _say(text: str, *, err: bool = True) -> None:
+    with suppress(OSError):  # the terminal may be gone; that is why we stop
+        click.echo(text, err=err)
