@@ -32,7 +32,7 @@ $(STAMP): setup.cfg pyproject.toml
 model: install  ## Build the model that ELASTIQ_MODEL names, if it is not built yet.
 	@$(BIN)/python -m tasks.engine build $(ELASTIQ_MODEL)
 
-run: model  ## Run everything on this machine; Ctrl-C stops it.
+run: install  ## Run everything on this machine; Ctrl-C stops it.
 	@exec $(BIN)/elastiq up
 
 test: model  ## Run every test.
