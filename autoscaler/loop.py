@@ -100,6 +100,7 @@ class Loop:
             self._observer.refused(str(err))
             raise
         self._unsettled = None
+        self._observer.launched(came)
         return [instance.id for instance in came]
 
     def _say_once(self, event: str, reason: str) -> None:

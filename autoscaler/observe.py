@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -47,6 +47,10 @@ class Boots:
         if not self.failed:
             self.failed_at = None
         return gone
+
+    def launched(self, instances: Iterable[Instance]) -> None:
+        """Take note of instances that may be gone before the next look."""
+        self._known.update({instance.id: instance for instance in instances})
 
     def _lived(self, instance: Instance, now: datetime) -> bool:
         return (now - instance.launched_at).total_seconds() >= self.shortest_life_s
@@ -98,6 +102,10 @@ class Observer:
             self._refusal,
             self._refused_at,
         )
+
+    def launched(self, instances: Iterable[Instance]) -> None:
+        """Take note of what has just been launched."""
+        self._boots.launched(instances)
 
     def refused(self, why: str) -> None:
         """Take note that a launch has just been refused."""

@@ -26,6 +26,14 @@ def test_instances_that_end_before_they_could_have_been_idle_count_as_failed_boo
     assert (boots.failed, boots.failed_at) == (2, at(5))
 
 
+def test_an_instance_that_ends_before_it_is_ever_seen_has_failed() -> None:
+    boots = Boots(shortest_life_s=30)
+    boots.see((), at(0))
+    boots.launched([instance("a")])
+    boots.see((), at(2))
+    assert (boots.failed, boots.failed_at) == (1, at(2))
+
+
 def test_an_instance_that_left_after_its_idle_time_has_not_failed() -> None:
     boots = Boots(shortest_life_s=30)
     boots.see((instance("a"),), at(1))
