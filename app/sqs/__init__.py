@@ -10,6 +10,9 @@
     fanout.py      events and remote control over SNS
     queues.py      names, addresses, dead-letter queues
     api.py         every call to AWS, counted, with its errors sorted
+    gateway.py     what one process shares between its connections
+    options.py     what it can be told
+    metrics.py     what it counts, also as ``celery inspect sqs`` (panel.py)
     wire.py        the message format, kombu's own
 
 It belongs to no tier and may be used without the rest of Elastiq.

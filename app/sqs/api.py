@@ -107,7 +107,9 @@ class Api:
 
     def _new_client(self, service: str, timeout_s: int) -> Any:
         key, secret = self._options.credentials or (None, None)
-        return boto3.session.Session(aws_access_key_id=key, aws_secret_access_key=secret).client(
+        # boto3's stubs know a service by its literal name alone.
+        session: Any = boto3.session.Session(aws_access_key_id=key, aws_secret_access_key=secret)
+        return session.client(
             service,
             region_name=self._options.region
             or os.environ.get("AWS_REGION")

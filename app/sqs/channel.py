@@ -24,8 +24,6 @@ from app.sqs.queues import is_reply
 
 logger = get_logger("app.sqs")
 
-# Backoff of a message that its task rejected: 1 s, doubled with each receive.
-LONGEST_BACKOFF_S = 60
 # How much work may lie ready beyond the prefetch window: what a worker does in this time.
 READ_AHEAD_S = 1.0
 # What lies ready where the consumer sets no limit.
@@ -207,22 +205,12 @@ class Channel(virtual.Channel):
         self._work_changed()
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Let the message be received again, at once or (not to be requeued) after a pause that grows.
-
-        SQS moves it to the dead-letter queue once it has been received often enough. Where there is no
-        dead-letter queue it is then deleted, and that is logged.
-        """
+        """Let the message be received again: at once, or (not to be requeued) as `Gateway.reject` says."""
         lease = self._settle(delivery_tag)
-        if lease is not None:
-            metrics.count("rejected")
-            spent = lease.receive_count >= self.gateway.options.max_receive_count
-            if spent and not requeue and not self.gateway.queues.has_dead_letters(lease.queue_url):
-                logger.error("message_discarded message_id=%s receives=%d: its queue has no dead-letter queue",
-                             lease.message_id, lease.receive_count)  # fmt: skip
-                self.gateway.outbox.delete(lease)
-            else:
-                pause_s = 0 if requeue or spent else min(LONGEST_BACKOFF_S, 2 ** (lease.receive_count - 1))
-                self.gateway.outbox.give_back(lease, pause_s)
+        if lease is not None and requeue:
+            self.gateway.outbox.give_back(lease)
+        elif lease is not None:
+            self.gateway.reject(lease)
         self._work_changed()
 
     def basic_recover(self, requeue: bool = False) -> None:
@@ -279,7 +267,7 @@ class Channel(virtual.Channel):
         if len(self._acked_at) < 10:
             return 0
         rate = len(self._acked_at) / max(0.001, time.monotonic() - self._acked_at[0])
-        return min(self.gateway.options.read_ahead, int(rate * READ_AHEAD_S))
+        return min(int(self.gateway.options.read_ahead), int(rate * READ_AHEAD_S))
 
     def _deliver(self, queue: str, received: Received) -> None:
         callback = self._callbacks.get(queue)
@@ -288,11 +276,8 @@ class Channel(virtual.Channel):
             return
         try:
             message = self._message(received, queue in self._no_ack)
-        except Exception:
-            metrics.count("unreadable")
-            logger.exception("message_unreadable queue=%s message_id=%s", queue, received.lease.message_id)
-            self._unacked[received.lease.receipt] = received.lease
-            self.basic_reject(received.lease.receipt)
+        except ValueError as err:
+            self.pollers[queue].unreadable(received.lease, err)
             return
         self.touched_at = time.monotonic()
         callback(message)

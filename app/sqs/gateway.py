@@ -12,7 +12,7 @@ from kombu.log import get_logger
 from app.sqs import background
 from app.sqs.api import Api, Refused, Unavailable
 from app.sqs.fanout import Fanout
-from app.sqs.leases import Leases
+from app.sqs.leases import Lease, Leases
 from app.sqs.metrics import metrics
 from app.sqs.options import Options
 from app.sqs.outbox import Outbox
@@ -25,6 +25,8 @@ logger = get_logger("app.sqs")
 TOUCH_S = 600
 WATCH_S = 1.0
 CLOSE_S = 10.0
+# The pause of a message that its task rejected: 1 s, doubled with each receive.
+LONGEST_BACKOFF_S = 60
 
 _gateways: dict[tuple[int, Options], Gateway] = {}
 _lock = threading.Lock()
@@ -47,6 +49,22 @@ class Gateway:
         self._stopped = threading.Event()
         background.start("sqs-watchdog", self._watch, self._stopped)
         atexit.register(self.close)
+
+    def reject(self, lease: Lease) -> None:
+        """Give up on this attempt: the message comes again after a pause that grows.
+
+        SQS moves it to the dead-letter queue once it has been received often enough. Where there is no
+        dead-letter queue it is then deleted, and that is logged.
+        """
+        metrics.count("rejected")
+        spent = lease.receive_count >= self.options.max_receive_count
+        if spent and not self.queues.has_dead_letters(lease.queue_url):
+            text = "message_discarded message_id=%s receives=%d: its queue has no dead-letter queue"
+            logger.error(text, lease.message_id, lease.receive_count)
+            self.outbox.delete(lease)
+        else:
+            pause_s = min(LONGEST_BACKOFF_S, 2 ** (lease.receive_count - 1))
+            self.outbox.give_back(lease, 0 if spent else pause_s)
 
     @property
     def ours(self) -> bool:

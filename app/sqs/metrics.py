@@ -25,7 +25,7 @@ class Metrics:
             self._calls[action] += 1
 
     def snapshot(self) -> dict[str, int | dict[str, int]]:
-        """Return the counts so far, such as ``received`` and ``leases_lost``, and under ``api_calls`` those by action."""
+        """Return the counts so far, such as ``received``, and under ``api_calls`` those by action."""
         with self._lock:
             return {**self._counts, "api_calls": dict(self._calls)}
 

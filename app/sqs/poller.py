@@ -89,6 +89,12 @@ class Poller:
         """
         self._take(self._poll(count, wait_s), wanted=True)
 
+    def unreadable(self, lease: Lease, err: ValueError) -> None:
+        """Leave a message that nobody can read to the dead-letter queue."""
+        metrics.count("unreadable")
+        logger.error("message_unreadable queue=%s message_id=%s error=%s", self.name, lease.message_id, err)
+        self._gateway.reject(lease)
+
     def pause(self, paused: bool = True) -> None:
         """Make no further poll until told otherwise; one under way goes on."""
         self.paused = paused
@@ -193,7 +199,11 @@ class Poller:
             if not wanted:
                 self._gateway.outbox.give_back(lease)
                 continue
-            envelope = wire.decode(message["Body"])
+            try:
+                envelope = wire.decode(message["Body"])
+            except ValueError as err:
+                self.unreadable(lease, err)
+                continue
             if not self._hidden(envelope, lease):
                 self.buffer.append(Received(envelope, lease))
         if self._stopped.is_set():

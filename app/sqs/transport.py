@@ -61,6 +61,8 @@ class Transport(virtual.Transport):
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         """Have ``loop`` deliver what the pollers bring."""
+        from app.sqs import panel  # noqa: F401  here, since only a worker has remote control commands
+
         self._close_pipe()
         self._pipe = os.pipe()
         for end in self._pipe:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,20 +23,13 @@ def encode(envelope: dict[str, Any], *, base64_body: bool = True) -> str:
 def decode(body: str) -> dict[str, Any]:
     """Return the envelope in a MessageBody.
 
-    A body that no kombu wrote becomes an envelope around its text, which Celery rejects as unknown.
+    Raises:
+        ValueError: no kombu wrote it.
     """
-    text = body
-    if not body.lstrip().startswith("{"):
-        try:
-            text = base64.b64decode(body, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            return _foreign(body)
-    try:
-        envelope = loads(text)
-    except ValueError:
-        return _foreign(body)
-    if not isinstance(envelope, dict) or not {"body", "properties"} <= envelope.keys():
-        return _foreign(body)
+    text = body if body.lstrip().startswith("{") else base64.b64decode(body, validate=True).decode()
+    envelope = loads(text)
+    if not isinstance(envelope, dict) or not isinstance(envelope.get("properties"), dict) or "body" not in envelope:
+        raise ValueError("it has no body and properties")
     return envelope
 
 
@@ -51,13 +43,3 @@ def seconds_until_eta(envelope: dict[str, Any], now: datetime) -> float:
     except (TypeError, ValueError):
         return 0.0
     return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - now).total_seconds())
-
-
-def _foreign(body: str) -> dict[str, Any]:
-    return {
-        "body": body,
-        "headers": {},
-        "properties": {"delivery_info": {}, "body_encoding": None},
-        "content-type": "text/plain",
-        "content-encoding": "utf-8",
-    }

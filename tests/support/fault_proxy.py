@@ -1,0 +1,145 @@
+"""A proxy on loopback between a client and the embedded cloud: counts calls by action, and breaks those it is told to."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+FAULTS = ("500", "503", "403", "expired", "malformed", "reset", "hang", "lost")
+
+
+class FaultProxy:
+    """Forwards to ``target``; use it as a context manager.
+
+    Attributes:
+        calls: how often each action was called, such as ``ReceiveMessage``.
+        faulted: how many calls each action had broken.
+    """
+
+    def __init__(self, target: str, hang_s: float = 60) -> None:
+        self.calls: Counter[str] = Counter()
+        self.faulted: Counter[str] = Counter()
+        self.hang_s = hang_s
+        self._faults: dict[str, str] = {}
+        self._target = urlsplit(target)
+        self._released = threading.Event()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+
+    @property
+    def endpoint_url(self) -> str:
+        """Return the proxy's address."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def fault(self, action: str, kind: str) -> None:
+        """Break every call of ``action`` in the manner ``kind`` from now on."""
+        assert kind in FAULTS
+        self._released.clear()
+        self._faults[action] = kind
+
+    def mend(self) -> None:
+        """Break no call any more; those that hang go on hanging."""
+        self._faults.clear()
+
+    def __enter__(self) -> FaultProxy:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._released.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                target = self.headers.get("X-Amz-Target", "")
+                action = target.rsplit(".", 1)[-1] or parse_qs(body.decode(errors="replace")).get("Action", ["?"])[0]
+                proxy.calls[action] += 1
+                kind = proxy._faults.get(action)
+                if kind is None:
+                    self._answer(*proxy._forward(self.command, self.path, dict(self.headers), body))
+                    return
+                proxy.faulted[action] += 1
+                if kind == "lost":
+                    proxy._forward(self.command, self.path, dict(self.headers), body)
+                if kind in ("reset", "lost"):
+                    self._reset()
+                elif kind == "hang":
+                    proxy._released.wait(proxy.hang_s)
+                    self._reset()
+                else:
+                    self._answer(*_broken(kind, bool(target)))
+
+            do_GET = do_PUT = do_DELETE = do_HEAD = do_POST
+
+            def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+                self.send_response_only(status)
+                for name, value in headers.items():
+                    if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                        self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def _reset(self) -> None:
+                self.close_connection = True
+                # With a linger of zero, closing sends RST.
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                self.connection.close()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def handle(self) -> None:
+                try:
+                    super().handle()
+                except (ConnectionError, ValueError, OSError):
+                    self.close_connection = True
+
+            def finish(self) -> None:
+                try:
+                    super().finish()
+                except (ConnectionError, ValueError, OSError):
+                    self.close_connection = True
+
+        return Handler
+
+    def _forward(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection(str(self._target.hostname), self._target.port, timeout=90)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        except OSError:
+            return 502, {}, b""
+        finally:
+            connection.close()
+
+
+def _broken(kind: str, is_json: bool) -> tuple[int, dict[str, str], bytes]:
+    if kind == "malformed":
+        return 200, {"Content-Type": "application/x-amz-json-1.0"}, b'{"Messages": [{"Body'
+    status, code = {
+        "500": (500, "InternalError"),
+        "503": (503, "ServiceUnavailable"),
+        "403": (403, "AccessDenied"),
+        "expired": (403 if not is_json else 400, "ExpiredToken"),
+    }[kind]
+    if is_json:
+        body = json.dumps({"__type": f"com.amazonaws.sqs#{code}", "message": "injected"}).encode()
+        return status, {"Content-Type": "application/x-amz-json-1.0"}, body
+    text = f"<ErrorResponse><Error><Type>Receiver</Type><Code>{code}</Code><Message>injected</Message></Error></ErrorResponse>"
+    return status, {"Content-Type": "text/xml"}, text.encode()
