@@ -1,0 +1,51 @@
+"""The Flask application, put together."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from app import aws
+from app.settings import Settings
+from app.storage import Storage
+from web import api, compat, health, pages, problems, security
+from web.intake import Intake, Publish
+from web.live import Feed
+from web.publish import publish
+from web.seats import Seats
+from web.tier import EXTENSION, Tier
+
+
+def create_app(settings: Settings, publish: Publish = publish) -> Flask:
+    """Return the application; it starts no thread before it is asked something.
+
+    Args:
+        settings: the buckets, the queue and the limits.
+        publish: hands keys to the task queue; the Celery application's own unless given.
+    """
+    app = Flask("web")
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's own provider has it
+    # Let browsers ask each time whether a static file is still the same: an update is seen at once.
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
+    app.extensions[EXTENSION] = _tier(settings, publish)
+    problems.install(app)
+    security.install(app)
+    for part in (api, compat, health, pages):
+        app.register_blueprint(part.blueprint)
+    return app
+
+
+def _tier(settings: Settings, publish: Publish) -> Tier:
+    storage = Storage(settings, connections=64)
+    feed = Feed(storage)
+    streams = settings.web_threads // 2
+    # The rest of the threads serve uploads and the page.
+    waiters = settings.web_threads - streams - max(2, settings.web_threads // 16)
+    return Tier(
+        settings=settings,
+        storage=storage,
+        sqs=aws.client("sqs", settings, read_timeout_s=5, attempts=2),
+        feed=feed,
+        intake=Intake(settings, storage, feed, publish),
+        streams=Seats(streams, "too many event streams are open; poll GET /api/batches/<id> instead, or try again"),
+        waiters=Seats(waiters, "too many requests wait for a label already; try again, or use POST /api/batches"),
+    )

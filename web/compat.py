@@ -1,0 +1,83 @@
+"""The course contract: one image in, its label out, in one request. Load generators of a cloud course speak it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import BinaryIO, cast
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import BadRequest, GatewayTimeout
+
+from app.domain import Failure, new_batch_id
+from app.errors import InvalidImage
+from web import names
+from web.intake import Taken
+from web.multipart import Part, parts
+from web.tier import tier
+
+PLAIN, WITH_NAME = "myfile", "inputFile"
+
+blueprint = Blueprint("compat", __name__)
+
+
+class CurrentBatch:
+    """The batch that a process's single images go to: a new one each minute, so that one poll serves all who wait."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._id, self._until = "", datetime.min.replace(tzinfo=UTC)
+
+    def id(self, now: datetime) -> str:
+        """Return the batch of the minute ``now``."""
+        with self._lock:
+            if now >= self._until:
+                self._id, self._until = new_batch_id(now, os.urandom(4)), now + timedelta(minutes=1)
+            return self._id
+
+
+_batch = CurrentBatch()
+
+
+@blueprint.post("/")
+def classify() -> Response:
+    """Answer with the label alone (field ``myfile``) or ``<name>:<label>`` (field ``inputFile``), once it is known."""
+    with tier().waiters.taken():
+        part = _only_file()
+        try:
+            taken = tier().intake.admit(_batch.id(datetime.now(UTC)), part)
+        finally:
+            part.body.close()
+        tier().intake.publish([taken])
+        label = _label(taken)
+    text = label if part.field == PLAIN else f"{names.without_extension(part.filename)}:{label}"
+    return Response(text, mimetype="text/plain")
+
+
+def _only_file() -> Part:
+    limit = tier().settings.max_file_bytes
+    stream, content_type = cast(BinaryIO, request.stream), request.headers.get("Content-Type", "")
+    found: Part | None = None
+    for part in parts(stream, content_type, fields=frozenset({PLAIN, WITH_NAME}), max_bytes=limit):
+        if found is not None:
+            part.body.close()
+            found.body.close()
+            raise BadRequest("send one image a request; POST /api/batches takes any number")
+        found = part
+    if found is None:
+        raise BadRequest(f"no image was sent; put it in a part named {PLAIN!r} or {WITH_NAME!r}")
+    return found
+
+
+def _label(taken: Taken) -> str:
+    timeout_s = tier().settings.wait_s
+    outcome = taken.outcome or tier().feed.wait_for(taken.key, timeout_s)
+    if outcome is None:
+        raise GatewayTimeout(
+            f"no result in {timeout_s:.0f} s; the image {taken.key!r} is queued still: "
+            "GET /api/batches/<id> will have it, or raise ELASTIQ_WAIT_SECONDS"
+        )
+    if isinstance(outcome, Failure):
+        raise InvalidImage(outcome.reason)
+    return outcome.label

@@ -1,0 +1,30 @@
+"""The page. It is the same for every batch: what it shows comes through the API."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, make_response, render_template
+
+from app.domain import BATCH_ID
+from web.tier import tier
+
+blueprint = Blueprint("pages", __name__)
+
+
+@blueprint.get("/")
+def index() -> Response:
+    """Return the page, ready to take images."""
+    return _page()
+
+
+@blueprint.get("/batches/<id>")
+def batch(id: str) -> Response:
+    """Return the page, which shows this batch, or says that there is none."""
+    answer = _page()
+    answer.status_code = 200 if BATCH_ID.fullmatch(id) else 404
+    return answer
+
+
+def _page() -> Response:
+    answer = make_response(render_template("page.html", max_file_bytes=tier().settings.max_file_bytes))
+    answer.headers["Cache-Control"] = "no-cache"
+    return answer

@@ -1,0 +1,55 @@
+"""Small pictures for the page's tiles, always drawn anew: no byte that a user uploaded is ever served."""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+
+from PIL import Image, ImageOps
+
+from app import images
+from app.errors import InvalidImage
+
+# The longest side in pixels: a tile on a screen of high density, and a picture to look at.
+TILE, LARGE = 400, 1600
+
+# Decoding takes memory by the image's size: this many at once.
+_decoding = threading.BoundedSemaphore(2)
+
+
+def render(data: bytes, *, side: int, max_pixels: int) -> tuple[bytes, str]:
+    """Return ``data`` as a picture of at most ``side`` by ``side`` pixels, upright, with its MIME type.
+
+    Raises:
+        InvalidImage: it cannot be decoded.
+    """
+    with _decoding:
+        try:
+            with images.open_header(io.BytesIO(data), max_pixels=max_pixels) as image:
+                image.draft("RGB", (side, side))
+                picture = ImageOps.exif_transpose(image)
+                picture.thumbnail((side, side))
+                return _encode(picture)
+        except (
+            OSError,
+            SyntaxError,
+            ValueError,
+            OverflowError,
+            EOFError,
+            LookupError,
+            struct.error,
+            MemoryError,
+        ) as err:
+            raise InvalidImage(f"the image is damaged ({err})") from err
+
+
+def _encode(picture: Image.Image) -> tuple[bytes, str]:
+    target = io.BytesIO()
+    if picture.mode.startswith("I;16"):
+        picture = picture.convert("I").point(lambda value: value / 256).convert("L")
+    if picture.has_transparency_data:
+        picture.convert("RGBA").save(target, "WEBP", quality=80, method=2)
+        return target.getvalue(), "image/webp"
+    picture.convert("RGB").save(target, "JPEG", quality=82)
+    return target.getvalue(), "image/jpeg"

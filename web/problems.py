@@ -1,0 +1,82 @@
+"""Errors as RFC 9457 problem JSON: one table from our exceptions to HTTP, and the same form for everything else."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+import structlog
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from app.errors import (
+    ConfigurationError,
+    ElastiqError,
+    ImageExists,
+    ImageNotFound,
+    InvalidImage,
+    PermanentError,
+    TransientError,
+)
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER_S = 5
+
+# The nearest class in an error's ancestry counts.
+STATUS: dict[type[ElastiqError], HTTPStatus] = {
+    InvalidImage: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ImageNotFound: HTTPStatus.NOT_FOUND,
+    ImageExists: HTTPStatus.CONFLICT,
+    PermanentError: HTTPStatus.BAD_REQUEST,
+    ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
+    ElastiqError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+class Busy(HTTPException):
+    """All places of a kind are taken; the client may try again, or take another way."""
+
+    code = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def install(app: Flask) -> None:
+    """Answer every error of ``app`` as a problem."""
+    app.register_error_handler(ElastiqError, _ours)
+    app.register_error_handler(HTTPException, _https)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def problem(status: int, detail: str, **more: object) -> Response:
+    """Return a problem; ``detail`` says what is wrong and what to do about it."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": int(status), "detail": detail, **more}
+    answer = Response(json.dumps(body) + "\n", int(status), mimetype="application/problem+json")
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return answer
+
+
+def status_of(error: ElastiqError) -> HTTPStatus:
+    """Return what the table says of ``error``."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def _ours(error: ElastiqError) -> Response:
+    status = status_of(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request_failed", status=int(status), reason=str(error))
+    return problem(status, str(error))
+
+
+def _https(error: HTTPException) -> Response:
+    answer = problem(error.code or HTTPStatus.INTERNAL_SERVER_ERROR, error.description or "")
+    for name, value in error.get_headers():
+        if name.lower() not in {"content-type", "content-length"}:
+            answer.headers[name] = value
+    return answer
+
+
+def _unforeseen(error: Exception) -> Response:
+    log.error("request_broke", exc_info=error)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "this is a fault of ours; the web tier's log says more")

@@ -1,0 +1,27 @@
+"""Publishing: one message per image, confirmed by the task queue before anybody is told that it is on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+from app.errors import ConfigurationError, TransientError
+from tasks import bulk, classify
+
+
+def publish(keys: Sequence[str]) -> None:
+    """Hand ``keys`` to the task queue; return once it has accepted them all.
+
+    Raises:
+        TransientError: it has not; the images are stored, and publishing some of them twice does no harm.
+        ConfigurationError: the queue is missing or closed to us.
+    """
+    try:
+        # Lone messages of concurrent requests share calls anyway.
+        with bulk() if len(keys) > 1 else nullcontext():
+            for key in keys:
+                classify.apply_async((key,), ignore_result=True)
+    except TransientError as err:
+        raise TransientError(f"the images are stored, but not all are queued; send them again ({err})") from err
+    except ConfigurationError as err:
+        raise ConfigurationError(f"the images are stored, but cannot be queued ({err})") from err

@@ -1,0 +1,44 @@
+"""Seats: how many requests of a kind may be held open at once, so that they never take the threads of the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from web.problems import Busy
+
+
+class Seats:
+    """A number of places, each taken until it is given back.
+
+    Args:
+        number: how many there are.
+        full: what to tell who finds none.
+    """
+
+    def __init__(self, number: int, full: str) -> None:
+        self._free = threading.BoundedSemaphore(number)
+        self._full = full
+
+    def take(self) -> None:
+        """Take a seat; `release` gives it back.
+
+        Raises:
+            Busy: all are taken.
+        """
+        if not self._free.acquire(blocking=False):
+            raise Busy(self._full)
+
+    def release(self) -> None:
+        """Give a seat back."""
+        self._free.release()
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Hold a seat for the length of a ``with``."""
+        self.take()
+        try:
+            yield
+        finally:
+            self.release()
