@@ -19,6 +19,7 @@ help:  ## Print this list.
 	@sed -n 's/^\([a-z]*\):[^#]*##  *\(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 install: $(STAMP)  ## Make .venv and install everything in it; does nothing when it is up to date.
+	@:
 
 $(STAMP): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
