@@ -24,6 +24,8 @@ _QUEUE = (r"[A-Za-z0-9_-]{1,75}", "1 to 75 of A-Z, a-z, 0-9, '-' and '_'")
 _REGION = (r"[a-z0-9-]{1,63}", "a region's name, such as eu-central-1")
 _URL = (r"https?://[^\s/?#]+/?", "an address such as http://127.0.0.1:4566")
 _LOG_FORMAT = (r"auto|json|text", "auto, json or text")
+_ENGINE = (r"openvino|torch", "openvino or torch")
+_PRECISION = (r"auto|bf16|fp16|fp32|int8", "auto, bf16, fp16, fp32 or int8")
 
 
 def _setting(variable: str, default: Any, help: str, **bounds: Any) -> Any:
@@ -79,12 +81,37 @@ class Settings:
     model: str = _setting(
         "ELASTIQ_MODEL",
         "efficientnet_lite0",
-        "The classifier: `efficientnet_lite0`, or a torchvision classifier by name.",
+        "The classifier: `efficientnet_lite0`, `1` or `2`, or one of torchvision or timm by name.",
+    )
+    engine: str = _setting(
+        "ELASTIQ_ENGINE", "openvino", "What runs the model: `openvino`, or `torch` for a GPU.", form=_ENGINE
+    )
+    precision: str = _setting(
+        "ELASTIQ_PRECISION",
+        "auto",
+        "`fp32`, `bf16`, `fp16`, `int8`, or `auto`: the fastest that the processor computes the model rightly in.",
+        form=_PRECISION,
     )
     weights: str = _setting(
         "ELASTIQ_WEIGHTS", "", "A file with the model's weights (a state dict), instead of its published ones."
     )
     labels: str = _setting("ELASTIQ_LABELS", "", "A JSON list of class names, instead of the model's own.")
+    preprocessing: str = _setting(
+        "ELASTIQ_PREPROCESSING",
+        "",
+        "A JSON file that says how an image becomes the input, instead of the model's own way; "
+        "`none` keeps the image's size and values.",
+    )
+    minibatch: int = _setting(
+        "ELASTIQ_MINIBATCH", 32, "The torch engine: images that it takes at once at most.", low=1, high=1024
+    )
+    minibatch_wait_s: float = _setting(
+        "ELASTIQ_MINIBATCH_SECONDS",
+        0.005,
+        "The torch engine: seconds that an image waits for others to go with it.",
+        low=0,
+        high=1,
+    )
     model_dir: str = _setting(
         "ELASTIQ_MODEL_DIR", "", "Where built models are kept; `models` in the data directory unless told."
     )

@@ -49,6 +49,8 @@ def test_every_setting_is_read_from_its_own_variable() -> None:
         "AWS_REGION": "eu-central-1",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
         "ELASTIQ_LOG_FORMAT": "json",
+        "ELASTIQ_ENGINE": "torch",
+        "ELASTIQ_PRECISION": "fp32",
         **{named(field): str(another(field)) for field in NUMBERS},
     }
     environment = {named(field): f"x{number}x" for number, field in enumerate(FIELDS)} | others
