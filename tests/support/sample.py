@@ -1,4 +1,4 @@
-"""A Celery application of plain tasks on the SQS transport, run by tests as real workers: ``celery -A tests.support.sample``.
+"""A Celery application of plain tasks on the SQS transport: ``celery -A tests.support.sample worker``.
 
 ``SAMPLE`` holds its configuration as JSON; ``SAMPLE_LOG`` is a file that gets a line for each thing a task does.
 """

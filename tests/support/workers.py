@@ -36,9 +36,8 @@ class Bench:
 
     def conf(self, **extra: Any) -> dict[str, Any]:
         """Return the sample application's configuration, with ``options`` for its transport."""
-        options = {
-            "endpoint_url": self.endpoint_url, "wait_time_seconds": 2, "topic": f"{self.name}-fanout", **extra.pop("options", {})
-        }  # fmt: skip
+        own = {"endpoint_url": self.endpoint_url, "wait_time_seconds": 2, "topic": f"{self.name}-fanout"}
+        options = {**own, **extra.pop("options", {})}
         return {"task_default_queue": self.name, "broker_transport_options": options, **extra}
 
     def app(self, **extra: Any) -> Any:

@@ -1,0 +1,134 @@
+"""Events and remote control over SNS, with real workers and Celery's own tools."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from app.local import EmbeddedCloud
+from app.sqs.fanout import merged
+from tests.support.fault_proxy import FaultProxy
+from tests.support.workers import Bench, wait_for
+
+
+@contextmanager
+def listening(app: Any) -> Iterator[list[dict[str, Any]]]:
+    """Collect the events that a receiver hears."""
+    events: list[dict[str, Any]] = []
+    ready = threading.Event()
+    with app.connection() as connection:
+        receiver = app.events.Receiver(connection, handlers={"*": events.append})
+        receiver.on_consume_ready = lambda *_, **__: ready.set()
+        thread = threading.Thread(target=receiver.capture, kwargs={"limit": None, "timeout": None, "wakeup": False})
+        thread.daemon = True
+        thread.start()
+        assert ready.wait(20)
+        try:
+            yield events
+        finally:
+            receiver.should_stop = True
+            thread.join(5)
+
+
+def kinds(events: list[dict[str, Any]]) -> set[str]:
+    return {event["type"] for event in list(events)}
+
+
+def test_every_listener_hears_every_event(bench: Bench) -> None:
+    app = bench.app()
+    with listening(app) as one, listening(app) as two:
+        bench.ready_worker("-P", "threads", "-c", "4", "-E")
+        bench.send(app, "work", 50)
+        for events in (one, two):
+            wait_for(lambda events=events: sum(e["type"] == "task-succeeded" for e in list(events)) == 50, 20)
+            assert {"worker-online", "task-received", "task-started"} <= kinds(events)
+
+
+def test_a_busy_worker_publishes_a_few_times_a_second(bench: Bench, cloud: EmbeddedCloud) -> None:
+    app = bench.app()
+    with FaultProxy(cloud.endpoint_url) as proxy, listening(app) as events:
+        bench.ready_worker("-P", "threads", "-c", "4", "-E", options={"endpoint_url": proxy.endpoint_url})
+        proxy.calls.clear()
+        started = time.monotonic()
+        bench.send(app, "noop", 1000)
+        wait_for(lambda: sum(e["type"] == "task-succeeded" for e in list(events)) == 1000, 30)
+        seconds = time.monotonic() - started
+    # Three events a task; a round of calls every 0.3 s, of one message for each kind of event or two.
+    assert proxy.calls["Publish"] < 4 + 12 * seconds, f"{proxy.calls} in {seconds:.1f} s"
+
+
+def test_inspect_answers_and_control_reaches_the_worker(bench: Bench) -> None:
+    app = bench.app()
+    process = bench.ready_worker()
+    node = f"w0-{bench.name}@"
+    started = time.monotonic()
+    pong = app.control.inspect(timeout=1).ping()
+    assert [name.startswith(node) for name in pong] == [True]
+    assert time.monotonic() - started < 4, "a timeout of one second, and the making of a queue"
+    stats = next(iter(app.control.inspect(timeout=1).stats().values()))
+    assert stats["pool"]["max-concurrency"] == 8
+    app.send_task("work", (1, 3.0))
+    wait_for(lambda: bench.lines(what="begin"), 10)
+    active = next(iter(app.control.inspect(timeout=1).active().values()))
+    assert [task["name"] for task in active] == ["work"]
+    counters = next(iter(app.control.inspect(timeout=1)._request("sqs").values()))
+    assert counters["received"] >= 1
+    assert counters["api_calls"]["receive_message"] >= 1
+    app.control.shutdown()
+    assert process.wait(30) == 0
+    assert bench.done() == {1: 1}
+
+
+def test_a_revoked_task_does_not_run(bench: Bench) -> None:
+    app = bench.app()
+    bench.ready_worker("-P", "threads", "-c", "1")
+    running = app.send_task("work", (1, 2.0))
+    wait_for(lambda: bench.lines(what="begin"), 10)
+    revoked = app.send_task("work", (2,))
+    app.control.revoke(revoked.id)
+    app.send_task("work", (3,))
+    wait_for(lambda: bench.done()[3] == 1, 20)
+    assert running.id != revoked.id
+    assert set(bench.done()) == {1, 3}
+
+
+def test_listener_queues_name_their_owner_and_go_with_it(bench: Bench) -> None:
+    options = {"queue_name_prefix": f"{bench.name}-"}
+    process = bench.ready_worker(options=options)
+    own = [name for name in bench.queues(bench.name) if "pidbox" in name]
+    assert len(own) == 1
+    tags = bench.sqs.list_queue_tags(QueueUrl=bench.url(own[0]))["Tags"]
+    assert tags["elastiq:owner"].endswith(f":{process.pid}")
+    assert int(tags["elastiq:seen"]) > time.time() - 60
+    process.send_signal(signal.SIGTERM)
+    process.wait(30)
+    assert [name for name in bench.queues(bench.name) if "pidbox" in name] == []
+
+
+def test_without_the_right_to_listen_a_worker_works_and_hears_no_remote_control(bench: Bench) -> None:
+    app = bench.app()
+    bench.ready_worker(options={"listen": False})
+    bench.send(app, "work", 5)
+    wait_for(lambda: len(bench.done()) == 5, 20)
+    assert app.control.inspect(timeout=1).ping() is None
+
+
+@pytest.mark.parametrize("count", [1, 2, 500])
+def test_events_of_one_kind_become_lists_that_lose_none(count: int) -> None:
+    bodies = [json.dumps([{"n": 2 * n}, {"n": 2 * n + 1}]) for n in range(count)]
+    envelopes = [{"body": body, "properties": {"delivery_info": {}}} for body in bodies]
+    messages = merged(envelopes)
+    assert [event["n"] for message in messages for event in json.loads(message["body"])] == list(range(2 * count))
+    assert len(messages) == 1
+
+
+def test_events_that_are_too_large_for_one_message_become_several() -> None:
+    envelopes = [{"body": '{"n":"%s"}' % ("x" * 60_000), "properties": {"delivery_info": {}}} for _ in range(5)]
+    assert len(merged(envelopes)) == 3
