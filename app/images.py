@@ -10,7 +10,8 @@ import warnings
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+# The last two are imported for Pillow to know them: at the first such image it would import all of its forty plugins.
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
 from app.errors import InvalidImage
 

@@ -25,7 +25,8 @@ from app.errors import ConfigurationError
 
 # Raise it when the manifest's or the graph's meaning changes: older artifacts are then built again.
 FORMAT = 1
-MANIFEST, GRAPH, WEIGHTS = "manifest.json", "model.xml", "model.bin"
+MANIFEST, GRAPH = "manifest.json", "model.xml"
+INTERPOLATIONS = ("bicubic", "bilinear", "nearest")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -36,7 +37,7 @@ class Preprocessing:
     Attributes:
         resize: pixels of the shorter side after resizing; None keeps the image's own size.
         crop: pixels of each side of the square cut from the middle; None cuts nothing.
-        interpolation: ``bicubic``, ``bilinear`` or ``nearest``.
+        interpolation: one of `INTERPOLATIONS`.
         mean: of red, green and blue, in 0 to 1; it is subtracted from each pixel.
         std: the same's deviation, which divides the difference.
         longest: pixels of the longer side at most, where ``resize`` is None.
@@ -49,9 +50,28 @@ class Preprocessing:
     std: tuple[float, float, float]
     longest: int = 1024
 
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            ValueError: a size or a deviation that is not above 0, or a crop that resizing does not leave room for.
+        """
+        if self.crop and self.crop > (self.resize or 0):
+            raise ValueError("crop needs a resize that is at least as large")
+        if any(size is not None and size < 1 for size in (self.resize, self.crop, self.longest)):
+            raise ValueError("resize, crop and longest must be at least 1")
+        if self.interpolation not in INTERPOLATIONS:
+            raise ValueError(f"interpolation must be one of {', '.join(INTERPOLATIONS)}")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ValueError("mean and std must be three numbers each, std above 0")
+
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Preprocessing:
-        """Read what ``dataclasses.asdict`` and JSON made of one."""
+        """Read what ``dataclasses.asdict`` and JSON made of one.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is not one.
+        """
         return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"])})
 
 

@@ -70,7 +70,12 @@ def overrides(settings: Settings) -> dict[str, str]:
     Raises:
         ConfigurationError: a file can't be read.
     """
-    return {"weights": _hash("ELASTIQ_WEIGHTS", settings.weights), "labels": _hash("ELASTIQ_LABELS", settings.labels)}
+    none = settings.preprocessing == "none"
+    return {
+        "weights": _hash("ELASTIQ_WEIGHTS", settings.weights),
+        "labels": _hash("ELASTIQ_LABELS", settings.labels),
+        "preprocessing": "none" if none else _hash("ELASTIQ_PREPROCESSING", settings.preprocessing),
+    }
 
 
 def is_current(had: dict[str, str], wanted: dict[str, str]) -> bool:

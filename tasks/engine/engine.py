@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import io
 import threading
+from collections.abc import Sequence
 from functools import cache
 from typing import Protocol
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
-from PIL import Image
 
 from app.domain import Prediction
 from app.errors import ConfigurationError
-from app.settings import settings
+from app.settings import Settings, settings
 from tasks.engine import artifact
-from tasks.engine.artifact import Manifest
+from tasks.engine.artifact import Preprocessing
 from tasks.engine.build import overrides
 from tasks.engine.decode import Pixels, decode
+
+log = structlog.get_logger(__name__)
 
 TOP = 5
 
 
 class Runner(Protocol):
     """What runs a model on decoded pixels, from any number of threads."""
+
+    @property
+    def runtime(self) -> str:
+        """What computes, and on what: for people."""
 
     @property
     def precision(self) -> str:
@@ -39,17 +45,17 @@ class Engine:
     Attributes:
         name: the model's.
         labels: class names in the order of the model's outputs.
-        precision: what the runner computes in.
-        fingerprint: of the artifact.
+        preprocessing: how an image becomes the input.
+        runner: what runs the model, and in which precision.
     """
 
-    def __init__(self, manifest: Manifest, runner: Runner, *, max_pixels: int) -> None:
-        self.name = manifest.name
-        self.labels = manifest.labels
-        self.precision = runner.precision
-        self.fingerprint = manifest.fingerprint
-        self._preprocessing = manifest.preprocessing
-        self._runner = runner
+    def __init__(
+        self, name: str, labels: Sequence[str], preprocessing: Preprocessing, runner: Runner, *, max_pixels: int
+    ) -> None:
+        self.name = name
+        self.labels = tuple(labels)
+        self.preprocessing = preprocessing
+        self.runner = runner
         self._max_pixels = max_pixels
 
     def classify(self, image: bytes) -> list[Prediction]:
@@ -61,7 +67,7 @@ class Engine:
         Raises:
             InvalidImage: it can't be decoded; the message is fit for its owner.
         """
-        scores = self._runner.run(decode(image, self._preprocessing, max_pixels=self._max_pixels))
+        scores = self.runner.run(decode(image, self.preprocessing, max_pixels=self._max_pixels))
         best = np.argsort(-scores)[:TOP]
         return [Prediction(self.labels[index], float(scores[index])) for index in best]
 
@@ -69,21 +75,32 @@ class Engine:
 _loading = threading.Lock()
 
 
-def load(name: str | None = None) -> Engine:
-    """Return the engine of ``name``, or of the configured model; loaded at the first call of this process.
+def load(name: str | None = None, config: Settings | None = None) -> Engine:
+    """Return the engine of a model; loaded at the first call of this process.
+
+    Args:
+        name: the model's; the configured one's unless told.
+        config: this process's settings unless told.
 
     Raises:
-        ConfigurationError: its artifact is missing, damaged, or was built from other weights or labels.
+        ConfigurationError: its artifact is missing, damaged, or was built from other weights or labels than are set
+            now; or the precision or the runtime that is set can't be had.
     """
+    config = config or settings()
     with _loading:
-        return _load(name or settings().model)
+        return _load(name or config.model, config)
 
 
 @cache
-def _load(name: str) -> Engine:
+def _load(name: str, config: Settings) -> Engine:
+    engine = _load_torch(name, config) if config.engine == "torch" else _load_artifact(name, config)
+    log.info("engine_loaded", model=name, runtime=engine.runner.runtime, precision=engine.runner.precision)
+    return engine
+
+
+def _load_artifact(name: str, config: Settings) -> Engine:
     from tasks.engine.openvino_runner import OpenVinoRunner
 
-    config = settings()
     folder = artifact.folder_of(config.models, name)
     manifest = artifact.read(folder)
     build = f"run: python -m tasks.engine build {name}"
@@ -94,17 +111,16 @@ def _load(name: str) -> Engine:
     for what, sha256 in overrides(config).items():
         if sha256 and manifest.recipe[what] != sha256:
             raise ConfigurationError(f"the model in {folder} was not built from the {what} that are set now; {build}")
-    engine = Engine(manifest, OpenVinoRunner(folder), max_pixels=config.max_pixels)
-    engine.classify(_blank())
-    return engine
+    runner = OpenVinoRunner(folder, config.precision)
+    return Engine(name, manifest.labels, manifest.preprocessing, runner, max_pixels=config.max_pixels)
 
 
-def _blank() -> bytes:
-    """Return a small PNG. Classified once at load, in one thread alone.
-
-    OpenVINO's Python binding deadlocks when its first two calls come from two threads at once (a static
-    initialiser that takes the interpreter's lock), and Pillow loads its decoders at its first image.
-    """
-    file = io.BytesIO()
-    Image.new("RGB", (64, 64)).save(file, "PNG")
-    return file.getvalue()
+def _load_torch(name: str, config: Settings) -> Engine:
+    try:
+        from tasks.engine.models import define
+        from tasks.engine.torch import TorchRunner
+    except ModuleNotFoundError as err:
+        raise ConfigurationError(f"ELASTIQ_ENGINE=torch needs {err.name}; run: pip install 'elastiq[model]'") from err
+    model = define(name, config)
+    runner = TorchRunner(model, minibatch=config.minibatch, wait_s=config.minibatch_wait_s)
+    return Engine(name, model.labels, model.preprocessing, runner, max_pixels=config.max_pixels)

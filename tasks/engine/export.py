@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import openvino
+import openvino.properties.hint as hint
 import torch
 from numpy.typing import NDArray
 from openvino.frontend import FrontEndManager
@@ -18,10 +19,12 @@ from app.errors import ConfigurationError
 from app.settings import Settings
 from tasks.engine import artifact
 from tasks.engine.artifact import Preprocessing
-from tasks.engine.models import Definition, define
+from tasks.engine.models import Definition, Normalize, define
 
 # The largest difference of a probability between the two runtimes, on one image; fp32 sums differ in their last digits.
 TOLERANCE = 1e-3
+# Heights and widths on which a model of free size is compared; the first is also what it is traced with.
+FREE_SIZES = [(224, 320), (165, 250), (480, 333)]
 
 
 def export(name: str, settings: Settings, folder: Path, say: Callable[[str], None]) -> Definition:
@@ -50,16 +53,18 @@ def export(name: str, settings: Settings, folder: Path, say: Callable[[str], Non
 
 
 def _graph(definition: Definition) -> openvino.Model:
-    """Return the graph: uint8 (1, H, W, 3) in, float32 (1, classes) out."""
-    side = _side(definition.preprocessing)
+    """Return the graph: uint8 (1, H, W, 3) in, float32 (1, classes) out; H and W are free where nothing is cropped."""
+    crop = definition.preprocessing.crop
+    example = torch.zeros(1, 3, *(crop, crop) if crop else FREE_SIZES[0])
+    free = None if crop else ({2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO},)
     model = nn.Sequential(definition.module, nn.Softmax(dim=1)).eval()
     with torch.no_grad():
-        exported = torch.export.export(model, (torch.zeros(1, 3, side, side),))
+        exported = torch.export.export(model, (example,), dynamic_shapes=free)
     # The front end itself, because `openvino.convert_model` also reports its use to its makers over the network.
     frontend = FrontEndManager().load_by_framework("pytorch")
     decoder = TorchFXPythonDecoder.from_exported_program(exported)
     graph = frontend.convert(frontend.load(decoder))
-    graph.reshape([1, 3, side, side])
+    graph.reshape([1, 3, crop or -1, crop or -1])
     return _with_preprocessing(graph, definition.preprocessing)
 
 
@@ -73,25 +78,20 @@ def _with_preprocessing(graph: openvino.Model, how: Preprocessing) -> openvino.M
 
 
 def _compare(graph: openvino.Model, definition: Definition) -> None:
-    side = _side(definition.preprocessing)
-    image = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), dtype=np.uint8)
-    exact = {openvino.properties.hint.inference_precision: openvino.Type.f32}
-    ours = openvino.compile_model(graph, "CPU", exact)([image])[0]
-    theirs = reference(definition, image)
-    if (difference := float(np.abs(ours - theirs).max())) > TOLERANCE:
-        raise ConfigurationError(f"the exported model's probabilities differ from torch's by up to {difference:.3g}")
+    exact = {hint.inference_precision: openvino.Type.f32}
+    compiled = openvino.compile_model(graph, "CPU", exact)
+    crop = definition.preprocessing.crop
+    for size in [(crop, crop)] if crop else FREE_SIZES:
+        image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), dtype=np.uint8)
+        difference = float(np.abs(compiled([image])[0] - reference(definition, image)).max())
+        if difference > TOLERANCE:
+            raise ConfigurationError(f"the exported model's probabilities differ from torch's by {difference:.3g}")
 
 
 def reference(definition: Definition, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return torch's own probabilities, float32 (N, classes), for uint8 (N, H, W, 3) RGB."""
-    how = definition.preprocessing
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-    normal = (pixels - torch.tensor(how.mean).view(3, 1, 1)) / torch.tensor(how.std).view(3, 1, 1)
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float()
     with torch.inference_mode():
+        normal = Normalize(definition.preprocessing)(pixels)
         probabilities: NDArray[np.float32] = definition.module(normal).softmax(1).numpy()
     return probabilities
-
-
-def _side(how: Preprocessing) -> int:
-    assert how.crop
-    return how.crop

@@ -44,28 +44,44 @@ class Definition:
     labels: tuple[str, ...]
 
 
+class Normalize(nn.Module):
+    """Makes of 0 to 255 what a model was trained on, for (N, 3, H, W)."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, how: Preprocessing) -> None:
+        super().__init__()
+        self.register_buffer("mean", 255 * torch.tensor(how.mean).view(3, 1, 1))
+        self.register_buffer("std", 255 * torch.tensor(how.std).view(3, 1, 1))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Subtract the mean and divide by the deviation, per channel."""
+        return (pixels - self.mean) / self.std
+
+
 def define(name: str, settings: Settings) -> Definition:
     """Return the model ``name`` with its weights.
 
     Args:
         name: ``efficientnet_lite0`` to ``2``, a torchvision classifier or a timm classifier.
-        settings: ``weights`` and ``labels`` may replace the model's own; both, with another number of classes.
+        settings: ``weights``, ``labels`` and ``preprocessing`` may replace the model's own; weights and labels
+            together may be of another number of classes.
 
     Raises:
         ConfigurationError: no such model, its weights are not to be had, or they or the labels do not fit.
     """
     labels = _labels(settings.labels) if settings.labels else None
     classes = len(labels) if labels and settings.weights else None
-    defined = _catalog(name)(name, None if settings.weights else "published", classes)
+    own = _catalog(name)(name, None if settings.weights else "published", classes)
     if settings.weights:
-        _load(defined.module, Path(settings.weights))
-    if labels is None:
-        return defined
-    if not settings.weights and len(labels) != len(defined.labels):
+        _load(own.module, Path(settings.weights))
+    elif labels and len(labels) != len(own.labels):
         raise ConfigurationError(
-            f"ELASTIQ_LABELS={settings.labels} has {len(labels)} names, but {name} has {len(defined.labels)} classes"
+            f"ELASTIQ_LABELS={settings.labels} has {len(labels)} names, but {name} has {len(own.labels)} classes"
         )
-    return Definition(defined.module, defined.preprocessing, labels)
+    preprocessing = _preprocessing(settings.preprocessing) if settings.preprocessing else own.preprocessing
+    return Definition(own.module, preprocessing, labels or own.labels)
 
 
 _Definer = Callable[[str, str | None, int | None], Definition]
@@ -171,6 +187,17 @@ def _labels(path: str) -> tuple[str, ...]:
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) and label for label in labels):
         raise ConfigurationError(f"ELASTIQ_LABELS={path} must be a JSON list of names, one for each class, in order")
     return tuple(labels)
+
+
+def _preprocessing(path: str) -> Preprocessing:
+    if path == "none":
+        return Preprocessing(resize=None, crop=None, interpolation="bicubic", mean=(0, 0, 0), std=(1, 1, 1))
+    try:
+        return Preprocessing.from_json(json.loads(Path(path).read_bytes()))
+    except (OSError, ValueError, TypeError, KeyError) as err:
+        raise ConfigurationError(
+            f"ELASTIQ_PREPROCESSING={path} can't be used: {err}; docs/engine.md shows one"
+        ) from err
 
 
 def _imagenet_labels() -> tuple[str, ...]:

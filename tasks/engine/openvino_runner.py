@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +12,37 @@ import openvino
 import openvino.properties as properties
 import openvino.properties.hint as hint
 from numpy.typing import NDArray
+from openvino.properties.device import full_name
 
+from app.errors import ConfigurationError
 from tasks.engine import artifact
 from tasks.engine.decode import Pixels
 
+# Fastest first, where the processor has it.
+TYPES = {"bf16": openvino.Type.bf16, "fp16": openvino.Type.f16, "fp32": openvino.Type.f32}
+
 
 class OpenVinoRunner:
-    """One compiled graph; as many images run at once as there are cores, each on one. Thread-safe."""
+    """One compiled graph; as many images run at once as there are cores, each on one. Thread-safe.
 
-    def __init__(self, folder: Path) -> None:
+    Attributes:
+        precision: what it computes in.
+        runtime: OpenVINO and the processor.
+    """
+
+    def __init__(self, folder: Path, precision: str = "auto") -> None:
+        """Compile the graph for this processor.
+
+        Args:
+            folder: the artifact.
+            precision: one of `TYPES`, or ``auto``.
+
+        Raises:
+            ConfigurationError: the processor does not have the precision.
+        """
         core = openvino.Core()
-        self.precision = _precision(core.get_property("CPU", properties.device.capabilities))
+        self.precision = choose(precision, core.get_property("CPU", properties.device.capabilities))
+        self.runtime = f"OpenVINO {openvino.__version__.split('-')[0]} on {core.get_property('CPU', full_name).strip()}"
         cores = len(os.sched_getaffinity(0))
         self._compiled = core.compile_model(
             core.read_model(folder / artifact.GRAPH),
@@ -31,10 +52,14 @@ class OpenVinoRunner:
                 properties.inference_num_threads: cores,
                 # Several workers may share the machine; pinned, they would crowd on the same cores.
                 hint.enable_cpu_pinning: False,
-                hint.inference_precision: _TYPES[self.precision],
+                hint.inference_precision: TYPES[self.precision],
             },
         )
         self._local = threading.local()
+        # Once in one thread alone: OpenVINO's Python binding deadlocks when its first two calls come from two threads
+        # at once (a static initialiser of it takes the interpreter's lock).
+        _, height, width, _ = self._compiled.input().partial_shape
+        self.run(np.zeros((_side(height), _side(width), 3), np.uint8))
 
     def run(self, pixels: Pixels) -> NDArray[np.float32]:
         """Return the probability of each class.
@@ -52,9 +77,26 @@ class OpenVinoRunner:
         return np.array(request.get_output_tensor(0).data[0], np.float32)
 
 
-_TYPES = {"bf16": openvino.Type.bf16, "fp16": openvino.Type.f16, "fp32": openvino.Type.f32}
+def choose(wanted: str, capabilities: Collection[str]) -> str:
+    """Return the precision to compute in.
+
+    Args:
+        wanted: one of `TYPES`; ``auto`` takes the first of them that the processor has in hardware.
+        capabilities: what OpenVINO says of the processor, such as FP32 and BF16.
+
+    Raises:
+        ConfigurationError: the processor does not have it.
+    """
+    had = [precision for precision in TYPES if precision.upper() in capabilities]
+    if wanted == "auto":
+        return had[0]
+    if wanted not in had:
+        raise ConfigurationError(
+            f"ELASTIQ_PRECISION={wanted}: this processor has {', '.join(had)}; set one of them, or auto"
+        )
+    return wanted
 
 
-def _precision(capabilities: list[str]) -> str:
-    """Return the fastest precision that the processor computes in hardware."""
-    return "bf16" if "BF16" in capabilities else "fp16" if "FP16" in capabilities else "fp32"
+def _side(dimension: openvino.Dimension) -> int:
+    """Return a dimension's length; of one that is free, any that models take."""
+    return 224 if dimension.is_dynamic else int(dimension.get_length())
