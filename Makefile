@@ -21,7 +21,7 @@ help:  ## Print this list.
 install: $(STAMP)  ## Make .venv and install everything in it; does nothing when it is up to date.
 	@:
 
-$(STAMP): setup.cfg pyproject.toml
+$(STAMP): setup.cfg
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Elastiq needs Python 3.11 or later; name one: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { \
