@@ -8,7 +8,10 @@ import subprocess
 
 
 def with_parent(command: list[str]) -> list[str]:
-    """Return ``command`` such that it is asked to end (SIGTERM) when its parent dies, where the system can do that."""
+    """Return ``command`` such that it is asked to end (SIGTERM) when its parent dies, where the system can do that.
+
+    Linux takes the thread that starts it for the parent: it must live as long as the process.
+    """
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM", "--", *command] if setpriv else command
 
