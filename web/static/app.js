@@ -15,7 +15,7 @@ const maxFileBytes = Number(document.querySelector('meta[name="max-file-bytes"]'
 
 const tiles = new Tiles($("images"), (item) => detail.open(item));
 const detail = new Detail($("detail"), tiles);
-const deck = new Deck($("work"), { onShow: applyFilter });
+const deck = new Deck($("work"), { onShow: arrange });
 
 let id = null;
 let pile = null;
@@ -44,7 +44,6 @@ function begin(batch) {
   });
   uploader.id = batch;
   if (batch) follow();
-  applyFilter();
 }
 
 function named(batch) {
@@ -82,12 +81,10 @@ function missing(current) {
 }
 
 function draw(items) {
-  const disordered = [...items].some((item) => !item.node && !item.file);
-  tiles.draw(items);
+  tiles.update(items);
   detail.refresh(items);
   deck.draw(pile, uploader, silent);
-  if (items.size && (disordered || deck.order !== "added")) arrangeSoon();
-  $("nothing").hidden = !pile.total || !nothingShown();
+  if (items.size) arrangeSoon();
   document.title = pile.total && pile.open ? `${number(pile.total - pile.open)} of ${number(pile.total)} · Elastiq` : "Elastiq";
   if (id && !pile.open && pile.total && !uploader.busy) recent.remember(id, pile);
 }
@@ -108,17 +105,6 @@ function view(name) {
   if (name === "welcome") $("recent").hidden = !recent.draw(document.querySelector(".recent"));
 }
 
-function applyFilter() {
-  tiles.filter(deck.show, (item) => deck.matches(item));
-  arrange();
-  if (pile) $("nothing").hidden = !pile.total || !nothingShown();
-}
-
-function nothingShown() {
-  const states = { all: null, waiting: ["queued", "uploading", "waiting"], done: ["done"], failed: ["failed"] }[deck.show];
-  return !pile.items.some((item) => (!states || states.includes(item.state)) && deck.matches(item));
-}
-
 const names = new Intl.Collator(undefined, { numeric: true });
 const ORDERS = {
   // One's own in the order in which they were given, others by name: the order in which they came tells nothing.
@@ -129,14 +115,17 @@ const ORDERS = {
 let arranging = null;
 
 function arrange() {
-  if (pile) tiles.arrange([...pile.items].sort(ORDERS[deck.order]));
+  clearTimeout(arranging);
+  arranging = null;
+  if (!pile) return;
+  const view = pile.items.filter((item) => deck.matches(item)).sort(ORDERS[deck.order]);
+  tiles.show(view);
+  $("nothing").hidden = view.length > 0 || !pile.total;
 }
 
+/** Arrange once, however much comes: the more there is to sort, the later. */
 function arrangeSoon() {
-  arranging ??= setTimeout(() => {
-    arranging = null;
-    arrange();
-  }, 500);
+  arranging ??= setTimeout(arrange, Math.min(500, pile.total / 10));
 }
 
 function toast(text) {

@@ -1,10 +1,16 @@
 // The deck above the tiles: how far it is, how fast, what was found, and what to show of it.
 
-import { bytes, duration, number, percent, previewUrl } from "./show.js";
+import { bytes, duration, number, previewUrl } from "./show.js";
 
 const WINDOW_MS = 8_000; // over which a rate is taken
 const LABELS = 14;
 const ANNOUNCE_MS = 4_000;
+const STATES = {
+  all: ["queued", "uploading", "waiting", "done", "failed"],
+  waiting: ["queued", "uploading", "waiting"],
+  done: ["done"],
+  failed: ["failed"],
+};
 
 export class Deck {
   /** @param {{onShow: () => void}} listener is told that another part of the pile is to be shown. */
@@ -26,8 +32,9 @@ export class Deck {
     return this._root.querySelector("#arrange").value;
   }
 
-  /** Whether an image is to be shown, its state apart. */
+  /** Whether an image is to be shown. */
   matches(item) {
+    if (!STATES[this.show].includes(item.state)) return false;
     if (this.label !== null && !(item.state === "done" && item.label === this.label)) return false;
     const text = this._root.querySelector("#search").value.trim().toLowerCase();
     return !text || `${item.label ?? ""} ${item.name}`.toLowerCase().includes(text);
@@ -47,11 +54,10 @@ export class Deck {
     this._text("#tally-of", open || !total ? `of ${number(total)}` : total === 1 ? "image" : "images");
     this._text("#pace", this._pace(pile, uploader, finished, silent));
     this._bar(counts, total, finished);
-    const waiting = counts.queued + counts.uploading + counts.waiting;
-    const numbers = { all: total, waiting, done: counts.done, failed: counts.failed };
-    for (const button of this._root.querySelectorAll("button[data-show]")) {
-      button.lastElementChild.textContent = number(numbers[button.dataset.show]);
-      button.classList.toggle("none", !numbers[button.dataset.show]);
+    for (const button of this._root.querySelectorAll("[data-show]")) {
+      const many = STATES[button.dataset.show].reduce((sum, state) => sum + counts[state], 0);
+      button.lastElementChild.textContent = number(many);
+      button.classList.toggle("none", !many);
     }
     this._labels(pile);
     this._announce(pile);
@@ -97,14 +103,15 @@ export class Deck {
   _labels(pile) {
     const box = this._root.querySelector("#labels");
     const most = [...pile.labels].sort((a, b) => b[1].size - a[1].size || a[0].localeCompare(b[0])).slice(0, LABELS);
-    box.hidden = most.length < 2;
+    // Where each is the only one of its kind, the tiles say all.
+    box.hidden = most.length < 2 || most[0][1].size < 2;
     if (box.hidden) return;
     const chips = new Map([...box.children].map((chip) => [chip.dataset.label, chip]));
     box.replaceChildren(...most.map(([label, items]) => fillChip(chips.get(label) ?? newChip(label), items, this.label)));
   }
 
   _pick(event) {
-    const button = event.target.closest("button[data-show]");
+    const button = event.target.closest("[data-show]");
     if (!button) return;
     this._choose(button.dataset.show);
     this._listener.onShow();
@@ -112,7 +119,7 @@ export class Deck {
 
   _choose(show) {
     this.show = show;
-    for (const button of this._root.querySelectorAll("button[data-show]"))
+    for (const button of this._root.querySelectorAll("[data-show]"))
       button.setAttribute("aria-pressed", String(button.dataset.show === show));
   }
 
@@ -157,8 +164,7 @@ function fillChip(chip, items, chosen) {
   const [picture, , count] = chip.children;
   if (!picture.src) {
     const best = [...items].reduce((a, b) => (b.score > a.score ? b : a));
-    picture.src = best.local ?? previewUrl(best) ?? "";
-    picture.title = percent(best.score);
+    picture.src = previewUrl(best);
   }
   count.textContent = number(items.size);
   chip.setAttribute("aria-pressed", String(chip.dataset.label === chosen));

@@ -29,18 +29,7 @@ export class Detail {
 
   _show(item) {
     const dialog = this._dialog;
-    const picture = dialog.querySelector("img");
-    const url = item.local && !item.node.classList.contains("blank") ? item.local : previewUrl(item, true);
-    if (this._item !== item || !picture.hasAttribute("src")) {
-      picture.hidden = !url;
-      picture.onerror = () => {
-        const other = previewUrl(item, true);
-        if (other && picture.getAttribute("src") !== other) picture.src = other;
-        else picture.hidden = true;
-      };
-      if (url) picture.src = url;
-      else picture.removeAttribute("src");
-    }
+    if (this._item !== item) this._picture(item);
     this._item = item;
     dialog.dataset.state = item.state;
     dialog.querySelector("h2").textContent = { done: item.label, failed: "Not classified" }[item.state] ?? "Waiting…";
@@ -51,9 +40,28 @@ export class Detail {
     if (item.state === "done") fillFive(five, item, "li");
   }
 
+  _picture(item) {
+    const picture = this._dialog.querySelector("img");
+    const remote = previewUrl(item, true);
+    const own = item.file?.size && !item.unshowable;
+    this._dropPicture();
+    picture.hidden = !(own || remote);
+    picture.onerror = () => {
+      if (picture.src.startsWith("blob:") && remote) picture.src = remote;
+      else picture.hidden = true;
+    };
+    if (own) picture.src = URL.createObjectURL(item.file);
+    else if (remote) picture.src = remote;
+  }
+
+  _dropPicture() {
+    const picture = this._dialog.querySelector("img");
+    if (picture.src.startsWith("blob:")) URL.revokeObjectURL(picture.src);
+    picture.removeAttribute("src");
+  }
+
   _step(by) {
-    const shown = this._tiles.shown();
-    const next = shown[shown.indexOf(this._item) + by];
+    const next = this._tiles.neighbour(this._item, by);
     if (next) this._show(next);
   }
 
@@ -72,8 +80,9 @@ export class Detail {
   }
 
   _closed() {
-    this._dialog.querySelector("img").removeAttribute("src");
-    if (this._item) this._tiles.focus(this._item);
+    this._dropPicture();
+    const item = this._item;
     this._item = null;
+    if (item) this._tiles.focus(item);
   }
 }

@@ -1,7 +1,5 @@
 // The pile: every image of the batch in view, its state, and the counts that follow from it. Knows no DOM.
 
-export const FINISHED = new Set(["done", "failed"]);
-
 export class Pile {
   /** @param {(items: Set<object>) => void} onChange gets the items that changed, at most once a frame. */
   constructor(onChange) {
@@ -82,7 +80,6 @@ export class Pile {
   _remove(item) {
     this._count(item, -1);
     this.items.splice(this.items.indexOf(item), 1);
-    item.removed = true;
     this._changed(item);
   }
 

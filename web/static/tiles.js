@@ -1,14 +1,15 @@
-// The grid: a tile for each image of the pile, drawn in slices so that thousands never block the page.
+// The grid: only the rows near the window are in the page, so that ten thousand images scroll like ten.
 
-import { FINISHED } from "./pile.js";
 import { fillFive, percent, previewUrl } from "./show.js";
 
-const SLICE_MS = 8;
-const DENSE = [
-  [12, "few"],
-  [80, "some"],
-  [Infinity, "many"],
+// The smallest width of a tile by how many there are, as long as three fit side by side.
+const SIZES = [
+  [12, 230],
+  [60, 170],
+  [Infinity, 128],
 ];
+const CAPTION = 42; // pixels below the picture
+const BEYOND = 700; // pixels drawn above and below the window
 
 export class Tiles {
   /**
@@ -18,124 +19,137 @@ export class Tiles {
   constructor(grid, onOpen) {
     this._grid = grid;
     this._template = document.getElementById("tile").content.firstElementChild;
+    this._view = [];
+    this._drawn = new Map(); // item -> node
     this._items = new WeakMap(); // node -> item
-    this._todo = new Set();
-    this._drawing = false;
-    this._match = () => true;
-    this._nearby = new IntersectionObserver((entries) => this._load(entries), { rootMargin: "600px" });
+    this._current = null; // the item that Tab reaches; the arrow keys go from there
+    this._scheduled = false;
+    const later = () => this._later();
+    window.addEventListener("scroll", later, { passive: true });
+    new ResizeObserver(later).observe(grid);
     grid.addEventListener("click", (event) => this._withItem(event, onOpen));
-    grid.addEventListener("pointerover", (event) => this._withItem(event, showFive));
-    grid.addEventListener("focusin", (event) => this._withItem(event, showFive));
-    grid.addEventListener("focusin", (event) => this._roam(event.target));
+    grid.addEventListener("focusin", (event) => this._withItem(event, (item) => this._roam(item)));
     grid.addEventListener("keydown", (event) => this._move(event));
   }
 
-  draw(items) {
-    for (const item of items) this._todo.add(item);
-    if (!this._drawing) this._slice();
+  /** Show these items, in this order. */
+  show(view) {
+    this._view = view;
+    this._later();
   }
 
-  /** Show only those that `match`, with `state` as the state chosen. */
-  filter(state, match) {
-    this._grid.dataset.show = state;
-    this._match = match;
-    for (const node of this._grid.children) node.hidden = !match(this._items.get(node));
-  }
-
-  /** Put the tiles in the order of `items`. */
-  arrange(items) {
-    const nodes = items.map((item) => item.node).filter((node) => node?.parentElement === this._grid);
-    if (nodes.every((node, place) => node === this._grid.children[place])) return;
-    const focused = this._grid.contains(document.activeElement) ? document.activeElement : null;
-    this._grid.append(...nodes);
-    focused?.focus({ preventScroll: true });
+  /** Draw again those that changed. */
+  update(items) {
+    for (const item of items) {
+      const node = this._drawn.get(item);
+      if (node) this._fill(node, item);
+    }
   }
 
   clear() {
-    for (const node of this._grid.children) forget(this._items.get(node), this._nearby);
-    this._grid.replaceChildren();
-    this._todo.clear();
+    for (const item of [...this._drawn.keys()]) this._remove(item);
+    this._current = null;
+    this.show([]);
   }
 
-  /** The items on view, in their order. */
-  shown() {
-    return [...this._grid.children].filter((node) => node.offsetParent).map((node) => this._items.get(node));
+  /** Return the item `by` places after `item`, of those on show. */
+  neighbour(item, by) {
+    return this._view[this._view.indexOf(item) + by];
   }
 
+  /** Bring an item's tile into the window and give it the keyboard. */
   focus(item) {
-    item.node?.firstElementChild.focus();
+    const index = this._view.indexOf(item);
+    if (index < 0) return;
+    const { columns, rowHeight } = this._measure();
+    const top = this._grid.offsetTop + Math.floor(index / columns) * rowHeight;
+    const deck = this._grid.previousElementSibling;
+    const covered = getComputedStyle(deck).position === "sticky" ? deck.offsetHeight : 0;
+    if (top < scrollY + covered) scrollTo({ top: top - covered - 8 });
+    else if (top + rowHeight > scrollY + innerHeight) scrollTo({ top: top + rowHeight - innerHeight + 8 });
+    this._draw();
+    this._drawn.get(item)?.firstElementChild.focus({ preventScroll: true });
   }
 
-  _slice() {
-    const end = performance.now() + SLICE_MS;
-    const fresh = document.createDocumentFragment();
-    for (const item of this._todo) {
-      this._todo.delete(item);
-      if (item.removed) this._drop(item);
-      else this._update(item, fresh);
-      if (performance.now() > end) break;
-    }
-    this._grid.append(fresh);
-    this._drawing = this._todo.size > 0;
-    if (this._drawing) setTimeout(() => this._slice());
-    this._grid.dataset.density = DENSE.find(([most]) => this._grid.childElementCount <= most)[1];
-    if (!this._grid.querySelector('[tabindex="0"]')) this._roam(this._grid.querySelector("button"));
+  _later() {
+    if (this._scheduled) return;
+    this._scheduled = true;
+    requestAnimationFrame(() => {
+      this._scheduled = false;
+      this._draw();
+    });
   }
 
-  _update(item, fresh) {
-    if (!item.node) {
-      item.node = this._template.cloneNode(true);
-      this._items.set(item.node, item);
-      this._nearby.observe(item.node);
-      fresh.append(item.node);
-    }
-    const { node } = item;
+  _measure() {
+    const count = this._view.length;
+    const width = this._grid.clientWidth;
+    const gap = width < 500 ? 8 : 13;
+    const size = Math.min(SIZES.find(([most]) => count <= most)[1], (width - 2 * gap) / 3);
+    const columns = Math.max(1, Math.floor((width + gap) / (size + gap)));
+    const rowHeight = (width - (columns - 1) * gap) / columns + CAPTION + gap;
+    return { columns, gap, rowHeight };
+  }
+
+  /** Have in the page exactly the rows near the window. */
+  _draw() {
+    if (!this._grid.clientWidth) return;
+    const { columns, gap, rowHeight } = this._measure();
+    const rows = Math.ceil(this._view.length / columns);
+    const above = -this._grid.getBoundingClientRect().top - BEYOND;
+    const first = Math.max(0, Math.min(rows, Math.floor(above / rowHeight)));
+    const last = Math.max(first, Math.min(rows, Math.ceil((above + innerHeight + 2 * BEYOND) / rowHeight)));
+    const { style } = this._grid;
+    style.height = `${rows * rowHeight}px`;
+    style.paddingTop = `${first * rowHeight}px`;
+    style.gap = `${gap}px`;
+    style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+    style.gridAutoRows = `${rowHeight - gap}px`;
+    this._place(this._view.slice(first * columns, last * columns), first * columns);
+  }
+
+  _place(items, start) {
+    const wanted = new Set(items);
+    for (const item of [...this._drawn.keys()]) if (!wanted.has(item)) this._remove(item);
+    let before = this._grid.firstElementChild;
+    items.forEach((item, index) => {
+      const node = this._drawn.get(item) ?? this._make(item);
+      node.setAttribute("aria-posinset", start + index + 1);
+      node.setAttribute("aria-setsize", this._view.length);
+      if (node === before) before = before.nextElementSibling;
+      else this._grid.insertBefore(node, before);
+    });
+    if (!this._drawn.has(this._current)) this._roam(items[0]);
+  }
+
+  _make(item) {
+    const node = this._template.cloneNode(true);
+    this._drawn.set(item, node);
+    this._items.set(node, item);
+    this._fill(node, item);
+    return node;
+  }
+
+  _remove(item) {
+    const node = this._drawn.get(item);
+    const image = node.querySelector("img");
+    if (image.src.startsWith("blob:")) URL.revokeObjectURL(image.src);
+    node.remove();
+    this._drawn.delete(item);
+  }
+
+  _fill(node, item) {
     const [name, label, score] = node.querySelectorAll(".name, .label, .score");
+    const button = node.firstElementChild;
     node.dataset.state = item.state;
-    node.hidden = !this._match(item);
+    node.style.setProperty("--score", item.score ?? 0);
     name.textContent = item.name;
     label.textContent = item.label ?? item.reason ?? "";
     score.textContent = item.state === "done" ? percent(item.score) : "";
-    node.style.setProperty("--score", item.score ?? 0);
-    node.firstElementChild.setAttribute("aria-label", spoken(item));
-    if (item.seen && !item.pictured) this._picture(item);
-    if (item.fiveShown) showFive(item);
-  }
-
-  _drop(item) {
-    forget(item, this._nearby);
-    item.node?.remove();
-  }
-
-  _load(entries) {
-    for (const { target, isIntersecting } of entries) {
-      if (!isIntersecting) continue;
-      const item = this._items.get(target);
-      item.seen = true;
-      this._picture(item);
-      if (item.pictured) this._nearby.unobserve(target);
-    }
-  }
-
-  /** Show the user's own file while it is ours to show; the server's small picture otherwise, or if that fails. */
-  _picture(item) {
-    const image = item.node.querySelector("img");
-    const remote = previewUrl(item);
-    const fail = () => item.node.classList.add("blank");
-    const load = (url, otherwise) => {
-      image.onerror = otherwise;
-      image.onload = () => item.node.classList.remove("blank");
-      image.src = url;
-      item.pictured = true;
-    };
-    if (item.file && item.file.size) {
-      item.local = URL.createObjectURL(item.file);
-      load(item.local, () => (previewUrl(item) ? load(previewUrl(item), fail) : fail()));
-    } else if (remote) {
-      load(remote, fail);
-    } else if (FINISHED.has(item.state)) {
-      fail();
-    }
+    button.setAttribute("aria-label", spoken(item));
+    button.tabIndex = item === this._current ? 0 : -1;
+    button.querySelector(".five")?.remove();
+    if (item.state === "done" || item.state === "failed") button.append(overlay(item));
+    picture(node, item);
   }
 
   _withItem(event, act) {
@@ -143,44 +157,50 @@ export class Tiles {
     if (item) act(item);
   }
 
-  /** One tile can be reached by Tab; the arrow keys go from there. */
-  _roam(target) {
-    const button = target?.closest("button");
-    if (!button) return;
-    for (const other of this._grid.querySelectorAll('[tabindex="0"]')) other.tabIndex = -1;
-    button.tabIndex = 0;
+  _roam(item) {
+    const old = this._drawn.get(this._current);
+    if (old) old.firstElementChild.tabIndex = -1;
+    this._current = item;
+    const node = this._drawn.get(item);
+    if (node) node.firstElementChild.tabIndex = 0;
   }
 
   _move(event) {
-    const here = event.target.closest(".tile");
-    const tiles = [...this._grid.children].filter((node) => node.offsetParent);
-    const at = tiles.indexOf(here);
-    const columns = getComputedStyle(this._grid).gridTemplateColumns.split(" ").length;
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, Home: -at, End: tiles.length }[event.key];
+    const at = this._view.indexOf(this._items.get(event.target.closest(".tile")));
+    const last = this._view.length - 1;
+    const { columns } = this._measure();
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, Home: -at, End: last - at }[event.key];
     if (at < 0 || step === undefined) return;
     event.preventDefault();
-    tiles[Math.max(0, Math.min(tiles.length - 1, at + step))].firstElementChild.focus();
+    this.focus(this._view[Math.max(0, Math.min(last, at + step))]);
   }
 }
 
-function showFive(item) {
-  // Once: filling it again under the pointer would call for it again.
-  if (item.state !== "done" || item.fiveShown === item.top5) return;
-  item.fiveShown = item.top5;
-  const button = item.node.firstElementChild;
-  let five = button.querySelector(".five");
-  if (!five) {
-    five = document.createElement("span");
-    five.className = "five";
-    button.append(five);
-  }
-  fillFive(five, item, "span");
+/** Show the user's own file while there is one; the server's small picture otherwise, or if that cannot be shown. */
+function picture(node, item) {
+  const image = node.querySelector("img");
+  const remote = previewUrl(item);
+  const own = item.file?.size && !item.unshowable;
+  if (image.hasAttribute("src") || !(own || remote)) return;
+  image.onerror = () => {
+    if (image.src.startsWith("blob:")) {
+      // Not a format of this browser's, or no image at all; once it is stored, the server can tell.
+      URL.revokeObjectURL(image.src);
+      item.unshowable = true;
+      image.removeAttribute("src");
+      picture(node, item);
+    } else node.classList.add("blank");
+  };
+  image.src = own ? URL.createObjectURL(item.file) : remote;
 }
 
-function forget(item, observer) {
-  if (!item?.node) return;
-  observer.unobserve(item.node);
-  if (item.local) URL.revokeObjectURL(item.local);
+/** What shows over the picture while it is pointed at. */
+function overlay(item) {
+  const five = document.createElement("span");
+  five.className = "five";
+  if (item.state === "done") fillFive(five, item, "span");
+  else five.textContent = item.reason;
+  return five;
 }
 
 function spoken(item) {
