@@ -104,16 +104,21 @@ class InstanceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One host of the app tier."""
+    """One host of the app tier; its worker was last heard of at ``heard_at``, None before it is ready."""
 
     id: str
     state: InstanceState
     launched_at: datetime
+    heard_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What the autoscaler saw, and when. Times are UTC.
+
+    What a policy may know of the past is estimated, or None before there is ground for it: ``arrival_rate`` (images per
+    second), ``service_rate`` (the same, of one busy instance), ``boot_s`` from a launch to a worker that is ready.
+    ``ages_s`` are the ages of outstanding images at equal steps from the oldest to the newest; empty: all came just now.
 
     ``failed_boots`` counts the instances in a row that ended before they could have done any work;
     ``failed_boot_at`` is when the last of them did. ``refusal`` says why a launch was refused at ``refused_at``.
@@ -128,6 +133,10 @@ class Observation:
     failed_boot_at: datetime | None = None
     refusal: str = ""
     refused_at: datetime | None = None
+    ages_s: tuple[float, ...] = ()
+    arrival_rate: float | None = None
+    service_rate: float | None = None
+    boot_s: float | None = None
 
     @property
     def alive(self) -> tuple[Instance, ...]:
@@ -137,11 +146,25 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Within what a policy decides. ``stale_s`` in seconds: an older count or list is not acted upon."""
+    """Within what a policy decides.
+
+    Attributes:
+        ceiling: instances at most.
+        policy: its name.
+        stale_s: an older count or list, in seconds, is not acted upon.
+        target_s: an image shall be done this many seconds after its upload.
+        bill_s: EC2 bills at least this many seconds of an instance.
+        service_rate: images per second and instance, believed until it is measured.
+        boot_s: seconds from a launch to a worker that is ready, believed until it is measured.
+    """
 
     ceiling: int
     policy: str = "seed"
     stale_s: float = 15.0
+    target_s: float = 60.0
+    bill_s: float = 60.0
+    service_rate: float = 2.0
+    boot_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

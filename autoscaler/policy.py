@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from app.domain import Limits, Observation, ScalingDecision
+from autoscaler.deadline import deadline
 
 # After a launch that was refused; after instances that ended at once (2 s, 4 s, ... for as many in a row).
 REFUSED_PAUSE_S = 30
@@ -52,7 +53,7 @@ def seed(seen: Observation, limits: Limits) -> ScalingDecision:
     return ScalingDecision(desired, max(0, desired - alive), f"{outstanding}, one instance each{bound}; {alive} there")
 
 
-POLICIES: dict[str, Callable[[Observation, Limits], ScalingDecision]] = {"seed": seed}
+POLICIES: dict[str, Callable[[Observation, Limits], ScalingDecision]] = {"seed": seed, "deadline": deadline}
 
 
 def _stale(seen: Observation, limits: Limits) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from app.domain import Instance, InstanceState
-from autoscaler.observe import Boots
+from autoscaler.boots import Boots
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

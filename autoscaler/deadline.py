@@ -1,0 +1,129 @@
+"""The `deadline` policy: as few instances as finish every image within the target. Pure, as `policy` is.
+
+It draws the fleet's capacity over time, with instances that still boot, against what is due by when. While some image
+would be late it adds an instance; while all would be in time with one fewer, for minutes to come, it asks one to leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.domain import Instance, Limits, Observation, ScalingDecision
+
+# Of the target, kept for counts that lag, boots that take longer than the mean, and images in hand.
+MARGIN = 0.5
+# How far ahead the load must be bearable with one instance fewer before one is asked to leave.
+AHEAD_S = 180.0
+# Seconds after a boot in which what is late anyway shall be done.
+LATE_S = 5.0
+# Points of the backlog at which capacity is held against what is due.
+POINTS = 16
+
+
+def deadline(seen: Observation, limits: Limits) -> ScalingDecision:
+    """Want as few instances as finish every image within ``limits.target_s`` of its upload.
+
+    It asks for fewer only instances that have used the seconds that are billed anyway, and never the last one: that
+    leaves by itself when idle, so that no lagging count can end it.
+    """
+    forecast = _forecast(seen, limits)
+    ready_in_s = sorted(_ready_in_s(instance, seen, forecast.boot_s) for instance in seen.alive)
+    within_s = limits.target_s * (1 - MARGIN)
+    desired = there = len(ready_in_s)
+    while desired < limits.ceiling and not forecast.in_time(ready_in_s, within_s, forecast.boot_s):
+        ready_in_s.append(forecast.boot_s)
+        desired += 1
+    if desired > there:
+        return ScalingDecision(desired, desired - there, forecast.reason(f"{desired} keep every image in time", there))
+    leaving = _surplus(seen, limits, forecast, ready_in_s, max(0.0, within_s - forecast.boot_s))
+    if leaving:
+        reason = forecast.reason(f"{there - len(leaving)} are enough", there)
+        return ScalingDecision(
+            min(there - len(leaving), limits.ceiling), 0, reason, tuple(instance.id for instance in leaving)
+        )
+    return ScalingDecision(min(there, limits.ceiling), 0, forecast.reason("as it should be", there))
+
+
+def _surplus(
+    seen: Observation, limits: Limits, forecast: _Forecast, ready_in_s: list[float], within_s: float
+) -> list[Instance]:
+    """Return the instances without which all is in time as well, those that have run longest."""
+    may_leave = [
+        instance
+        for instance in sorted(seen.alive, key=lambda instance: instance.launched_at)
+        if instance.heard_at is not None and (seen.at - instance.launched_at).total_seconds() >= limits.bill_s
+    ]
+    left = list(ready_in_s)
+    leaving: list[Instance] = []
+    for instance in may_leave:
+        left.remove(0.0)
+        if not left or not forecast.in_time(left, within_s, AHEAD_S):
+            break
+        leaving.append(instance)
+    return leaving
+
+
+def _forecast(seen: Observation, limits: Limits) -> _Forecast:
+    return _Forecast(
+        backlog=seen.depth.total,
+        ages_s=seen.ages_s or (0.0,),
+        arrivals=seen.arrival_rate or 0.0,
+        rate=seen.service_rate or limits.service_rate,
+        boot_s=seen.boot_s or limits.boot_s,
+    )
+
+
+def _ready_in_s(instance: Instance, seen: Observation, boot_s: float) -> float:
+    if instance.heard_at is not None:
+        return 0.0
+    return max(1.0, boot_s - (seen.at - instance.launched_at).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class _Forecast:
+    """What is due by when, and what an instance does.
+
+    Attributes:
+        backlog: images outstanding.
+        ages_s: their ages, from the oldest to the newest at equal steps.
+        arrivals: images per second, now and to come.
+        rate: images per second and instance.
+        boot_s: from a launch to a worker that is ready.
+    """
+
+    backlog: int
+    ages_s: tuple[float, ...]
+    arrivals: float
+    rate: float
+    boot_s: float
+
+    def in_time(self, ready_in_s: Sequence[float], within_s: float, ahead_s: float) -> bool:
+        """Return whether instances that are ready in so many seconds finish each image within so many of its upload.
+
+        The images that come within ``ahead_s`` count as well.
+        """
+        to_come = self.arrivals * ahead_s
+        points = [(self.backlog * part / POINTS, self._age_s(part / POINTS)) for part in range(1, POINTS + 1)]
+        points += [(self.backlog + to_come * part / POINTS, -ahead_s * part / POINTS) for part in range(1, POINTS + 1)]
+        # What a launch comes too late for is to be done soon after; it is no ground to launch without end.
+        soonest_s = self.boot_s + LATE_S
+        return all(self._done(ready_in_s, max(within_s - age_s, soonest_s)) >= images for images, age_s in points)
+
+    def reason(self, verdict: str, there: int) -> str:
+        """Return the figures behind a verdict, in words."""
+        return (
+            f"{self.backlog} outstanding, the oldest for {self.ages_s[0]:.0f} s, {self.arrivals:.3g}/s arriving, "
+            f"{self.rate:.3g}/s done by each of {there}: {verdict}"
+        )
+
+    def _done(self, ready_in_s: Sequence[float], in_s: float) -> float:
+        """Return how many images are done in so many seconds."""
+        return self.rate * sum(max(0.0, in_s - ready_s) for ready_s in ready_in_s)
+
+    def _age_s(self, part: float) -> float:
+        """Return the age of the image with that part of the backlog before it."""
+        steps = len(self.ages_s) - 1
+        before = min(int(part * steps), steps - 1) if steps else 0
+        after = min(before + 1, steps)
+        return self.ages_s[before] + (part * steps - before) * (self.ages_s[after] - self.ages_s[before])

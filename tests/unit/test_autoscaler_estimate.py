@@ -1,0 +1,79 @@
+"""What the estimator makes of counts whose truth the test knows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.domain import Instance, InstanceState, QueueDepth
+from autoscaler.estimate import AGES, Estimates, Estimator
+
+START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def ready(count: int, boot_s: float = 30) -> tuple[Instance, ...]:
+    return tuple(Instance(f"i-{n}", InstanceState.RUNNING, START, at(boot_s)) for n in range(count))
+
+
+def steady(arrivals: float, done: float, seconds: int, instances: int = 1, start_depth: int = 0) -> Estimates:
+    """Arrivals and completions at constant rates, seen every two seconds."""
+    estimator = Estimator(START)
+    for second in range(0, seconds + 1, 2):
+        completed = round(done * second)
+        depth = QueueDepth(start_depth + round(arrivals * second) - completed, 0)
+        known = estimator.see(at(second), depth, completed, ready(instances))
+    return known
+
+
+def test_arrivals_are_told_apart_from_completions() -> None:
+    assert steady(arrivals=5, done=3, seconds=60).arrival_rate == pytest.approx(5, rel=0.05)
+
+
+def test_a_rise_in_arrivals_is_seen_within_seconds() -> None:
+    estimator = Estimator(START)
+    for second in range(0, 62, 2):
+        known = estimator.see(at(second), QueueDepth(second, 0), 0, ready(1))
+    assert known.arrival_rate == pytest.approx(1, rel=0.05)
+    for second in range(62, 72, 2):
+        known = estimator.see(at(second), QueueDepth(60 + (second - 60) * 10, 0), 0, ready(1))
+    assert known.arrival_rate == pytest.approx(10, rel=0.1)
+
+
+def test_the_service_rate_is_measured_while_every_instance_is_busy() -> None:
+    assert steady(arrivals=10, done=6, seconds=60, instances=3).service_rate == pytest.approx(2, rel=0.05)
+
+
+def test_an_idle_fleet_says_nothing_of_the_service_rate() -> None:
+    assert steady(arrivals=1, done=1, seconds=60, instances=3).service_rate is None
+
+
+def test_the_ages_are_those_of_the_images_that_are_left() -> None:
+    known = steady(arrivals=4, done=2, seconds=60)
+    # 120 of 240 are left: the oldest came at 30 s, the newest now.
+    assert len(known.ages_s) == AGES
+    assert known.ages_s[0] == pytest.approx(30, abs=3)
+    assert known.ages_s[AGES // 2] == pytest.approx(15, abs=3)
+    assert known.ages_s[-1] == pytest.approx(0, abs=3)
+
+
+def test_a_burst_is_of_one_age() -> None:
+    estimator = Estimator(START)
+    for second in range(0, 22, 2):
+        known = estimator.see(at(second), QueueDepth(0 if second < 10 else 100, 0), 0, ())
+    assert known.ages_s[0] == pytest.approx(11, abs=2)
+    assert known.ages_s[-1] == pytest.approx(11, abs=2)
+
+
+def test_an_empty_queue_has_no_ages() -> None:
+    assert steady(arrivals=2, done=2, seconds=20).ages_s == ()
+
+
+def test_the_boot_time_is_that_of_the_instances_that_became_ready() -> None:
+    estimator = Estimator(START)
+    assert estimator.see(at(0), QueueDepth(1, 0), 0, ()).boot_s is None
+    assert estimator.see(at(40), QueueDepth(1, 0), 0, ready(1, boot_s=36)).boot_s == pytest.approx(36)
