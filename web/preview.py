@@ -48,8 +48,9 @@ def _encode(picture: Image.Image) -> tuple[bytes, str]:
     target = io.BytesIO()
     if picture.mode.startswith("I;16"):
         picture = picture.convert("I").point(lambda value: value / 256).convert("L")
-    if picture.has_transparency_data:
-        picture.convert("RGBA").save(target, "WEBP", quality=80, method=2)
-        return target.getvalue(), "image/webp"
-    picture.convert("RGB").save(target, "JPEG", quality=82)
-    return target.getvalue(), "image/jpeg"
+    kind, mode = ("WEBP", "RGBA") if picture.has_transparency_data else ("JPEG", "RGB")
+    picture = picture.convert(mode)
+    # Comments and the like would be written again; the pixels are all that is shown.
+    picture.info = {}
+    picture.save(target, kind, quality=82)
+    return target.getvalue(), images.CONTENT_TYPES[kind]
