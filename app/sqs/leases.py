@@ -32,7 +32,7 @@ class Lease:
 
 
 class Leases:
-    """Extends what is held once half of its time has passed; a message that is lost all the same is logged and counted.
+    """Extends what is held once a third of its time has passed; what is lost all the same is logged and counted.
 
     Args:
         api: the calls.
@@ -67,11 +67,12 @@ class Leases:
         self._stopped.set()
 
     def _step(self) -> None:
-        self._stopped.wait(min(5.0, self._visibility_s / 6))
+        # After a failure soon again: the rest of the time is left for that.
+        self._stopped.wait(0.5 if self._trouble else min(5.0, self._visibility_s / 6))
         due: dict[str, list[Lease]] = defaultdict(list)
         now = time.monotonic()
         for lease in self.all():
-            if now - lease.extended_at >= self._visibility_s / 2:
+            if now - lease.extended_at >= self._visibility_s / 3:
                 due[lease.queue_url].append(lease)
         for queue_url, leases in due.items():
             for start in range(0, len(leases), BATCH):
@@ -86,7 +87,6 @@ class Leases:
         try:
             answer = self._api.sqs("change_message_visibility_batch", QueueUrl=queue_url, Entries=entries)
         except (Unavailable, Refused, QueueMissing) as err:
-            # The next step tries again: half of the time is left for that.
             self._trouble.failed(err)
             return
         self._trouble.over()

@@ -1,4 +1,4 @@
-"""A proxy on loopback between a client and the embedded cloud: counts calls by action, and breaks those it is told to."""
+"""A proxy between a client and the embedded cloud: counts calls by action, and breaks those it is told to."""
 
 from __future__ import annotations
 
@@ -141,5 +141,6 @@ def _broken(kind: str, is_json: bool) -> tuple[int, dict[str, str], bytes]:
     if is_json:
         body = json.dumps({"__type": f"com.amazonaws.sqs#{code}", "message": "injected"}).encode()
         return status, {"Content-Type": "application/x-amz-json-1.0"}, body
-    text = f"<ErrorResponse><Error><Type>Receiver</Type><Code>{code}</Code><Message>injected</Message></Error></ErrorResponse>"
+    error = f"<Error><Type>Receiver</Type><Code>{code}</Code><Message>injected</Message></Error>"
+    text = f"<ErrorResponse>{error}</ErrorResponse>"
     return status, {"Content-Type": "text/xml"}, text.encode()

@@ -1,0 +1,187 @@
+"""Each call to AWS broken in each manner while 200 tasks are to be done: all are done, the worker soon at work again.
+
+One worker lives through all of it. A trial: the fault begins, 200 tasks are there, the fault ends two seconds later.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from app.local import EmbeddedCloud
+from app.local.cloud import free_port
+from app.sqs import bulk
+from app.sqs.api import Refused
+from app.sqs.gateway import Gateway
+from app.sqs.leases import Lease
+from app.sqs.options import Options
+from tests.support.fault_proxy import FAULTS, FaultProxy
+from tests.support.workers import Bench, wait_for
+
+TASKS = 200
+FAULT_S = 2.0
+# A call whose answer was lost hides its messages until their leases end.
+VISIBILITY_S = 6
+BACK_S = 5.0
+
+pytestmark = pytest.mark.slow
+
+_numbers = itertools.count(0, TASKS)
+
+
+@pytest.fixture(scope="module")
+def worker_bench(module_bench: Bench, proxy: FaultProxy) -> Bench:
+    """The one worker, behind the proxy."""
+    options = {"endpoint_url": proxy.endpoint_url, "visibility_timeout": VISIBILITY_S}
+    module_bench.ready_worker("-P", "threads", "-c", "4", "-E", options=options)
+    return module_bench
+
+
+def submit(bench: Bench, app: Any) -> range:
+    """Send 200 tasks of 10 ms with numbers of their own."""
+    first = next(_numbers)
+    numbers = range(first, first + TASKS)
+    with bulk():
+        for number in numbers:
+            app.send_task("work", (number, 0.01))
+    return numbers
+
+
+def all_done(bench: Bench, numbers: range) -> bool:
+    done = bench.done()
+    return all(number in done for number in numbers)
+
+
+def worker_calls(bench: Bench) -> dict[str, Any]:
+    found = bench.app().control.inspect(timeout=2)._request("sqs")
+    return dict(next(iter(found.values())))
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize("action", ["ReceiveMessage", "DeleteMessageBatch", "Publish"])
+def test_a_broken_call_of_the_workers_loses_nothing(
+    worker_bench: Bench, proxy: FaultProxy, action: str, kind: str
+) -> None:
+    log = worker_bench.worker_log()
+    logged_before = len(log.read_text())
+    proxy.faulted.clear()
+    proxy.fault(action, kind)
+    numbers = submit(worker_bench, worker_bench.app())
+    time.sleep(FAULT_S if kind != "hang" else 2 * FAULT_S)
+    proxy.mend()
+    mended = time.time()
+    if action == "ReceiveMessage":
+        # Back at work: a poll works again, and what it brings is done.
+        wait_for(lambda: [line for line in worker_bench.lines(what="begin") if line["at"] > mended], BACK_S)
+    wait_for(lambda: all_done(worker_bench, numbers), VISIBILITY_S + 15)
+    wait_for(lambda: worker_bench.depth() == (0, 0, 0), VISIBILITY_S + 10)
+    assert worker_bench.workers[0].poll() is None, "the worker lives"
+    assert proxy.faulted[action] > 0
+    if kind != "malformed":  # which SQS's client takes for an empty answer
+        series = {
+            "ReceiveMessage": f"poll queue={worker_bench.name}",
+            "DeleteMessageBatch": "outbox",
+            "Publish": "event_publish",
+        }
+        begun = log.read_text()[logged_before:].count(f"{series[action]}_failed")
+        assert begun == 1, f"a series of {proxy.faulted[action]} failures is logged once"
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_broken_send_reaches_its_publisher_or_is_ridden_out(
+    worker_bench: Bench, proxy: FaultProxy, kind: str
+) -> None:
+    """What was accepted is done; what was not raised an error, and is submitted again by its caller."""
+    app = worker_bench.app(options={"endpoint_url": proxy.endpoint_url})
+    proxy.faulted.clear()
+    proxy.fault("SendMessageBatch", kind)
+    threading.Timer(FAULT_S, proxy.mend).start()
+    first = next(_numbers)
+    numbers = range(first, first + TASKS)
+    with ThreadPoolExecutor(8) as publishers:
+        refused = sum(publishers.map(lambda number: publish(app, number), numbers))
+    assert proxy.faulted["SendMessageBatch"] > 0
+    assert (refused > 0) == (kind == "403"), "only a refusal is the caller's to handle within the publish timeout"
+    wait_for(lambda: all_done(worker_bench, numbers), 20)
+
+
+def publish(app: Any, number: int) -> int:
+    """Submit until it is accepted, as a caller would; return how often it was refused."""
+    refused = 0
+    while True:
+        try:
+            app.send_task("work", (number, 0.0), retry=False)
+            return refused
+        except Refused:
+            refused += 1
+            time.sleep(0.2)
+
+
+def test_a_lease_survives_every_way_in_which_its_extension_can_break(cloud: EmbeddedCloud) -> None:
+    """Eight messages are held for longer than their visibility, while their extensions break in eight manners."""
+    with ThreadPoolExecutor(len(FAULTS)) as trials:
+        results = dict(zip(FAULTS, trials.map(lambda kind: hold_through(cloud, kind), FAULTS), strict=True))
+    assert all(faulted > 0 for faulted, _ in results.values()), results
+    assert {kind: seen for kind, (_, seen) in results.items()} == dict.fromkeys(FAULTS, 0), "none came out meanwhile"
+
+
+def hold_through(cloud: EmbeddedCloud, kind: str) -> tuple[int, int]:
+    """Hold a message of 12 s visibility for 20 s, its extension broken from 3 s to 8 s.
+
+    Returns:
+        How many calls were broken, and how many messages others could receive meanwhile.
+    """
+    with FaultProxy(cloud.endpoint_url) as proxy:
+        gateway = Gateway(Options(endpoint_url=proxy.endpoint_url, visibility_timeout=12))
+        url = gateway.queues.url(f"lease-{kind}-{proxy.endpoint_url[-5:]}")
+        gateway.sender.send(url, {"MessageBody": "held"})
+        (message,) = gateway.api.poll(wait_s=1, QueueUrl=url, VisibilityTimeout=12)
+        lease = Lease(url, message["ReceiptHandle"], message["MessageId"], 1)
+        gateway.leases.add(lease)
+        time.sleep(3)
+        proxy.fault("ChangeMessageVisibilityBatch", kind)
+        time.sleep(5)
+        proxy.mend()
+        seen = 0
+        for _ in range(12):
+            seen += len(gateway.api.poll(wait_s=1, QueueUrl=url, VisibilityTimeout=12))
+        assert gateway.leases.holds(lease)
+        gateway.outbox.delete(lease)
+        gateway.close()
+        return proxy.faulted["ChangeMessageVisibilityBatch"], seen
+
+
+def test_the_workers_errors_are_counted(worker_bench: Bench) -> None:
+    counters = worker_calls(worker_bench)
+    assert counters["errors"] > 0
+    assert counters.get("thread_errors", 0) == 0, "every one of them was foreseen"
+
+
+def test_a_cloud_that_goes_away_and_comes_back_is_carried_on_with(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The embedded cloud stops and starts again with its data: a worker and a publisher carry on by themselves."""
+    data, port = tmp_path_factory.mktemp("restarted"), free_port()
+    cloud = EmbeddedCloud(data, port)
+    cloud.start()
+    bench = Bench(tmp_path_factory.mktemp("bench"), cloud.endpoint_url, "restarted")
+    try:
+        app = bench.app()
+        bench.ready_worker("-P", "threads", "-c", "2", options={"visibility_timeout": VISIBILITY_S})
+        bench.send(app, "work", 100, 0.05)
+        wait_for(lambda: len(bench.done()) > 10, 10)
+        cloud.stop()
+        sent = threading.Thread(target=app.send_task, args=("work", (1000,)))
+        sent.start()  # a publish during the outage waits for its end
+        time.sleep(2)
+        cloud.start()
+        sent.join(20)
+        wait_for(lambda: len(bench.done()) == 101, VISIBILITY_S + 20)
+        wait_for(lambda: bench.depth() == (0, 0, 0), VISIBILITY_S + 10)
+        assert bench.workers[0].poll() is None
+    finally:
+        bench.end()
+        cloud.stop()
