@@ -1,4 +1,4 @@
-"""Each call to AWS broken in each manner while 200 tasks are to be done: all are done, the worker soon at work again.
+"""Each call to AWS broken in each manner while 200 tasks are to be done: all are done, the worker soon at it again.
 
 One worker lives through all of it. A trial: the fault begins, 200 tasks are there, the fault ends two seconds later.
 """

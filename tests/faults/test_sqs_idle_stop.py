@@ -1,4 +1,4 @@
-"""Idle stops: a message sent around the moment at which a worker leaves is done, or there for the next, never hidden.
+"""A message sent around the moment at which an idle worker leaves is done, or there for the next, never hidden."""
 
 from __future__ import annotations
 
