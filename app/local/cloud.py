@@ -96,6 +96,8 @@ class EmbeddedCloud:
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(self._data_dir / "s3"),
             "SERVICES": "sqs,s3,sns",
+            # Unsigned requests are refused, and no page of another site that a browser shows may read anything.
+            "AUTH": "true",
             # On by default, on every interface.
             "IOT_MTLS_ENABLED": "0",
             "LOG_LEVEL": "WARNING",

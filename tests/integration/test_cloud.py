@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -109,6 +111,20 @@ def test_it_listens_on_loopback_and_nowhere_else(own: EmbeddedCloud) -> None:
     }
 
     assert found == {("127.0.0.1", int(own.endpoint_url.rpartition(":")[2]))}
+
+
+def test_a_page_of_another_site_can_read_nothing(own: EmbeddedCloud) -> None:
+    provision(settings(own))
+    Storage(settings(own)).put_image("b/cat.png", b"image", "image/png")
+    address = f"{own.endpoint_url}/{settings(own).input_bucket}/b/cat.png"
+    of_a_page = urllib.request.Request(address, headers={"Origin": "https://elsewhere.example"})
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(of_a_page)
+
+    with refused.value as answer:
+        assert answer.code == 403
+        assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 def test_it_says_which_variable_to_set_when_its_port_is_taken(tmp_path: Path) -> None:
