@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -37,4 +37,8 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _data(package: str, name: str) -> Path:
-    return Path(str(files(package))) / "data" / name
+    # Found, not imported: foolbox warns at its import.
+    spec = find_spec(package)
+    assert spec is not None, f"{package} is not installed"
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "data" / name
