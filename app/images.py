@@ -88,7 +88,7 @@ def open_header(stream: BinaryIO, *, max_pixels: int) -> Image.Image:
     except UnidentifiedImageError:
         raise InvalidImage(_unknown(start)) from None
     except (OSError, SyntaxError, ValueError, OverflowError, EOFError, LookupError, struct.error, MemoryError) as err:
-        raise InvalidImage(f"the image's header is damaged ({err})") from err
+        raise InvalidImage(f"the image's header is damaged or cut short ({err})") from err
     if (pixels := _pixels(image)) > max_pixels:
         size = f"{_mega(pixels)} megapixels ({image.width} x {image.height})"
         raise InvalidImage(f"the image has {size}; at most {_mega(max_pixels)} are taken")

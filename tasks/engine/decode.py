@@ -1,4 +1,26 @@
-"""From an image file's bytes to the pixels that a model takes, decoding and resizing only what the model will see."""
+"""From an image file's bytes to the pixels that a model takes, decoding and resizing only what the model will see.
+
+    ==================== ==================================================================================
+    What comes           What is made of it
+    ==================== ==================================================================================
+    JPEG                 RGB. Large ones are decoded at 1/2, 1/4 or 1/8 by the decoder itself. A JPEG with
+                         more pictures behind the first (MPO): the first.
+    JPEG, CMYK or YCCK   RGB by subtraction, Adobe's inverted values too; colour profiles are not applied.
+    PNG, WebP, BMP, TIFF RGB. Of an animated PNG its default image, of others with more pages the first.
+    GIF                  The first frame, as large as the canvas.
+    Palette, 1 bit       By their colours, before they are averaged.
+    Grey                 The same value in all three channels.
+    16 bits a channel    The upper eight.
+    32 bits, float       Least to greatest value stretched to 0 to 255.
+    Alpha, colour key    On white, as pages show it.
+    EXIF orientation     Turned upright; as stored where EXIF can't be read.
+    CIE L*a*b*           Refused: it says so.
+    Cut short, damaged   Refused: a label of half a picture would be a wrong answer that looks like one.
+    More than max_pixels Refused by its header, before anything is decoded.
+    ==================== ==================================================================================
+
+Memory, besides the file: at most `BYTES_PER_PIXEL` a pixel while an image is decoded (WebP; others take 1 to 9).
+"""
 
 from __future__ import annotations
 
@@ -24,12 +46,15 @@ RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
     "nearest": Image.Resampling.NEAREST,
 }
-# A large photograph is first reduced by a cheap box to this many times the size that the filter then makes of it.
+# A large image is first reduced by a cheap box to this many times the size that the filter then makes of it.
 REDUCING_GAP = 2.0
-# Larger ones are decoded one at a time, so that eight threads don't hold eight of them.
+# An image that decodes to more pixels waits for its turn, so that a worker's threads never hold two such.
 LARGE_PIXELS = 8_000_000
+# What decoding holds at once at most, per pixel.
+BYTES_PER_PIXEL = 18
 
 _large = threading.Lock()
+# What Pillow raises on a damaged file, as fuzzing found.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error, zlib.error)
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -57,28 +82,30 @@ def decode(image: bytes, how: Preprocessing, *, max_pixels: int) -> Pixels:
         InvalidImage: the bytes are not an image that can be decoded whole; the message tells its owner why.
     """
     with open_header(io.BytesIO(image), max_pixels=max_pixels) as source:
+        whole = source.width * source.height
         _shrink_jpeg(source, how)
-        with _large if source.width * source.height > LARGE_PIXELS else nullcontext():
+        # A progressive JPEG is held whole, as coefficients, whatever size is made of it.
+        held = whole if source.info.get("progressive") else source.width * source.height
+        with _large if held > LARGE_PIXELS else nullcontext():
             return np.asarray(_see(source, how))
 
 
 def _see(source: Image.Image, how: Preprocessing) -> Image.Image:
     """Return the part that the model sees, upright, in its size, in RGB."""
     try:
-        orientation = _orientation(source)
         source.load()
     except _DAMAGE as err:
         raise InvalidImage(f"the image is damaged or cut short ({err})") from err
+    orientation = _orientation(source)
     turned = orientation >= 5
     size = (source.height, source.width) if turned else source.size
     target, box = region(size, how)
-    if turned:
-        target = target[1], target[0]
     box = _unturned(box, size, orientation)
-    plain = _resizable(source)
-    if target != plain.size or box != (0, 0, *plain.size):
-        plain = plain.resize(target, RESAMPLING[how.interpolation], box=box, reducing_gap=REDUCING_GAP)
-    rgb = _flat(plain)
+    stored = _averageable(source)
+    if target != size or box != (0, 0, *stored.size):
+        target = (target[1], target[0]) if turned else target
+        stored = stored.resize(target, RESAMPLING[how.interpolation], box=box, reducing_gap=REDUCING_GAP)
+    rgb = _rgb(stored)
     return rgb.transpose(_TRANSPOSE[orientation]) if orientation in _TRANSPOSE else rgb
 
 
@@ -121,10 +148,13 @@ def _shrink_jpeg(source: Image.Image, how: Preprocessing) -> None:
 
 
 def _orientation(source: Image.Image) -> int:
-    # Pillow turns TIFFs by itself; and asking a PNG without EXIF would decode it.
-    if source.format == "TIFF" or "exif" not in source.info:
+    """Return EXIF's orientation, 1 to 8; 1, upright, where there is none or it can't be read."""
+    if source.format == "TIFF":  # Pillow has turned it already.
         return 1
-    value = source.getexif().get(ExifTags.Base.Orientation, 1)
+    try:
+        value = source.getexif().get(ExifTags.Base.Orientation, 1)
+    except _DAMAGE:
+        return 1
     return value if value in _TRANSPOSE else 1
 
 
@@ -145,18 +175,39 @@ def _unturned(box: Box, size: tuple[int, int], orientation: int) -> Box:
     return (top, left, bottom, right) if orientation >= 5 else (left, top, right, bottom)
 
 
-def _resizable(source: Image.Image) -> Image.Image:
-    """Return the image in a mode whose values can be averaged: L, LA, RGB, RGBA or CMYK."""
-    if source.mode in {"L", "LA", "RGB", "RGBA", "CMYK"} and "transparency" not in source.info:
-        return source
-    if source.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(source) >> 8).astype(np.uint8))
-    if source.mode in {"I", "F"}:
-        return Image.fromarray(_stretched(np.asarray(source, np.float32)))
+def _averageable(source: Image.Image) -> Image.Image:
+    """Return the image in a mode whose values can be averaged, as a resize does; indices and colour keys can't."""
     if source.mode == "LAB":
         raise InvalidImage("the image's colours are CIE L*a*b*; convert it to RGB")
-    transparent = source.mode in {"PA", "La", "RGBa"} or "transparency" in source.info
-    return source.convert("RGBA" if transparent else "L" if source.mode == "1" else "RGB")
+    if source.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(source) >> 8).astype(np.uint8))
+    if "transparency" in source.info and source.mode in {"1", "L", "P", "RGB"}:
+        return source.convert("RGBA")
+    return source.convert(_AVERAGEABLE[source.mode]) if source.mode in _AVERAGEABLE else source
+
+
+_AVERAGEABLE = {
+    "1": "L",
+    "P": "RGB",
+    "PA": "RGBA",
+    "La": "LA",
+    "RGBa": "RGBA",
+    "YCbCr": "RGB",
+    "HSV": "RGB",
+    "RGBX": "RGB",
+}
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Return the image in RGB, on white where it is transparent, as pages show it."""
+    if image.mode in {"I", "F"}:
+        return Image.fromarray(_stretched(np.asarray(image, np.float32))).convert("RGB")
+    if image.mode in {"LA", "RGBA"}:
+        image = image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        return white
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _stretched(values: NDArray[np.float32]) -> Pixels:
@@ -165,13 +216,3 @@ def _stretched(values: NDArray[np.float32]) -> Pixels:
     low, high = (values[finite].min(), values[finite].max()) if finite.any() else (0.0, 0.0)
     scaled = (np.where(finite, values, low) - low) * (255 / max(high - low, 1e-12))
     return scaled.astype(np.uint8)
-
-
-def _flat(image: Image.Image) -> Image.Image:
-    """Return the image in RGB, on white where it is transparent, as pages show it."""
-    if image.mode not in {"LA", "RGBA"}:
-        return image.convert("RGB") if image.mode != "RGB" else image
-    image = image.convert("RGBA")
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=image.getchannel("A"))
-    return white
