@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
@@ -99,6 +100,44 @@ def status() -> None:
     for finding in findings:
         click.echo(f"{'ok  ' if finding.well else 'FAIL'}  {finding.what}: {finding.said}")
     sys.exit(0 if all(finding.well for finding in findings) else 1)
+
+
+@main.group("dead-letters")
+def dead_letters() -> None:
+    """Look at, or send back to work, the messages that five attempts could not finish."""
+
+
+@dead_letters.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def list_dead_letters(as_json: bool) -> None:
+    """Print each dead letter: when it was sent, its task, its image. They stay where they are."""
+    from app.dead_letters import DeadLetters
+
+    for letter in DeadLetters(settings()).look():
+        fields = {
+            "sent_at": letter.sent_at.isoformat(),
+            "task": letter.task,
+            "key": letter.key,
+            "id": letter.message_id,
+        }
+        click.echo(
+            json.dumps(fields) if as_json else f"{fields['sent_at']}  {letter.task}  {letter.key or letter.body}"
+        )
+
+
+@dead_letters.command()
+@click.argument("keys", nargs=-1)
+def redrive(keys: tuple[str, ...]) -> None:
+    """Send dead letters back to the task queue: those of the images KEYS, or all."""
+    from app.dead_letters import DeadLetters
+    from app.storage import Storage
+
+    sent = DeadLetters(settings()).redrive(Storage(settings()), lambda letter: not keys or letter.key in keys)
+    click.echo(f"{len(sent)} sent back to {settings().queue}")
+    missing = set(keys) - {letter.key for letter in sent}
+    if missing:
+        click.echo(f"not among the dead letters: {', '.join(sorted(missing))}", err=True)
+        sys.exit(1)
 
 
 @main.command()

@@ -23,6 +23,8 @@ _BUCKET = (
 _QUEUE = (r"[A-Za-z0-9_-]{1,75}", "1 to 75 of A-Z, a-z, 0-9, '-' and '_'")
 _REGION = (r"[a-z0-9-]{1,63}", "a region's name, such as eu-central-1")
 _URL = (r"https?://[^\s/?#]+/?", "an address such as http://127.0.0.1:4566")
+_URL_PATH = (r"https?://[^\s?#]+", "a queue's address such as https://sqs.eu-central-1.amazonaws.com/123456789012/name")
+_ARN = (r"arn:[^\s:]+:sns:[^\s:]+:\d{12}:\S+", "a topic's ARN such as arn:aws:sns:eu-central-1:123456789012:name")
 _LOG_FORMAT = (r"auto|json|text", "auto, json or text")
 _ENGINE = (r"openvino|torch", "openvino or torch")
 _PRECISION = (r"auto|bf16|fp16|fp32|int8", "auto, bf16, fp16, fp32 or int8")
@@ -52,6 +54,22 @@ class Settings:
         "elastiq-tasks",
         "The task queue's name; its dead-letter queue is this and `-dead`.",
         form=_QUEUE,
+    )
+    queue_url: str = _setting(
+        "ELASTIQ_QUEUE_URL",
+        "",
+        "The task queue's address: with it, the queue is never looked up or made.",
+        form=_URL_PATH,
+    )
+    topic_arn: str = _setting(
+        "ELASTIQ_TOPIC_ARN", "", "The SNS topic for events, by its ARN: with it, the topic is never made.", form=_ARN
+    )
+    listen: int = _setting(
+        "ELASTIQ_LISTEN",
+        1,
+        "Whether a process makes an SQS queue of its own to hear events and remote control; 0 without the right to.",
+        low=0,
+        high=1,
     )
     # Web
     host: str = _setting(

@@ -121,6 +121,11 @@ class Storage:
                 return found
         return None
 
+    def forget_failure(self, key: str) -> None:
+        """Take back that the image ``key`` failed: it is tried again."""
+        with aws.translated(f"deleting {key + FAILURE!r} from bucket {self._output!r}"):
+            self._s3.delete_object(Bucket=self._output, Key=key + FAILURE)
+
     def outcomes(self, batch: str) -> Iterator[str]:
         """Yield the names of the result objects of ``batch``: each a key with `RESULT` or `FAILURE` behind it."""
         for item in self._list(self._output, f"{batch}/"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from app.domain import Limits, Observation, ScalingDecision
 from app.errors import ConfigurationError, ElastiqError
 from app.settings import Settings
 from app.signals import StopSignals
+from autoscaler import sweep
 from autoscaler.fleet import Fleet, NoRoom, make_fleet
 from autoscaler.observe import Observer
 from autoscaler.policy import POLICIES, decide
@@ -34,9 +36,12 @@ def run(settings: Settings) -> None:
     fleet = make_fleet(settings)
     loop = Loop(Observer(settings, fleet), fleet, Limits(settings.max_instances, settings.policy))
     log.info("autoscaler_started", policy=settings.policy, ceiling=settings.max_instances, fleet=type(fleet).__name__)
+    stopped = threading.Event()
+    sweep.start(settings, stopped)
     while not stop.count:
         loop.step()
         stop.wait(settings.observe_s)
+    stopped.set()
     log.info("autoscaler_stopped")
 
 

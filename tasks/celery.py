@@ -19,8 +19,14 @@ def make_app(config: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_transport_options={
             "region": config.region,
+            "endpoint_url": config.endpoint_url or None,
             "visibility_timeout": 30,
             "wait_time_seconds": config.poll_wait_s,
+            "predefined_queues": {config.queue: {"url": config.queue_url}} if config.queue_url else {},
+            "topic": f"{config.queue}-events",
+            "topic_arn": config.topic_arn or None,
+            "listen": bool(config.listen),
+            "listener_prefix": listener_prefix(config),
         },
         task_default_queue=config.queue,
         task_serializer="json",
@@ -42,6 +48,11 @@ def make_app(config: Settings) -> Celery:
         result_expires=24 * 3600,
     )
     return app
+
+
+def listener_prefix(config: Settings) -> str:
+    """Return what the names of this system's listeners' queues begin with; the sweep finds them by it."""
+    return f"{config.queue}-on-"
 
 
 app = make_app(settings())

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from celery import Task
+from celery.exceptions import Reject
 
 from app.domain import Classification, Failure
 from app.errors import PermanentError, TransientError
@@ -38,29 +39,43 @@ def classify(self: Task, key: str) -> dict[str, Any]:
     Raises:
         InvalidImage: the object is no image that can be classified; ``<key>.error.txt`` says why.
         ImageNotFound: there is no such object; ``<key>.error.txt`` says so.
+        Reject: it could not be done now for a reason that is not the image's.
     """
     try:
-        classification = _classify(key)
-    except PermanentError as err:
-        failure = Failure.of(key, str(err))
-        storage().save(failure)
-        announce(failure)
-        log.warning("image_failed", key=key, reason=str(err))
-        raise
+        outcome, error = _settle(key)
     except TransientError as err:
-        raise self.retry(exc=err, countdown=min(LONGEST_BACKOFF_S, 2**self.request.retries)) from err
-    announce(classification)
-    return classification.to_json()
+        if self.request.retries < RETRIES:
+            raise self.retry(exc=err, countdown=min(LONGEST_BACKOFF_S, 2**self.request.retries)) from err
+        raise _left(key, err) from err
+    except Exception as err:
+        raise _left(key, err) from err
+    announce(outcome)
+    if error is not None:
+        log.warning("image_failed", key=key, reason=str(error))
+        raise error
+    return outcome.to_json()
 
 
-def _classify(key: str) -> Classification:
+def _left(key: str, err: Exception) -> Reject:
+    """Return what leaves the message in the queue: it is tried again, and after five receives a dead letter."""
+    log.error("image_left", key=key, error=repr(err), exc_info=not isinstance(err, TransientError))
+    return Reject(err, requeue=False)
+
+
+def _settle(key: str) -> tuple[Classification | Failure, PermanentError | None]:
+    """Store what becomes of the image ``key``, and return it; for a failure with its error."""
     # Imported here, so that a client that only submits never loads an engine.
     from tasks import engine
 
     model = engine.load()
-    classification = Classification.of(key, model.classify(storage().get_image(key)), model.name)
-    storage().save(classification)
-    return classification
+    error: PermanentError | None = None
+    outcome: Classification | Failure
+    try:
+        outcome = Classification.of(key, model.classify(storage().get_image(key)), model.name)
+    except PermanentError as err:
+        outcome, error = Failure.of(key, str(err)), err
+    storage().save(outcome)
+    return outcome, error
 
 
 @cache

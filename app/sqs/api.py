@@ -123,5 +123,7 @@ class Api:
                 max_pool_connections=32,
                 # Ours retries and counts; botocore need not validate what we build.
                 parameter_validation=False,
+                # botocore composes its own anew for every call, at a sixth of what the call costs.
+                user_agent=f"app.sqs Boto3/{boto3.__version__}",
             ),
         )

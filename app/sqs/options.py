@@ -26,6 +26,8 @@ class Options:
     """Whether events and remote control are carried at all."""
     listen: bool = True
     """Whether this process may make listener queues; without, it publishes events and hears no remote control."""
+    listener_prefix: str = "celery-on-"
+    """What the names of listeners' queues begin with; `app.sqs.sweep` finds them by it."""
     visibility_timeout: int = 30
     wait_time_seconds: int = 20
     read_ahead: int = 20

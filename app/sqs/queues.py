@@ -140,7 +140,7 @@ class Queues:
         # A reply queue is found by its name. Any other is reached through its subscription, and its name is new
         # each time: SQS does not make a queue anew within a minute of its deletion, and an old one holds old commands.
         unique = name if is_reply(name) else f"{name}-{uuid.uuid4().hex[:8]}"
-        physical = sqs_name(self._options.queue_name_prefix + unique)
+        physical = sqs_name(self._options.listener_prefix + unique)
         partition, _, region, account = topic_arn.split(":")[1:5]
         policy = {
             "Statement": [

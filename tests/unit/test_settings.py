@@ -48,6 +48,8 @@ def test_every_setting_is_read_from_its_own_variable() -> None:
     others = {
         "AWS_REGION": "eu-central-1",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
+        "ELASTIQ_QUEUE_URL": "http://127.0.0.1:4566/000000000000/q",
+        "ELASTIQ_TOPIC_ARN": "arn:aws:sns:eu-central-1:000000000000:t",
         "ELASTIQ_LOG_FORMAT": "json",
         "ELASTIQ_ENGINE": "torch",
         "ELASTIQ_PRECISION": "fp32",
