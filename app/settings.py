@@ -27,7 +27,7 @@ _URL_PATH = (r"https?://[^\s?#]+", "a queue's address such as https://sqs.eu-cen
 _ARN = (r"arn:[^\s:]+:sns:[^\s:]+:\d{12}:\S+", "a topic's ARN such as arn:aws:sns:eu-central-1:123456789012:name")
 _LOG_FORMAT = (r"auto|json|text", "auto, json or text")
 _ENGINE = (r"openvino|torch", "openvino or torch")
-_PRECISION = (r"auto|bf16|fp16|fp32|int8", "auto, bf16, fp16, fp32 or int8")
+_PRECISION = (r"auto|bf16|fp16|fp32", "auto, bf16, fp16 or fp32")
 
 
 def _setting(variable: str, default: Any, help: str, **bounds: Any) -> Any:
@@ -107,7 +107,7 @@ class Settings:
     precision: str = _setting(
         "ELASTIQ_PRECISION",
         "auto",
-        "`fp32`, `bf16`, `fp16`, `int8`, or `auto`: the fastest that the processor computes the model rightly in.",
+        "`fp32`, `bf16`, `fp16`, or `auto`: the fastest that the processor has in hardware.",
         form=_PRECISION,
     )
     weights: str = _setting(

@@ -33,7 +33,7 @@ class Runner(Protocol):
 
     @property
     def precision(self) -> str:
-        """``fp32``, ``bf16``, ``fp16`` or ``int8``."""
+        """``fp32``, ``bf16`` or ``fp16``."""
 
     def run(self, pixels: Pixels) -> NDArray[np.float32]:
         """Return the probability of each class, float32 (classes,), for uint8 (H, W, 3) RGB."""
