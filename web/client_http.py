@@ -19,7 +19,7 @@ TRIES = 7
 LONGEST_PAUSE_S = 20.0
 POLL_S = 2.0
 READ_BYTES = 256 * 1024
-# The server speaks every 15 seconds; a stream that is silent for longer is dead.
+# The server speaks every few seconds; a stream that is silent for longer is dead.
 TIMEOUT = urllib3.Timeout(connect=10, read=45)
 
 

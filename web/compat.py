@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
+import select
+import socket
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO, cast
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import BadRequest, GatewayTimeout
+from werkzeug.exceptions import BadRequest, ClientDisconnected, GatewayTimeout
 
 from app.domain import Failure, new_batch_id
 from app.errors import InvalidImage
 from web import names
+from web.batch import Outcome
 from web.intake import Taken
 from web.multipart import Part, parts
 from web.tier import tier
 
 PLAIN, WITH_NAME = "myfile", "inputFile"
+# How often a waiting request looks whether its client is still there.
+LOOK_S = 2.0
 
 blueprint = Blueprint("compat", __name__)
 
@@ -71,13 +77,31 @@ def _only_file() -> Part:
 
 
 def _label(taken: Taken) -> str:
-    timeout_s = tier().settings.wait_s
-    outcome = taken.outcome or tier().feed.wait_for(taken.key, timeout_s)
-    if outcome is None:
-        raise GatewayTimeout(
-            f"no result in {timeout_s:.0f} s; the image {taken.key!r} is queued still: "
-            "GET /api/batches/<id> will have it, or raise ELASTIQ_WAIT_SECONDS"
-        )
+    outcome = taken.outcome or _outcome_of(taken.key, tier().settings.wait_s)
     if isinstance(outcome, Failure):
         raise InvalidImage(outcome.reason)
     return outcome.label
+
+
+def _outcome_of(key: str, timeout_s: float) -> Outcome:
+    deadline = time.monotonic() + timeout_s
+    while (remaining := deadline - time.monotonic()) > 0:
+        outcome = tier().feed.wait_for(key, min(LOOK_S, remaining))
+        if outcome is not None:
+            return outcome
+        if _client_is_gone():
+            raise ClientDisconnected("the client has hung up")
+    raise GatewayTimeout(
+        f"no result in {timeout_s:.0f} s; the image {key!r} is queued still: "
+        "GET /api/batches/<id> will have it, or raise ELASTIQ_WAIT_SECONDS"
+    )
+
+
+def _client_is_gone() -> bool:
+    """Return whether nobody will read the answer: then the seat is for another."""
+    connection = request.environ.get("gunicorn.socket")
+    if connection is None:
+        return False
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0)) and connection.recv(1, socket.MSG_PEEK) == b""

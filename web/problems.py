@@ -6,7 +6,7 @@ import json
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from app.errors import (
@@ -22,6 +22,8 @@ from app.errors import (
 log = structlog.get_logger(__name__)
 
 RETRY_AFTER_S = 5
+# What is still read of a request that is refused: a client that is cut off while it sends never sees why.
+HEARD_OUT_BYTES = 64_000_000
 
 # The nearest class in an error's ancestry counts.
 STATUS: dict[type[ElastiqError], HTTPStatus] = {
@@ -46,6 +48,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(ElastiqError, _ours)
     app.register_error_handler(HTTPException, _https)
     app.register_error_handler(Exception, _unforeseen)
+    app.after_request(_hear_out)
 
 
 def problem(status: int, detail: str, **more: object) -> Response:
@@ -80,3 +83,15 @@ def _https(error: HTTPException) -> Response:
 def _unforeseen(error: Exception) -> Response:
     log.error("request_broke", exc_info=error)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "this is a fault of ours; the web tier's log says more")
+
+
+def _hear_out(answer: Response) -> Response:
+    if answer.status_code < HTTPStatus.BAD_REQUEST:
+        return answer
+    heard = 0
+    try:
+        while heard < HEARD_OUT_BYTES and (data := request.stream.read(64 * 1024)):
+            heard += len(data)
+    except OSError as err:
+        log.info("client_gone", reason=str(err))
+    return answer

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from web.batch import Image, cursor
 from web.live import Feed
 
-SIGN_OF_LIFE_S = 15.0
+SIGN_OF_LIFE_S = 5.0
 RETRY_MS = 2000
 _EVENTS_AT_ONCE = 500
 _EVENT = {"waiting": "image-waiting", "done": "image-classified", "failed": "image-failed"}

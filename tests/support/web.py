@@ -58,6 +58,7 @@ class Site:
 
     def stop(self) -> int:
         """Ask the process to stop; return its exit status."""
+        self.http.clear()  # idle connections would be waited for
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -139,7 +140,7 @@ class Events:
 
     def close(self) -> None:
         """Hang up."""
-        self.answer.close()
+        self.answer.shutdown()
 
     def _read(self) -> None:
         try:

@@ -1,0 +1,156 @@
+"""The API around batches: reading them, their tables and pictures, errors, and what protects a browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+from PIL import Image
+
+from app.domain import Failure
+from tests.support import photographs
+from tests.support.web import Site, key_path
+
+CAT = photographs.chelsea()
+UNKNOWN = "20200101T000000000Z-00000000"
+
+
+def test_a_batch_shows_each_image_with_what_became_of_it(site: Site) -> None:
+    id = site.upload(("a.png", CAT), ("b.png", CAT), ("c.png", CAT))["id"]
+    site.classify(f"{id}/a.png", "tabby")
+    site.storage.save(Failure.of(f"{id}/b.png", "cut short"))
+    batch = site.batch(id)
+    assert batch["id"] == id
+    assert batch["url"].endswith(f"/batches/{id}")
+    assert batch["counts"] == {"total": 3, "waiting": 1, "done": 1, "failed": 1}
+    assert batch["images"] == [
+        {
+            "key": f"{id}/a.png",
+            "filename": "a.png",
+            "state": "done",
+            "label": "tabby",
+            "score": 0.75,
+            "top5": [{"label": "tabby", "score": 0.75}, {"label": "lynx", "score": 0.25}],
+            "reason": None,
+        },
+        {
+            "key": f"{id}/b.png",
+            "filename": "b.png",
+            "state": "failed",
+            "label": None,
+            "score": None,
+            "top5": [],
+            "reason": "cut short",
+        },
+        {
+            "key": f"{id}/c.png",
+            "filename": "c.png",
+            "state": "waiting",
+            "label": None,
+            "score": None,
+            "top5": [],
+            "reason": None,
+        },
+    ]
+
+
+def test_a_client_that_polls_gets_only_what_is_new(site: Site) -> None:
+    id = site.upload(("a.png", CAT), ("b.png", CAT))["id"]
+    first = site.batch(id)
+    site.classify(f"{id}/b.png")
+    second = site.get(f"/api/batches/{id}?after={first['cursor']}").json()
+    assert [image["filename"] for image in second["images"]] == ["b.png"]
+    assert second["counts"] == {"total": 2, "waiting": 1, "done": 1, "failed": 0}
+    assert site.get(f"/api/batches/{id}?after={second['cursor']}").json()["images"] == []
+
+
+def test_a_batch_is_a_table(site: Site) -> None:
+    id = site.upload(("a, b.png", CAT), ("=1+1.png", CAT))["id"]
+    site.classify(f"{id}/a, b.png", "tiger cat")
+    answer = site.get(f"/api/batches/{id}/results.csv")
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.headers["Content-Disposition"] == f"attachment; filename=elastiq-{id}.csv"
+    rows = list(csv.reader(io.StringIO(answer.data.decode(), newline="")))
+    assert rows == [
+        ["filename", "label", "score", "state", "reason"],
+        ["'=1+1.png", "", "", "waiting", ""],
+        ["a, b.png", "tiger cat", "0.750000", "done", ""],
+    ]
+
+
+def test_a_small_picture_is_our_own_and_can_do_nothing(site: Site) -> None:
+    id = site.upload(("a.png", CAT))["id"]
+    answer = site.get(key_path(f"{id}/a.png"))
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert "private" in answer.headers["Cache-Control"]
+    assert Image.open(io.BytesIO(answer.data)).size == (400, 266)
+    large = site.get(key_path(f"{id}/a.png") + "?size=large")
+    assert Image.open(io.BytesIO(large.data)).size == (451, 300)
+
+
+@pytest.mark.parametrize("id", [UNKNOWN, "x", "..", "20200101T000000000Z-0000000g", "_celery"])
+@pytest.mark.parametrize("rest", ["", "/events", "/results.csv", "/images/cat.png"])
+def test_what_does_not_exist_is_said_not_to(site: Site, id: str, rest: str) -> None:
+    answer = site.get(f"/api/batches/{id}{rest}")
+    assert answer.status == 404
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == 404
+    assert problem["title"] == "Not Found"
+    assert problem["detail"]
+
+
+def test_nothing_can_be_added_under_an_id_that_is_none(site: Site) -> None:
+    answer = site.post("/api/batches/_celery/images", fields=[("files", ("a.png", CAT))])
+    assert answer.status == 404
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("DELETE", "/api/batches", 405)])
+def test_every_error_is_a_problem(site: Site, method: str, path: str, status: int) -> None:
+    answer = site.http.request(method, site.url + path)
+    assert answer.status == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    if status == 405:
+        assert "POST" in answer.headers["Allow"]
+
+
+def test_a_page_of_another_site_can_give_no_orders(site: Site) -> None:
+    for path, field in (("/api/batches", "files"), ("/", "myfile")):
+        for origin in ("cross-site", "same-site"):
+            answer = site.post(path, fields={field: ("a.png", CAT)}, headers={"Sec-Fetch-Site": origin})
+            assert answer.status == 403
+    ours = site.post("/api/batches", fields={"files": ("a.png", CAT)}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert ours.status == 201
+
+
+def test_the_page_loads_only_from_here_and_holds_nothing_inline(site: Site) -> None:
+    answer = site.get("/")
+    assert answer.status == 200
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    page = answer.data.decode()
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:", page)
+    for url in re.findall(r'(?:src|href)="([^"]+)"', page):
+        assert url.startswith(("/", "#"))
+        if url.startswith("/"):
+            assert site.get(url).status == 200
+
+
+@pytest.mark.parametrize(("id", "status"), [(UNKNOWN, 200), ("<script>", 404)])
+def test_a_batch_s_address_is_the_page(site: Site, id: str, status: int) -> None:
+    answer = site.get(f"/batches/{id}")
+    assert answer.status == status
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert id not in answer.data.decode() or id != "<script>"
+
+
+def test_health_says_that_it_lives_and_readiness_what_is_missing(site: Site) -> None:
+    assert site.get("/healthz").json() == {"status": "ok"}
+    for path in ("/readyz", "/healthz?deep=1"):
+        assert site.get(path).json()["checks"] == {"input_bucket": "ok", "output_bucket": "ok", "queue": "ok"}

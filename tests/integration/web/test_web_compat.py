@@ -1,0 +1,142 @@
+"""The course contract: a request that waits for its label."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from app.domain import Failure
+from tests.support import photographs
+from tests.support.web import Site, wait_for
+
+CAT, COFFEE = photographs.chelsea(), photographs.coffee()
+
+Serve = Callable[..., Site]
+
+
+class Labeller:
+    """A thread that gives every image in the input bucket a label made of its name."""
+
+    def __init__(self, site: Site) -> None:
+        self._site, self._stop = site, threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Labeller:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        done: set[str] = set()
+        while not self._stop.wait(0.1):
+            for key in set(self._site.keys("2")) | {i for b in self._batches() for i in self._site.keys(b)}:
+                if key not in done:
+                    done.add(key)
+                    self._site.classify(key, f"label of {key.split('/')[1]}")
+
+    def _batches(self) -> set[str]:
+        listed = self._site.storage._s3.list_objects_v2(Bucket=self._site.config.input_bucket, Delimiter="/")
+        return {prefix["Prefix"].rstrip("/") for prefix in listed.get("CommonPrefixes", [])}
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "text"),
+    [
+        ("myfile", "test_7.JPEG", "label of test_7.JPEG"),
+        ("inputFile", "test_8.JPEG", "test_8:label of test_8.JPEG"),
+        ("inputFile", "a.b.jpg", "a.b:label of a.b.jpg"),
+        ("inputFile", "plain", "plain:label of plain"),
+    ],
+)
+def test_one_image_in_is_one_label_out(site: Site, field: str, name: str, text: str) -> None:
+    with Labeller(site):
+        answer = site.post("/", fields={field: (name, CAT)})
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.data.decode() == text
+
+
+def test_a_hundred_requests_wait_at_once_through_a_cold_start(serve: Serve) -> None:
+    site = serve()
+    with ThreadPoolExecutor(100) as pool:
+        names = [f"test_{n}.jpg" for n in range(100)]
+        answers = [pool.submit(site.post, "/", fields={"inputFile": (name, CAT + name.encode())}) for name in names]
+        wait_for(lambda: site.queued() == 100, 60)
+        time.sleep(2)
+        assert not any(answer.done() for answer in answers)
+        assert site.get("/healthz").status == 200
+        with Labeller(site):
+            texts = [answer.result(60).data.decode() for answer in answers]
+    assert texts == [f"test_{n}:label of test_{n}.jpg" for n in range(100)]
+
+
+def test_the_same_image_sent_again_is_answered_from_its_result(serve: Serve) -> None:
+    site = serve()
+    with Labeller(site):
+        site.post("/", fields={"myfile": ("a.png", CAT)})
+    answer = site.post("/", fields={"myfile": ("a.png", CAT)})
+    assert answer.data == b"label of a.png"
+    assert site.queued() == 1
+
+
+def test_another_image_of_the_same_name_keeps_its_own_name_in_the_answer(serve: Serve) -> None:
+    site = serve()
+    with Labeller(site):
+        site.post("/", fields={"inputFile": ("a.png", CAT)})
+        assert site.post("/", fields={"inputFile": ("a.png", COFFEE)}).data == b"a:label of a (2).png"
+
+
+def test_an_image_that_fails_is_answered_with_its_reason(site: Site) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        before = {key for b in Labeller(site)._batches() for key in site.keys(b)}
+        answer = pool.submit(site.post, "/", fields={"myfile": ("broken.png", CAT)})
+        key = wait_for(lambda: {k for b in Labeller(site)._batches() for k in site.keys(b)} - before, 20).pop()
+        site.storage.save(Failure.of(key, "the image is damaged"))
+        failed = answer.result(20)
+    assert failed.status == 422
+    assert failed.json()["detail"] == "the image is damaged"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "detail"),
+    [
+        ([("myfile", ("a.jpg", b"text"))], 422, "not an image"),
+        ([("myfile", ("", CAT))], 422, "no name"),
+        ([("picture", ("a.png", CAT))], 400, "'myfile' or 'inputFile'"),
+        ([("myfile", ("a.png", CAT)), ("myfile", ("b.png", CAT))], 400, "one image a request"),
+    ],
+)
+def test_what_cannot_be_classified_is_answered_at_once(
+    site: Site, fields: list[tuple[str, tuple[str, bytes]]], status: int, detail: str
+) -> None:
+    answer = site.post("/", fields=fields)
+    assert answer.status == status
+    assert detail in answer.json()["detail"]
+
+
+def test_a_label_that_does_not_come_in_time_is_a_timeout_that_says_where_it_will_be(serve: Serve) -> None:
+    site = serve(ELASTIQ_WAIT_SECONDS="1")
+    answer = site.post("/", fields={"myfile": ("a.png", CAT)})
+    assert answer.status == 504
+    assert "queued still" in answer.json()["detail"]
+    assert site.queued() == 1
+
+
+def test_requests_beyond_their_number_are_told_to_try_again(serve: Serve) -> None:
+    site = serve(ELASTIQ_WEB_THREADS="8")
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(site.post, "/", fields={"myfile": (f"{n}.png", CAT)}) for n in range(2)]
+        wait_for(lambda: site.queued() == 2, 20)
+        refused = site.post("/", fields={"myfile": ("c.png", CAT)})
+        assert refused.status == 503
+        assert int(refused.headers["Retry-After"]) > 0
+        assert site.upload(("d.png", CAT))["accepted"] == 1
+        with Labeller(site):
+            assert [answer.result(20).status for answer in waiting] == [200, 200]
