@@ -37,17 +37,10 @@ from PIL import ExifTags, Image
 from app.errors import InvalidImage
 from app.images import open_header
 from tasks.engine.artifact import Preprocessing
+from tasks.engine.resize import REDUCING_GAP, Box, resize
 
 Pixels = NDArray[np.uint8]
-Box = tuple[float, float, float, float]
 
-RESAMPLING = {
-    "bicubic": Image.Resampling.BICUBIC,
-    "bilinear": Image.Resampling.BILINEAR,
-    "nearest": Image.Resampling.NEAREST,
-}
-# A large image is first reduced by a cheap box to this many times the size that the filter then makes of it.
-REDUCING_GAP = 2.0
 # An image that decodes to more pixels waits for its turn, so that a worker's threads never hold two such.
 LARGE_PIXELS = 8_000_000
 # What decoding holds at once at most, per pixel.
@@ -104,7 +97,7 @@ def _see(source: Image.Image, how: Preprocessing) -> Image.Image:
     stored = _averageable(source)
     if target != size or box != (0, 0, *stored.size):
         target = (target[1], target[0]) if turned else target
-        stored = stored.resize(target, RESAMPLING[how.interpolation], box=box, reducing_gap=REDUCING_GAP)
+        stored = resize(stored, target, box, how.interpolation)
     rgb = _rgb(stored)
     return rgb.transpose(_TRANSPOSE[orientation]) if orientation in _TRANSPOSE else rgb
 
