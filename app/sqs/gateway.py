@@ -10,7 +10,7 @@ import time
 from kombu.log import get_logger
 
 from app.sqs import background
-from app.sqs.api import Api, Refused, Unavailable
+from app.sqs.api import POLL_GRACE_S, Api, Refused, Unavailable
 from app.sqs.fanout import Fanout
 from app.sqs.leases import Lease, Leases
 from app.sqs.metrics import metrics
@@ -84,9 +84,9 @@ class Gateway:
         for poller in list(self.pollers):
             poller.stop()
         # A message that the server hands to a poll under way would stay hidden until its lease ends.
-        for poller in list(self.pollers):
-            if not poller.transient:
-                poller.join(self.options.wait_time_seconds + 5)
+        deadline = time.monotonic() + self.options.wait_time_seconds + POLL_GRACE_S
+        for poller in [poller for poller in list(self.pollers) if not poller.transient]:
+            poller.join(max(0.0, deadline - time.monotonic()))
         for lease in self.leases.all():
             self.outbox.give_back(lease)
         if not self.outbox.flush(CLOSE_S):
