@@ -149,9 +149,10 @@ class Transport(virtual.Transport):
     def _on_ready(self) -> None:
         if self._pipe is None:
             return
-        self._signalled = False
         with suppress(BlockingIOError):
             os.read(self._pipe[0], 4096)
+        # After the read: a byte that comes between the two would be swallowed, and its flag would stay up for ever.
+        self._signalled = False
         for _ in range(TURN):
             if not self._deliver_one():
                 return
