@@ -84,13 +84,13 @@ class LocalFleet:
         return self._registry.add(id, KIND, child.pid, time.time(), token)
 
     def _reap(self) -> None:
-        """Collect this process's own children that have ended, and say so when one did not end well."""
+        """Collect this process's own children that have ended, and say so when one ended neither well nor asked."""
         for id, child in list(self._children.items()):
             status = child.poll()
             if status is None:
                 continue
             del self._children[id]
-            if status:
+            if status not in (0, -signal.SIGTERM):
                 log.warning("instance_failed", instance=id, status=status, log=str(self._logs / f"{id}.log"))
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +84,9 @@ class Service:
         for record in self._log.news():
             self._repeat(record)
         status = self._process.poll() if self._process else None
-        if status is not None:
+        if self._process and status is not None:
+            with suppress(ProcessLookupError):  # what it started must not hold its port
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._restarts.one_more(self.name, f"the last time with status {status}; {self.end_of_log()}")
             self._say.error("ended_unasked", status=status, log=str(self._log.path), now="it is started again")
             self.start()

@@ -109,8 +109,8 @@ class _Stack:
         finally:
             building.terminate()
             building.wait()
-        self._start_service(self._autoscaler)
         self._await_page()
+        self._start_service(self._autoscaler)
         self._directory.publish_environment(_published(os.environ, own_cloud=self._cloud is not None))
         _say(_welcome(self._settings, self._directory), err=False)
 

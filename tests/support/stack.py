@@ -1,0 +1,167 @@
+"""`elastiq up` as a process, for tests and benchmarks: started on a data directory, used from outside, stopped."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from app.local.cloud import free_port
+from app.local.registry import Entry, Registry
+from app.local.stack import read_environment
+from app.settings import Settings
+from app.storage import RESULT, Storage
+from tests.support.photographs import labelled
+
+TIMEOUT_S = 120
+PUBLISH = "import sys; from tasks import bulk, classify\nwith bulk():\n for key in sys.argv[1:]: classify.delay(key)"
+
+
+class Stack:
+    """One running `elastiq up`.
+
+    Args:
+        data_dir: what it runs on.
+        settings: environment variables beside this process's own.
+    """
+
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        self.data_dir = data_dir
+        self.output = data_dir.with_name(data_dir.name + ".out")
+        self.environment = {
+            **os.environ,
+            "ELASTIQ_DATA_DIR": str(data_dir),
+            "ELASTIQ_PORT": str(free_port()),
+            **settings,
+        }
+        for name in [name for name in self.environment if name.startswith("AWS_") and name not in settings]:
+            del self.environment[name]
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app.cli", "up"], env=self.environment, stdout=output, stderr=output
+            )
+
+    @property
+    def page(self) -> str:
+        """The address of its page."""
+        return f"http://127.0.0.1:{self.environment['ELASTIQ_PORT']}"
+
+    @property
+    def said(self) -> str:
+        """All that it has written so far, by earlier runs on the same directory too."""
+        return self.output.read_text()
+
+    def wait_until_ready(self) -> None:
+        """Wait for its address."""
+        wait_until(lambda: f"Elastiq is ready: {self.page}" in self.said, lambda: self.said, self.process)
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Send a signal and return the exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(TIMEOUT_S)
+
+    def storage(self) -> Storage:
+        """Its buckets."""
+        environment = read_environment(self.data_dir)
+        os.environ.update({name: environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")})
+        return Storage(Settings.from_environment(environment))
+
+    def submit(self, batch: str, count: int) -> list[str]:
+        """Store photographs and publish their tasks, as any Celery client would; return their keys."""
+        photographs = labelled()
+        storage = self.storage()
+        keys = [f"{batch}/{number}.jpg" for number in range(count)]
+        for number, key in enumerate(keys):
+            storage.put_image(key, photographs[number % len(photographs)].read_bytes(), "image/jpeg")
+        environment = {**os.environ, **read_environment(self.data_dir)}
+        subprocess.run([sys.executable, "-c", PUBLISH, *keys], env=environment, check=True, timeout=TIMEOUT_S)
+        return keys
+
+    def results(self, batch: str) -> set[str]:
+        """The keys of a batch that have a result."""
+        return {name.removesuffix(RESULT) for name in self.storage().outcomes(batch) if name.endswith(RESULT)}
+
+    def wait_for_results(self, batch: str, keys: list[str]) -> None:
+        """Wait until each of them has a result."""
+        wait_until(
+            lambda: self.results(batch) == set(keys), lambda: f"{self.results(batch)}\n{self.said}", self.process
+        )
+
+    def instances(self) -> list[Entry]:
+        """The instances that run."""
+        return Registry(self.data_dir / "run").entries("instance")
+
+    def wait_until_no_instance_is_left(self) -> None:
+        """Wait until the fleet is at 0."""
+        wait_until(lambda: not self.instances(), lambda: f"{self.instances()}\n{self.said}", self.process)
+
+    def launched(self) -> int:
+        """How many instances its autoscaler has launched in all."""
+        records = [json.loads(line) for line in self.log("autoscaler").splitlines() if line.startswith("{")]
+        return sum(len(record["launched"]) for record in records if record["event"] == "scaled_out")
+
+    def times_done(self) -> Counter[str]:
+        """How often each key was classified, by what every worker has logged of its tasks."""
+        done: Counter[str] = Counter()
+        for path in (self.data_dir / "logs").glob("local-*.log"):
+            done.update(
+                ast.literal_eval(key) for key in re.findall(r"succeeded in \S+: {'key': ('[^']+')", path.read_text())
+            )
+        return done
+
+    def log(self, name: str) -> str:
+        """The log file of one of its parts."""
+        return (self.data_dir / "logs" / f"{name}.log").read_text()
+
+    def parts(self) -> list[psutil.Process]:
+        """The processes that it watches."""
+        found: list[psutil.Process] = psutil.Process(self.process.pid).children()
+        return found
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that it has started, found by what they inherit from it and not by what it says of them."""
+        found = []
+        for process in psutil.process_iter(["environ", "status"]):
+            environ, status = process.info["environ"] or {}, process.info["status"]
+            mine = environ.get("ELASTIQ_DATA_DIR") == str(self.data_dir) or environ.get("STATE_DIR", "").startswith(
+                f"{self.data_dir}/"
+            )
+            if mine and status != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        return found
+
+
+@contextmanager
+def stack(data_dir: Path, **settings: str) -> Iterator[Stack]:
+    """Run one, ready to be used; nothing of it is left afterwards."""
+    running = Stack(data_dir, **settings)
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.stop()
+        for process in running.processes():
+            process.kill()
+
+
+def wait_until(
+    condition: Callable[[], bool], state: Callable[[], object], process: subprocess.Popen[bytes] | None = None
+) -> None:
+    """Wait for a condition; fail, telling the state, when it does not come about or the process ends before."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline, state()
+        assert process is None or process.poll() is None, state()
+        time.sleep(0.1)
