@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -140,7 +141,8 @@ class Events:
 
     def close(self) -> None:
         """Hang up."""
-        self.answer.shutdown()
+        with suppress(RuntimeError):  # it has ended by itself
+            self.answer.shutdown()
 
     def _read(self) -> None:
         try:

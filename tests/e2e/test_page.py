@@ -1,0 +1,226 @@
+"""The page, as people use it, in a real browser with a real worker behind it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import FilePayload, Locator, Page, expect
+
+from tests.e2e.conftest import working
+from tests.support import photographs
+from tests.support.web import Site, wait_for
+
+pytestmark = pytest.mark.browser
+
+CATS = re.compile("tabby|tiger cat|Egyptian cat")
+CAT, COFFEE = photographs.chelsea(), photographs.coffee()
+
+Visit = Callable[..., Page]
+Serve = Callable[..., Site]
+
+
+def file(name: str, data: bytes) -> FilePayload:
+    return {"name": name, "mimeType": "", "buffer": data}
+
+
+def drop(page: Page, *files: tuple[str, bytes]) -> None:
+    """Drop files on the page, as a drag from the desktop does."""
+    transfer = page.evaluate_handle(
+        """(files) => {
+            const transfer = new DataTransfer();
+            for (const [name, data] of files)
+                transfer.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name));
+            return transfer;
+        }""",
+        [[name, base64.b64encode(data).decode()] for name, data in files],
+    )
+    for kind in ("dragenter", "dragover", "drop"):
+        page.dispatch_event("main", kind, {"dataTransfer": transfer, "bubbles": True})
+
+
+def tile(page: Page, name: str) -> Locator:
+    return page.locator(".tile").filter(has=page.locator(".name", has_text=re.compile(f"^{re.escape(name)}$")))
+
+
+def tally(page: Page) -> Locator:
+    return page.locator(".tally")
+
+
+def test_photographs_dropped_on_the_page_get_their_labels_without_a_reload(stack: Site, visit: Visit) -> None:
+    page = visit(stack.url)
+    page.evaluate("window.mark = 1")
+    drop(page, ("chelsea.png", CAT), ("coffee.png", COFFEE))
+    expect(tile(page, "chelsea.png").locator(".label")).to_have_text(CATS)
+    expect(tile(page, "coffee.png").locator(".label")).to_have_text("espresso")
+    expect(tile(page, "coffee.png").locator(".score")).to_have_text(re.compile(r"^\d+%$"))
+    expect(tally(page)).to_have_text("2 images")
+    assert page.evaluate("window.mark") == 1
+    assert re.fullmatch(rf"{stack.url}/batches/\d{{8}}T\d{{9}}Z-[0-9a-f]{{8}}", page.url)
+
+
+def test_a_batch_s_address_shows_it_again_with_pictures_and_the_start_page_remembers_it(
+    stack: Site, visit: Visit
+) -> None:
+    page = visit(stack.url)
+    page.set_input_files("#files", [file("chelsea.png", CAT), file("text.jpg", b"no photograph")])
+    expect(tally(page)).to_have_text("2 images")
+    page.reload()
+    expect(tile(page, "chelsea.png").locator(".label")).to_have_text(CATS)
+    picture = tile(page, "chelsea.png").locator("img")
+    wait_for(lambda: picture.evaluate("(image) => image.naturalWidth") == 400, 20)
+    assert str(picture.get_attribute("src")).startswith("/api/batches/")
+    expect(tile(page, "text.jpg").locator(".label")).to_contain_text("not an image")
+    page.goto(stack.url)
+    page.locator(".recent a").first.click()
+    expect(tally(page)).to_have_text("2 images")
+
+
+def test_failures_show_their_reasons_among_good_photographs_and_hostile_names_do_nothing(
+    stack: Site, visit: Visit
+) -> None:
+    hostile, legal = '../../x"><script>alert(1)</script>.jpg', '"><img src=x onerror=alert(1)>.png'
+    bad = {
+        "empty.jpg": (b"", "the file is empty"),
+        "text.jpg": (b"I am no photograph", "not an image"),
+        "bomb.png": (photographs.bomb(), "200 megapixels"),
+        "cut.png": (CAT[:50_000], "image"),
+        hostile: (CAT, "must not hold a path"),
+    }
+    good = [(path.name, path.read_bytes()) for path in photographs.labelled()[:8]] + [(legal, CAT)]
+    page = visit(stack.url)
+    page.set_input_files("#files", [file(name, data) for name, data in good])
+    page.set_input_files("#files", [file(name, data) for name, (data, _) in bad.items()])
+    expect(tally(page)).to_have_text("14 images")
+    for again in (False, True):
+        if again:
+            page.reload()
+            expect(tally(page)).to_have_text("14 images")
+        expect(page.locator('[data-show="done"] b')).to_have_text("9")
+        expect(page.locator('[data-show="failed"] b')).to_have_text("5")
+        expect(tile(page, legal).locator(".label")).to_have_text(CATS)
+        page.locator('[data-show="failed"]').click()
+        expect(page.locator(".tile")).to_have_count(5)
+        reasons = page.locator(".tile .label").all_inner_texts()
+        for _, reason in bad.values():
+            assert any(reason in text for text in reasons), (reason, reasons)
+        assert page.locator(".tile script, .tile [onerror]").count() == 0
+    # `visit` fails the test if any of them opened a dialog or broke a script.
+
+
+def test_who_is_sent_the_address_sees_the_labels_as_they_come(serve: Serve, visit: Visit) -> None:
+    site = serve()
+    page = visit(site.url)
+    page.set_input_files("#files", [file("chelsea.png", CAT), file("coffee.png", COFFEE)])
+    expect(page.locator('.tile[data-state="waiting"]')).to_have_count(2)
+    other = visit(page.url, color_scheme="dark")
+    expect(other.locator('.tile[data-state="waiting"]')).to_have_count(2)
+    page.locator("#files").set_input_files([file("late.png", CAT + b"\0")])
+    expect(tile(other, "late.png")).to_have_attribute("data-state", "waiting")
+    with working(site):
+        for somebody in (page, other):
+            expect(tile(somebody, "coffee.png").locator(".label")).to_have_text("espresso")
+            expect(tile(somebody, "late.png").locator(".label")).to_have_text(CATS)
+            expect(tally(somebody)).to_have_text("3 images")
+
+
+def test_an_upload_outlives_a_network_that_fails_and_stores_no_image_twice(serve: Serve, visit: Visit) -> None:
+    site = serve()
+    page = visit(site.url)
+    attempts: list[str] = []
+
+    def fail_at_first(route: object, request: object) -> None:
+        attempts.append("")
+        if len(attempts) == 1:
+            route.abort("connectionreset")  # type: ignore[attr-defined]
+        elif len(attempts) == 2:
+            route.fetch()  # type: ignore[attr-defined]  # it arrives, but its answer is lost
+            route.abort("connectionreset")  # type: ignore[attr-defined]
+        else:
+            route.continue_()  # type: ignore[attr-defined]
+
+    page.route("**/images", fail_at_first)
+    page.set_input_files("#files", [file("chelsea.png", CAT), file("coffee.png", COFFEE)])
+    expect(page.locator('.tile[data-state="waiting"]')).to_have_count(2)
+    assert len(attempts) == 3
+    id = page.url.rsplit("/", 1)[-1]
+    assert site.keys(id) == [f"{id}/chelsea.png", f"{id}/coffee.png"]
+
+
+def test_without_a_stream_to_be_had_the_page_polls(serve: Serve, visit: Visit) -> None:
+    site = serve(ELASTIQ_WEB_THREADS="8")
+    waiting = site.upload(("never.png", CAT))["id"]
+    streams = [site.events(waiting) for _ in range(4)]
+    page = visit(site.url)
+    page.set_input_files("#files", [file("chelsea.png", CAT)])
+    expect(tile(page, "chelsea.png")).to_have_attribute("data-state", "waiting")
+    site.classify(f"{page.url.rsplit('/', 1)[-1]}/chelsea.png", "tabby")
+    expect(tile(page, "chelsea.png").locator(".label")).to_have_text("tabby")
+    for stream in streams:
+        stream.close()
+
+
+def test_a_folder_s_images_are_taken_and_what_is_left_out_is_said(serve: Serve, visit: Visit, tmp_path: Path) -> None:
+    site = serve()
+    folder = tmp_path / "holiday"
+    (folder / "day 2").mkdir(parents=True)
+    (folder / "cat.png").write_bytes(CAT)
+    (folder / "day 2" / "cup.PNG").write_bytes(COFFEE)
+    (folder / "notes.txt").write_text("lovely")
+    page = visit(site.url)
+    page.set_input_files("#folder", str(folder))
+    expect(page.locator('.tile[data-state="waiting"]')).to_have_count(2)
+    expect(page.locator("#toast")).to_contain_text("1 file is not named like an image")
+
+
+def test_the_pile_can_be_narrowed_and_walked_through_by_keyboard(serve: Serve, visit: Visit) -> None:
+    site = serve()
+    labels = {"a.png": "lynx", "b.png": "tabby", "c.png": "tabby"}
+    id = site.upload(*[(name, CAT) for name in labels], ("d.png", CAT))["id"]
+    for name, label in labels.items():
+        site.classify(f"{id}/{name}", label)
+    page = visit(f"{site.url}/batches/{id}")
+    expect(page.locator(".tile")).to_have_count(4)
+    page.get_by_role("button", name="Waiting 1", exact=True).click()
+    expect(page.locator(".tile .name")).to_have_text(["d.png"])
+    page.get_by_role("button", name="All 4", exact=True).click()
+    page.get_by_role("button", name="tabby 2").click()
+    expect(page.locator(".tile .name")).to_have_text(["b.png", "c.png"])
+    page.get_by_role("button", name="tabby 2").click()
+    page.get_by_placeholder("Find a label or a name").fill("LYNX")
+    expect(page.locator(".tile .name")).to_have_text(["a.png"])
+    page.get_by_placeholder("Find a label or a name").fill("")
+    expect(page.locator(".tile")).to_have_count(4)
+    page.locator(".tile button").first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("button", name="b.png: tabby, 75%")).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading")).to_have_text("tabby")
+    expect(dialog.get_by_role("listitem")).to_have_text(["tabby75%", "lynx25%"])
+    page.keyboard.press("ArrowLeft")
+    expect(dialog.get_by_role("heading")).to_have_text("lynx")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="a.png: lynx, 75%")).to_be_focused()
+
+
+def test_of_a_large_batch_only_what_is_near_the_window_is_in_the_page(serve: Serve, visit: Visit) -> None:
+    site = serve()
+    id = site.upload(*[(f"{n:03d}.png", CAT) for n in range(400)])["id"]
+    page = visit(f"{site.url}/batches/{id}", reduced_motion="reduce")
+    expect(tally(page)).to_have_text("0 of 400")
+    expect(tile(page, "000.png")).to_have_count(1)
+    assert page.locator(".tile").count() < 200
+    page.keyboard.press("End")
+    expect(tile(page, "399.png")).to_be_visible()
+    assert tile(page, "000.png").count() == 0
+    expect(tile(page, "399.png")).to_have_attribute("aria-posinset", "400")
+
+
+def test_an_address_without_a_batch_says_so(stack: Site, visit: Visit) -> None:
+    for id in ("20200101T000000000Z-00000000", "nonsense"):
+        page = visit(f"{stack.url}/batches/{id}")
+        expect(page.get_by_role("heading", name="There is no such batch")).to_be_visible()
