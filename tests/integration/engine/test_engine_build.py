@@ -213,21 +213,27 @@ def test_a_precision_that_the_processor_lacks_is_refused() -> None:
 
 
 def test_the_first_calls_may_come_from_many_threads_at_once() -> None:
-    """In a new process: OpenVINO's binding would deadlock there, were it not for the engine's own first call."""
+    """In new processes: OpenVINO's binding deadlocks in one of three there, without the engine's own first call."""
     engine()
-    lines = (
-        "import sys; from concurrent.futures import ThreadPoolExecutor; from tasks.engine import load;"
-        "image = sys.stdin.buffer.read(); threads = ThreadPoolExecutor(8);"
-        "print({each[0].label for each in threads.map(lambda _: load().classify(image), range(16))})"
-    )
-    for _ in range(2):
+    for _ in range(6):
         done = subprocess.run(
-            [sys.executable, "-c", lines],
-            input=photographs.coffee(),
-            capture_output=True,
-            timeout=60,
-            cwd=ROOT,
+            [sys.executable, "-c", FIRST_CALLS],
             env={**os.environ, "ELASTIQ_MODEL_DIR": str(models())},
-            check=True,
+            cwd=ROOT,
+            timeout=60,
+            check=False,
         )
-        assert b"{'espresso'}" in done.stdout
+        assert done.returncode == 0
+
+
+FIRST_CALLS = """
+import threading, numpy
+from tasks.engine import load
+
+engine, barrier, pixels = load(), threading.Barrier(8), numpy.zeros((224, 224, 3), numpy.uint8)
+threads = [threading.Thread(target=lambda: (barrier.wait(), engine.runner.run(pixels))) for _ in range(8)]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+"""
