@@ -1,4 +1,4 @@
-"""Makes what Elastiq needs in an account: two buckets, the task queue and its dead-letter queue. Idempotent."""
+"""Makes what Elastiq needs in an account: two buckets, the task queue, its dead-letter queue, a topic. Idempotent."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _queues(settings: Settings) -> list[str]:
     sqs = aws.client("sqs", settings)
     with aws.translated(f"making the task queue {settings.queue!r}"):
         dead_url, dead_line = _queue(sqs, settings.dead_letter_queue, {"MessageRetentionPeriod": str(RETENTION_S)})
-        arn = sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        arn: str = sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         attributes = {
             "MessageRetentionPeriod": str(RETENTION_S),
             "VisibilityTimeout": str(VISIBILITY_S),
@@ -124,7 +124,7 @@ def _queues(settings: Settings) -> list[str]:
             "RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVE_COUNT}),
         }
         _, line = _queue(sqs, settings.queue, attributes)
-    return [f"dead-letter queue {dead_line}", f"task queue {line}"]
+    return [f"dead-letter queue {dead_line}", f"task queue {line}", _topic(settings, arn)]
 
 
 def _queue(sqs: aws.Client, name: str, attributes: dict[str, str]) -> tuple[str, str]:
@@ -136,3 +136,18 @@ def _queue(sqs: aws.Client, name: str, attributes: dict[str, str]) -> tuple[str,
         return sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"], f"{name}: made"
     sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
     return url, f"{name}: found"
+
+
+def _topic(settings: Settings, queue_arn: str) -> str:
+    """Make the topic for events, in the account of ``queue_arn``."""
+    arn = ":".join([*queue_arn.split(":")[:-1], settings.topic]).replace(":sqs:", ":sns:", 1)
+    sns = aws.client("sns", settings)
+    with aws.translated(f"making the topic {settings.topic!r}"):
+        try:
+            sns.get_topic_attributes(TopicArn=arn)
+        except ClientError as err:
+            if aws.error_code(err) != "NotFound":
+                raise
+            sns.create_topic(Name=settings.topic)
+            return f"events topic {arn}: made"
+    return f"events topic {arn}: found"

@@ -197,6 +197,11 @@ class Settings:
         return f"{self.queue}-dead"
 
     @property
+    def topic(self) -> str:
+        """Return the name of the SNS topic that carries events."""
+        return f"{self.queue}-events"
+
+    @property
     def models(self) -> Path:
         """Return the folder of built models."""
         return Path(self.model_dir) if self.model_dir else Path(self.data_dir) / "models"

@@ -23,7 +23,7 @@ def make_app(config: Settings) -> Celery:
             "visibility_timeout": 30,
             "wait_time_seconds": config.poll_wait_s,
             "predefined_queues": {config.queue: {"url": config.queue_url}} if config.queue_url else {},
-            "topic": f"{config.queue}-events",
+            "topic": config.topic,
             "topic_arn": config.topic_arn or None,
             "listen": bool(config.listen),
             "listener_prefix": listener_prefix(config),

@@ -55,6 +55,7 @@ def test_everything_is_made_once_and_found_ever_after(unmade: dict[str, str]) ->
         f"output bucket {config.output_bucket}",
         f"dead-letter queue {config.queue}-dead",
         f"task queue {config.queue}",
+        f"events topic arn:aws:sns:us-east-1:000000000000:{config.queue}-events",
     ]
 
     assert provision(config) == [f"{name}: made" for name in names]
@@ -65,7 +66,7 @@ def test_the_command_prints_what_it_made(unmade: dict[str, str]) -> None:
     ended = elastiq("provision", unmade)
 
     assert ended.returncode == 0
-    assert ended.stdout.splitlines()[-1] == f"task queue {unmade['ELASTIQ_QUEUE']}: made"
+    assert f"task queue {unmade['ELASTIQ_QUEUE']}: made" in ended.stdout.splitlines()
 
 
 def test_provisioning_twice_at_once_makes_no_trouble(unmade: dict[str, str]) -> None:
@@ -74,7 +75,7 @@ def test_provisioning_twice_at_once_makes_no_trouble(unmade: dict[str, str]) -> 
     with ThreadPoolExecutor(4) as pool:
         lines = [line for done in pool.map(provision, [config] * 4) for line in done]
 
-    assert len(lines) == 16
+    assert len(lines) == 20
 
 
 def test_a_message_that_fails_five_times_goes_to_the_dead_letter_queue(config: Settings) -> None:
