@@ -34,7 +34,7 @@ def classify(paths: Iterable[Path], url: str, *, as_json: bool) -> int:
     """
     files, skipped = _files_of(paths)
     if skipped:
-        click.echo(f"{skipped} files in folders are not named like images; they are left out", err=True)
+        click.echo(f"left out, not being named like images: {skipped} file{'s' * (skipped > 1)}", err=True)
     if not files:
         click.echo("no image found; name files, or a folder that holds some", err=True)
         return 2
@@ -66,8 +66,11 @@ class _Run:
         Raises:
             TransientError, ConfigurationError: the web tier cannot be reached, or refuses the upload.
         """
-        self._remaining = len(files)
-        first, *rest = _chunks(files)
+        readable = [path for path in files if self._can_read(path)]
+        if not readable:
+            return
+        self._remaining = len(readable)
+        first, *rest = _chunks(readable)
         with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
             # The first alone: the batch exists only once it has an image.
             self._upload(first)
@@ -82,13 +85,13 @@ class _Run:
                         if not self._remaining:
                             break
             except BaseException:
+                self._remote.stop()
                 for upload in uploads:
                     upload.cancel()
                 raise
 
     def _upload(self, chunk: Sequence[Path]) -> None:
-        readable = [path for path in chunk if self._can_read(path)]
-        for image in self._remote.add(self._batch, readable) if readable else ():
+        for image in self._remote.add(self._batch, chunk):
             with self._lock:
                 self._expected[image["key"]] += 1
                 known = image if image["state"] != "waiting" else self._known.get(image["key"])
@@ -113,10 +116,8 @@ class _Run:
             path.open("rb").close()
             return True
         except OSError as err:
-            with self._lock:
-                self._remaining -= 1
-                reason = f"the file cannot be read ({err.strerror})"
-                self._report.show({"filename": str(path), "state": "failed", "reason": reason})
+            reason = f"the file cannot be read ({err.strerror})"
+            self._report.show({"filename": path.name, "state": "failed", "reason": reason})
             return False
 
 
@@ -176,7 +177,7 @@ def _chunks(files: Sequence[Path]) -> list[list[Path]]:
     chunks: list[list[Path]] = [[]]
     room = CHUNK_BYTES
     for path in files:
-        size = path.stat().st_size if path.exists() else 0
+        size = path.stat().st_size
         if chunks[-1] and (len(chunks[-1]) == CHUNK_FILES or size > room):
             chunks.append([])
             room = CHUNK_BYTES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import secrets
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -39,6 +40,11 @@ class Remote:
             raise ConfigurationError(f"{url!r} is not an address such as http://127.0.0.1:8000")
         self._http = urllib3.PoolManager(maxsize=8, timeout=TIMEOUT, retries=False)
         self._cursor = ""
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Try nothing again: who asked is leaving."""
+        self._stopped.set()
 
     def new_batch(self) -> str:
         """Return the id of a new batch, which exists once it has an image.
@@ -68,10 +74,12 @@ class Remote:
                 body = _Form(files)
                 answer = self._http.request("POST", url, body=iter(body), headers=body.headers)
                 return cast(list[dict[str, Any]], _json(answer, 201)["images"])
+            except OSError as err:
+                raise TransientError(f"a file cannot be read any more: {err}") from err
             except (HTTPError, TransientError) as err:
-                if attempt == TRIES:
-                    raise TransientError(f"the upload failed {TRIES} times ({err}); try again later") from err
-                time.sleep(min(LONGEST_PAUSE_S, 0.5 * 2**attempt) * random.uniform(0.7, 1.3))
+                pause_s = min(LONGEST_PAUSE_S, 0.5 * 2**attempt) * random.uniform(0.7, 1.3)
+                if attempt == TRIES or self._stopped.wait(pause_s):
+                    raise TransientError(f"the upload failed {attempt} times ({err}); try again later") from err
         raise AssertionError("unreachable")
 
     def news(self, batch: str) -> Iterator[dict[str, Any]]:

@@ -39,6 +39,7 @@ class Site:
         self.environment = {"ELASTIQ_PORT": "0", **environment, "ELASTIQ_LOG_FORMAT": "json", "PYTHONPATH": str(ROOT)}
         self.config = Settings.from_environment(self.environment)
         self.storage = Storage(self.config)
+        self._s3 = aws.client("s3", self.config)
         self.http = urllib3.PoolManager(maxsize=128, block=True, timeout=60, retries=False)
         self.log = log
         self.url = ""
@@ -95,6 +96,11 @@ class Site:
     def keys(self, batch: str) -> list[str]:
         """Return what the input bucket has of a batch."""
         return [image.key for image in self.storage.images(batch)]
+
+    def all_keys(self) -> list[str]:
+        """Return what the input bucket has."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.config.input_bucket)
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
     def queued(self) -> int:
         """Return how many messages the task queue has."""
@@ -153,6 +159,37 @@ class Events:
         except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError):
             pass  # cut off, by us or by the server: the end of the stream, which is what is told
         self._events.put(None)
+
+
+class Labeller:
+    """A thread that gives every image in the input bucket a label made of its name, as a worker would.
+
+    Args:
+        site: whose images.
+        but: batches that it leaves alone.
+    """
+
+    def __init__(self, site: Site, but: frozenset[str] | set[str] = frozenset()) -> None:
+        self._site, self._but, self._stop = site, but, threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Labeller:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        done: set[str] = set()
+        while not self._stop.wait(0.1):
+            for key in self._site.all_keys():
+                batch, name = key.split("/")
+                if key not in done and batch not in self._but:
+                    done.add(key)
+                    if self._site.storage.outcome(key) is None:
+                        self._site.classify(key, f"label of {name}")
 
 
 def key_path(key: str) -> str:

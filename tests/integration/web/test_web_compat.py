@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,39 +10,11 @@ import pytest
 
 from app.domain import Failure
 from tests.support import photographs
-from tests.support.web import Site, wait_for
+from tests.support.web import Labeller, Site, wait_for
 
 CAT, COFFEE = photographs.chelsea(), photographs.coffee()
 
 Serve = Callable[..., Site]
-
-
-class Labeller:
-    """A thread that gives every image in the input bucket a label made of its name."""
-
-    def __init__(self, site: Site) -> None:
-        self._site, self._stop = site, threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Labeller:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        done: set[str] = set()
-        while not self._stop.wait(0.1):
-            for key in set(self._site.keys("2")) | {i for b in self._batches() for i in self._site.keys(b)}:
-                if key not in done:
-                    done.add(key)
-                    self._site.classify(key, f"label of {key.split('/')[1]}")
-
-    def _batches(self) -> set[str]:
-        listed = self._site.storage._s3.list_objects_v2(Bucket=self._site.config.input_bucket, Delimiter="/")
-        return {prefix["Prefix"].rstrip("/") for prefix in listed.get("CommonPrefixes", [])}
 
 
 @pytest.mark.parametrize(
@@ -95,9 +66,9 @@ def test_another_image_of_the_same_name_keeps_its_own_name_in_the_answer(serve: 
 
 def test_an_image_that_fails_is_answered_with_its_reason(site: Site) -> None:
     with ThreadPoolExecutor(1) as pool:
-        before = {key for b in Labeller(site)._batches() for key in site.keys(b)}
+        before = set(site.all_keys())
         answer = pool.submit(site.post, "/", fields={"myfile": ("broken.png", CAT)})
-        key = wait_for(lambda: {k for b in Labeller(site)._batches() for k in site.keys(b)} - before, 20).pop()
+        key = wait_for(lambda: set(site.all_keys()) - before, 20).pop()
         site.storage.save(Failure.of(key, "the image is damaged"))
         failed = answer.result(20)
     assert failed.status == 422
