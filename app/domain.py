@@ -118,7 +118,7 @@ class Observation:
 
     What a policy may know of the past is estimated, or None before there is ground for it: ``arrival_rate`` (images per
     second), ``service_rate`` (the same, of one busy instance), ``boot_s`` from a launch to a worker that is ready.
-    ``ages_s`` are the ages of outstanding images at equal steps from the oldest to the newest; empty: all came just now.
+    ``ages_s`` are the ages of outstanding images at equal steps from the oldest to the newest; empty: all are new.
 
     ``failed_boots`` counts the instances in a row that ended before they could have done any work;
     ``failed_boot_at`` is when the last of them did. ``refusal`` says why a launch was refused at ``refused_at``.

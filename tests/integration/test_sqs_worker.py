@@ -1,4 +1,4 @@
-"""Real Celery workers on the transport: pools, kinds of queue, countdowns, retries, poison, and what a stop leaves behind."""
+"""Real Celery workers on the transport: pools, kinds of queue, countdowns, retries, poison, and what a stop leaves."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.local import EmbeddedCloud
+from app.sqs import wire
 from tests.support.fault_proxy import FaultProxy
 from tests.support.workers import Bench, wait_for
 
@@ -75,12 +76,8 @@ def test_an_eta_beyond_what_sqs_can_delay_is_hidden_again_until_it_comes(bench: 
     eta = datetime.now(UTC) + timedelta(hours=10)
     app.send_task("work", (1,), eta=eta)
     url = bench.url()
-    # As if 15 minutes had passed: the message is visible, its ETA is hours away.
-    moved = bench.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=0).get("Messages", [])
-    assert moved == []
     assert bench.depth() == (0, 0, 1)
-    from app.sqs import wire
-
+    # As if 15 minutes had passed: the message is visible, its ETA is hours away.
     envelope = {
         "body": "W1sxXSwge30sIHt9XQ==", "content-type": "application/json", "content-encoding": "utf-8",
         "headers": {"task": "work", "id": "far", "lang": "py", "eta": eta.isoformat()},
@@ -92,7 +89,6 @@ def test_an_eta_beyond_what_sqs_can_delay_is_hidden_again_until_it_comes(bench: 
     time.sleep(1)
     assert bench.depth() == (0, 1, 1)  # hidden, and not coming back every few seconds
     assert bench.lines() == []
-    assert "message_given" not in bench.worker_log().read_text()
 
 
 def test_retries_wait_in_sqs_and_succeed_in_the_end(bench: Bench) -> None:
@@ -183,7 +179,7 @@ def test_a_stopped_workers_messages_are_all_done_by_the_next(bench: Bench) -> No
     assert first.returncode == 0
 
 
-def test_five_no_op_tasks_cost_less_than_two_calls(bench: Bench, proxy: FaultProxy) -> None:
+def test_a_worker_makes_three_calls_for_ten_no_op_tasks_at_most(bench: Bench, proxy: FaultProxy) -> None:
     app = bench.app()
     bench.ready_worker(options={"endpoint_url": proxy.endpoint_url})
     proxy.calls.clear()
