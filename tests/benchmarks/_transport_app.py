@@ -1,0 +1,48 @@
+"""The Celery application that every side of the transport benchmark runs; it needs nothing but Celery.
+
+``TRANSPORT`` holds the side's configuration as JSON. As a program it publishes: a line on its input is one round of
+that many no-op tasks, and it answers with the seconds that the round took.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from contextlib import nullcontext
+
+from celery import Celery
+
+app = Celery("transport")
+app.conf.update(
+    task_acks_late=True,
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    worker_hijack_root_logger=False,
+)
+app.conf.update(json.loads(os.environ.get("TRANSPORT", "{}")))
+
+
+@app.task(name="noop")
+def noop() -> None:
+    """Do nothing."""
+
+
+def publish(count: int) -> float:
+    """Publish ``count`` tasks as the side does it best; return the seconds that it took."""
+    if app.conf.broker_transport == "app.sqs:Transport":
+        from app.sqs import bulk as together
+    else:
+        together = nullcontext  # type: ignore[assignment]
+    started = time.perf_counter()
+    with together():
+        for _ in range(count):
+            noop.delay()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        print(publish(int(line)), flush=True)

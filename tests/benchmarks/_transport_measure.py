@@ -1,0 +1,257 @@
+"""What the transport benchmark measures on one side: throughput, CPU time, publishing, API calls, and idleness."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
+
+import boto3
+import psutil
+from _transport_sides import OURS, ROOT, Side
+from celery import Celery
+
+from app.sqs import bulk
+from tests.support.fault_proxy import FaultProxy
+
+PREFORK, THREADS = ("prefork", 2), ("threads", 8)
+PATIENCE_S = 180
+WARM_UP = 30
+# An idle worker's first polls are short.
+SETTLE_S = 15
+# A round lasts about this long, so that a slow side has fewer tasks to do.
+ROUND_S = 3.0
+MOST_TASKS, FEWEST_TASKS = 5000, 30
+
+
+class Call(NamedTuple):
+    """One API call, noted when its answer came (monotonic seconds); ``in_vain``: a poll that brought nothing."""
+
+    at: float
+    service: str
+    action: str
+    queue: str
+    in_vain: bool
+
+
+class CountingProxy(FaultProxy):
+    """Notes every call."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(target)
+        self.log: list[Call] = []
+
+    def _forward(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        answer = super()._forward(method, path, headers, body)
+        target = headers.get("X-Amz-Target")
+        if target:
+            service, action, queue = "sqs", target.rsplit(".", 1)[-1], str(json.loads(body).get("QueueUrl", ""))
+        else:
+            service, action, queue = "sns", parse_qs(body.decode()).get("Action", ["?"])[0], ""
+        in_vain = action == "ReceiveMessage" and b"ReceiptHandle" not in answer[2]
+        self.log.append(Call(time.monotonic(), service, action, queue, in_vain))
+        return answer
+
+
+class Queue:
+    """A task queue of the embedded cloud, filled and watched by the benchmark itself."""
+
+    def __init__(self, endpoint_url: str, name: str) -> None:
+        self.name = name
+        self._app = Celery("filler", broker="sqs://", set_as_current=False)
+        self._app.conf.update(
+            {**OURS, "broker_transport_options": {"endpoint_url": endpoint_url}}, task_default_queue=name
+        )
+        self._sqs: Any = boto3.session.Session().client("sqs", region_name="us-east-1", endpoint_url=endpoint_url)
+        self._app.connection().default_channel.queue_declare(name)
+        self._url = self._sqs.get_queue_url(QueueName=name)["QueueUrl"]
+
+    def fill(self, count: int) -> None:
+        """Put ``count`` no-op tasks into the queue; every side reads the same format."""
+        with bulk():
+            for _ in range(count):
+                self._app.send_task("noop", ignore_result=True)
+
+    def wait_until_empty(self) -> float:
+        """Return the monotonic time when no message was left: visible, in flight or delayed.
+
+        Raises:
+            SystemExit: it is still not empty after three minutes.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        while sum(self._counts()):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{self.name}: {self._counts()} messages are left after {PATIENCE_S} s")
+            time.sleep(0.05)
+        return time.monotonic()
+
+    def _counts(self) -> list[int]:
+        found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"])["Attributes"]
+        return [int(found[f"ApproximateNumberOfMessages{suffix}"]) for suffix in ("", "NotVisible", "Delayed")]
+
+
+class Worker:
+    """A worker process of one side."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def cpu_s(self) -> float:
+        """Return the CPU seconds that it and its children have used."""
+        parent = psutil.Process(self._process.pid)
+        times = [process.cpu_times() for process in [parent, *parent.children(recursive=True)]]
+        return float(sum(spent.user + spent.system for spent in times))
+
+    def freeze(self, frozen: bool) -> None:
+        """Stop its processes, or let them go on."""
+        os.killpg(self._process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+
+
+@contextmanager
+def worker(side: Side, endpoint_url: str, queue: str, pool: tuple[str, int]) -> Iterator[Worker]:
+    """Run a worker of ``side``; it is killed in the end."""
+    command = [side.python, "-m", "celery", "-A", "_transport_app", "worker", "-l", "WARNING", "-n", f"{queue}@%h",
+               "-P", pool[0], "-c", str(pool[1]), "--without-gossip", "--without-mingle"]  # fmt: skip
+    process = subprocess.Popen(
+        command, env=_environment(side, endpoint_url, queue), cwd=ROOT / "tests" / "benchmarks",
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield Worker(process)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextmanager
+def publisher(side: Side, endpoint_url: str, queue: str) -> Iterator[Any]:
+    """Run a publisher of ``side``, warmed up; yield a function that publishes so many tasks and returns the seconds."""
+    command = [side.python, "_transport_app.py"]
+    process = subprocess.Popen(
+        command, env=_environment(side, endpoint_url, queue), cwd=ROOT / "tests" / "benchmarks", text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def publish(count: int) -> float:
+        process.stdin.write(f"{count}\n")
+        process.stdin.flush()
+        return float(process.stdout.readline())
+
+    try:
+        publish(WARM_UP)
+        yield publish
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+def _environment(side: Side, endpoint_url: str, queue: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "TRANSPORT": json.dumps({**side.conf, "task_default_queue": queue}),
+        "PYTHONPATH": str(ROOT) if side.name == "ours" else "",
+    }
+
+
+def throughput(side: Side, endpoint_url: str, pool: tuple[str, int], rounds: int) -> dict[str, Any]:
+    """Return the median of tasks per second and of the worker's core-milliseconds per task.
+
+    The worker is frozen while the queue is filled, so that nothing is measured but its work.
+    """
+    queue = Queue(endpoint_url, f"{side.name}-{pool[0]}")
+    with worker(side, endpoint_url, queue.name, pool) as under_test:
+        queue.fill(WARM_UP)
+        queue.wait_until_empty()
+        calibration = _round(under_test, queue, FEWEST_TASKS * 2)
+        calibration = _round(under_test, queue, _count(calibration["per_s"]))
+        tasks = _count(calibration["per_s"])
+        measured = [_round(under_test, queue, tasks) for _ in range(rounds)]
+    medians = {key: round(statistics.median(one[key] for one in measured), 3) for key in measured[0]}
+    return {**medians, "tasks": tasks, "rounds_per_s": [round(one["per_s"], 1) for one in measured]}
+
+
+def _count(per_s: float) -> int:
+    return max(FEWEST_TASKS, min(MOST_TASKS, int(per_s * ROUND_S)))
+
+
+def _round(under_test: Worker, queue: Queue, tasks: int) -> dict[str, float]:
+    under_test.freeze(True)
+    queue.fill(tasks)
+    spent_s, started = under_test.cpu_s(), time.monotonic()
+    under_test.freeze(False)
+    seconds = queue.wait_until_empty() - started
+    return {"per_s": tasks / seconds, "core_ms": (under_test.cpu_s() - spent_s) * 1000 / tasks}
+
+
+def publishing(side: Side, endpoint_url: str, rounds: int, count: int = 1000) -> dict[str, Any]:
+    """Return the median of the seconds that publishing ``count`` tasks takes."""
+    queue = f"{side.name}-publish"
+    Queue(endpoint_url, queue)
+    with publisher(side, endpoint_url, queue) as publish:
+        seconds = [publish(count) for _ in range(rounds)]
+    return {"seconds": round(statistics.median(seconds), 3), "rounds_s": [round(one, 3) for one in seconds]}
+
+
+def calls(side: Side, cloud_url: str, count: int) -> dict[str, Any]:
+    """Return the SQS calls that ``count`` tasks cost, published while a worker waits; polls in vain are left out."""
+    queue = Queue(cloud_url, f"{side.name}-calls")
+    with (
+        CountingProxy(cloud_url) as proxy,
+        worker(side, proxy.endpoint_url, queue.name, THREADS),
+        publisher(side, proxy.endpoint_url, queue.name) as publish,
+    ):
+        queue.wait_until_empty()
+        proxy.log.clear()
+        publish(count)
+        queue.wait_until_empty()
+        log = list(proxy.log)
+    actions = Counter("polls in vain" if call.in_vain else call.action for call in log)
+    paid = sum(call.service == "sqs" and not call.in_vain for call in log)
+    return {"per_task": round(paid / count, 3), "tasks": count, "by_action": dict(actions)}
+
+
+def idle(side: Side, cloud_url: str, seconds: float) -> dict[str, Any]:
+    """Return what a worker without work costs: SQS calls per hour and polled queue, and CPU in percent of a core.
+
+    Polls are extrapolated from the time between a queue's polls, everything else from how often it came in ``seconds``.
+    Heartbeats, which stock cannot send, go through SNS and are counted apart.
+    """
+    queue = Queue(cloud_url, f"{side.name}-idle")
+    with CountingProxy(cloud_url) as proxy, worker(side, proxy.endpoint_url, queue.name, THREADS) as under_test:
+        queue.fill(1)
+        queue.wait_until_empty()
+        time.sleep(SETTLE_S)
+        proxy.log.clear()
+        spent_s, started = under_test.cpu_s(), time.monotonic()
+        time.sleep(seconds)
+        spent_s, window_s = under_test.cpu_s() - spent_s, time.monotonic() - started
+        log = list(proxy.log)
+    polls: dict[str, list[float]] = defaultdict(list)
+    for call in log:
+        if call.action == "ReceiveMessage":
+            polls[call.queue].append(call.at)
+    polls_per_s = sum((len(at) - 1) / (at[-1] - at[0]) for at in polls.values())
+    others = sum(call.service == "sqs" and call.action != "ReceiveMessage" for call in log)
+    heartbeats = sum(call.service == "sns" for call in log)
+    return {
+        "calls_per_hour_and_queue": round(3600 * (polls_per_s + others / window_s) / len(polls), 1),
+        "polled_queues": len(polls),
+        "heartbeats_per_hour": round(3600 * heartbeats / window_s),
+        "cpu_percent": round(100 * spent_s / window_s, 3),
+        "measured_s": round(window_s),
+    }
