@@ -3,6 +3,7 @@
 import { number, previewUrl } from "./show.js";
 
 const STORE = "elastiq.recent";
+const WHEN = { dateStyle: "medium", timeStyle: "short" };
 const MOST = 12;
 const PICTURES = 4;
 
@@ -55,7 +56,7 @@ function card({ id, at, total, keys, labels }) {
   const title = document.createElement("b");
   title.textContent = labels?.length ? labels.join(", ") : "Batch";
   const text = document.createElement("span");
-  text.textContent = `${number(total ?? 0)} ${total === 1 ? "image" : "images"} · ${new Date(at).toLocaleString()}`;
+  text.textContent = `${number(total ?? 0)} ${total === 1 ? "image" : "images"} · ${new Date(at).toLocaleString(undefined, WHEN)}`;
   link.append(mosaic, title, text);
   item.append(link);
   return item;
