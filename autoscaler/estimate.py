@@ -7,20 +7,42 @@ rate; where it passed what is finished by now, the oldest outstanding image came
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import fmean, median
 
 from app.domain import Instance, QueueDepth
 
-# Long enough to smooth counts that lag by seconds, short enough to follow a load that rises while instances boot.
-WINDOW_S = 40.0
-RECENT_S = 10.0
+# Intervals between observations whose arrivals count: all, for what has lasted, and the last few, for what has begun.
+LONG, RECENT = 20, 5
+# Of all, the most and the fewest arrivals are left out: a burst is past once it is queued, and counts lag.
+OUTLIERS = 2
 # An image older than this is counted as this old.
 OLDEST_S = 3600.0
 # Ages told: the oldest image's, the newest's, and those at equal steps between them.
 AGES = 9
-# The weight of the newest measurement in a running mean.
+# The service rate is measured over this many busy seconds at least, and half forgotten after so many more.
+GROUND_S, HALF_LIFE_S = 10.0, 300.0
+# The weight of the newest boot in their mean.
 NEWEST = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What a worker says of itself every few seconds.
+
+    Attributes:
+        instance: where it runs.
+        at: when it said so.
+        done: images that it has finished.
+        full: whether it has as much in hand as it can work on.
+    """
+
+    instance: str
+    at: datetime
+    done: int
+    full: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +60,6 @@ class _Point:
     at_s: float
     arrived: int
     completed: int
-    saturated: int
 
 
 class Estimator:
@@ -51,35 +72,50 @@ class Estimator:
     def __init__(self, start: datetime) -> None:
         self._start = start
         self._history: deque[_Point] = deque()
-        self._window: deque[_Point] = deque()
-        self._service_rate: float | None = None
+        self._rates: deque[float] = deque(maxlen=LONG)
+        self._last: dict[str, Heartbeat] = {}
+        self._completed = 0
+        self._busy_s = self._worked = 0.0
+        self._booting: set[str] = set()
         self._boot_s: float | None = None
-        self._booted: set[str] = set()
 
-    def see(self, at: datetime, depth: QueueDepth, completed: int, fleet: tuple[Instance, ...]) -> Estimates:
-        """Take note of what is seen at one time, and return what all that has been seen tells.
+    def hear(self, heartbeats: Iterable[Heartbeat]) -> None:
+        """Take note of heartbeats, each worker's in the order of time; a worker's last ones count after it has left."""
+        for heard in heartbeats:
+            before = self._last.get(heard.instance)
+            self._last[heard.instance] = heard
+            done = heard.done - (before.done if before else 0)
+            self._completed += done
+            if before and before.full and heard.full and heard.at > before.at:
+                seconds = (heard.at - before.at).total_seconds()
+                kept = 0.5 ** (seconds / HALF_LIFE_S)
+                self._busy_s, self._worked = self._busy_s * kept + seconds, self._worked * kept + done
+
+    def see(self, at: datetime, depth: QueueDepth, fleet: tuple[Instance, ...]) -> Estimates:
+        """Take note of the queue and the fleet at one time, and return what all that is known tells.
 
         Args:
             at: the time.
             depth: SQS's counts.
-            completed: images that workers have finished since ``start``; it never falls.
             fleet: the instances; those with ``heard_at`` are ready for work.
         """
-        ready = [instance for instance in fleet if instance.heard_at is not None]
-        # With more waiting than there are instances, each has all the work that it can do.
-        saturated = len(ready) if depth.visible > len(ready) else 0
-        point = _Point((at - self._start).total_seconds(), depth.total + completed, completed, saturated)
-        self._learn_boot(ready)
-        self._learn_service_rate(point)
-        self._window.append(point)
-        while self._window[0].at_s < point.at_s - WINDOW_S:
-            self._window.popleft()
-        return Estimates(self._ages_s(point), self._arrival_rate(), self._service_rate, self._boot_s)
+        now = _Point((at - self._start).total_seconds(), depth.total + self._completed, self._completed)
+        self._learn_boot(fleet)
+        if self._history and now.at_s > self._history[-1].at_s:
+            before = self._history[-1]
+            self._rates.append((now.arrived - before.arrived) / (now.at_s - before.at_s))
+        measured = self._busy_s >= GROUND_S and self._worked > 0
+        return Estimates(
+            self._ages_s(now),
+            self._arrival_rate(),
+            self._worked / self._busy_s if measured else None,
+            self._boot_s,
+        )
 
     def _ages_s(self, now: _Point) -> tuple[float, ...]:
         history = self._history
         history.append(now)
-        while len(history) > 1 and (history[1].arrived <= now.completed or history[0].at_s < now.at_s - OLDEST_S):
+        while len(history) > 2 and (history[1].arrived <= now.completed or history[0].at_s < now.at_s - OLDEST_S):
             history.popleft()
         outstanding = now.arrived - now.completed
         if not outstanding:
@@ -96,29 +132,16 @@ class Estimator:
         return tuple(reversed(ages))
 
     def _arrival_rate(self) -> float | None:
-        now = self._window[-1]
-        first = self._window[0]
-        recent = next(point for point in self._window if point.at_s >= now.at_s - RECENT_S)
-        rates: list[float] = [
-            (now.arrived - since.arrived) / (now.at_s - since.at_s)
-            for since in (first, recent)
-            if now.at_s - since.at_s >= RECENT_S / 2
-        ]
-        return max([0.0, *rates]) if rates else None
+        """Return how many images a second are to be expected: what has lasted, or what has begun if that is more."""
+        rates = list(self._rates)
+        if len(rates) < RECENT:
+            return None
+        usual = sorted(rates)[OUTLIERS:-OUTLIERS] if len(rates) > 4 * OUTLIERS else rates
+        return max(0.0, fmean(usual), median(rates[-RECENT:]))
 
-    def _learn_boot(self, ready: list[Instance]) -> None:
-        for instance in ready:
-            if instance.id not in self._booted and instance.heard_at is not None:
+    def _learn_boot(self, fleet: tuple[Instance, ...]) -> None:
+        for instance in fleet:
+            if instance.id in self._booting and instance.heard_at is not None:
                 took_s = (instance.heard_at - instance.launched_at).total_seconds()
                 self._boot_s = took_s if self._boot_s is None else self._boot_s + NEWEST * (took_s - self._boot_s)
-        self._booted = {instance.id for instance in ready}
-
-    def _learn_service_rate(self, now: _Point) -> None:
-        """Measure where every instance was busy from one observation to the next."""
-        if not self._window or not now.saturated or self._window[-1].saturated != now.saturated:
-            return
-        before = self._window[-1]
-        rate = (now.completed - before.completed) / (now.saturated * (now.at_s - before.at_s))
-        if rate > 0:
-            weight = NEWEST if self._service_rate is not None else 1.0
-            self._service_rate = (1 - weight) * (self._service_rate or 0.0) + weight * rate
+        self._booting = {instance.id for instance in fleet if instance.heard_at is None}

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from app.domain import Instance, InstanceState, Limits, Observation, QueueDepth, ScalingDecision
 from autoscaler.boots import LONG_ENOUGH_S, Boots
-from autoscaler.estimate import Estimator
+from autoscaler.estimate import Estimator, Heartbeat
 
 LONGEST_LAG_S = 60.0
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -66,6 +66,7 @@ class Host:
     id: str
     launched_s: float
     ready_s: float | None = None
+    heard_s: float | None = None
     draining: bool = False
     held: deque[int] = field(default_factory=deque)
     busy: bool = False
@@ -121,7 +122,7 @@ class Simulation:
         self._free: list[Host] = []
         self._queue: list[deque[int]] = [deque() for _ in range(world.partitions)]
         self._visible = self._in_flight = self._done = self._launched = 0
-        self._history: deque[tuple[float, int, int, int]] = deque([(0.0, 0, 0, 0)])
+        self._history: deque[tuple[float, QueueDepth]] = deque()
         self._boots = Boots(min(idle_s or LONG_ENOUGH_S, LONG_ENOUGH_S))
         self._estimator = Estimator(EPOCH)
         self._outcome = Outcome([-1.0] * len(arrivals_s))
@@ -229,6 +230,7 @@ class Simulation:
         if host.id not in self._hosts:
             return
         host.ready_s = self._now
+        self._tell(host)
         if self._world.reclaims_per_hour:
             in_s = self._random.expovariate(self._world.reclaims_per_hour / 3600)
             self._at(self._now + in_s, lambda: self._drain(host))
@@ -246,8 +248,22 @@ class Simulation:
         if not host.held:
             self._end(host)
 
+    def _tell(self, host: Host) -> None:
+        """Have a worker send a heartbeat, and the next one later."""
+        if host.id not in self._hosts:
+            return
+        self._heartbeat(host)
+        self._at(self._now + self._world.heartbeat_s, lambda: self._tell(host))
+
+    def _heartbeat(self, host: Host) -> None:
+        host.heard_s = self._now
+        full = len(host.held) == self._world.holds
+        self._estimator.hear([Heartbeat(host.id, _time(self._now), host.done, full)])
+
     def _end(self, host: Host) -> None:
         del self._hosts[host.id]
+        if host.ready_s is not None:
+            self._heartbeat(host)
         if host in self._free:
             self._free.remove(host)
         ran_s = self._now - host.launched_s - self._world.pending_s
@@ -257,7 +273,7 @@ class Simulation:
 
     def _count(self) -> None:
         """Take the counts that later observations are told of."""
-        self._history.append((self._now, self._visible, self._in_flight, self._done))
+        self._history.append((self._now, QueueDepth(self._visible, self._in_flight)))
         while self._history[0][0] < self._now - 2 * LONGEST_LAG_S:
             self._history.popleft()
         self._at(self._now + 1.0, self._count)
@@ -275,25 +291,21 @@ class Simulation:
 
     def _see(self) -> Observation:
         now = _time(self._now)
-        _, visible, in_flight, _ = self._as_of(
-            self._now - min(LONGEST_LAG_S, self._random.expovariate(1 / self._world.lag_s))
-        )
-        _, _, _, completed = self._as_of(self._now - self._world.heartbeat_s * self._random.random())
-        depth = QueueDepth(visible, in_flight)
+        depth = self._depth_at(self._now - min(LONGEST_LAG_S, self._random.expovariate(1 / self._world.lag_s)))
         fleet = tuple(_instance(host) for host in self._hosts.values())
         self._boots.see(fleet, now)
-        known = self._estimator.see(now, depth, completed, fleet)
+        known = self._estimator.see(now, depth, fleet)
         return Observation(
             now, depth, now, fleet, now, self._boots.failed, self._boots.failed_at, "", None,
             known.ages_s, known.arrival_rate, known.service_rate, known.boot_s,
         )  # fmt: skip
 
-    def _as_of(self, when_s: float) -> tuple[float, int, int, int]:
+    def _depth_at(self, when_s: float) -> QueueDepth:
         """Return the last counts taken before a time."""
-        for counts in reversed(self._history):
-            if counts[0] <= when_s:
-                return counts
-        return self._history[0]
+        for at_s, depth in reversed(self._history):
+            if at_s <= when_s:
+                return depth
+        return self._history[0][1]
 
 
 def _time(seconds: float) -> datetime:
@@ -301,6 +313,6 @@ def _time(seconds: float) -> datetime:
 
 
 def _instance(host: Host) -> Instance:
-    heard_at = None if host.ready_s is None else _time(host.ready_s)
+    heard_at = None if host.heard_s is None else _time(host.heard_s)
     state = InstanceState.RUNNING if heard_at else InstanceState.PENDING
     return Instance(host.id, InstanceState.DRAINING if host.draining else state, _time(host.launched_s), heard_at)

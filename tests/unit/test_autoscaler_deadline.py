@@ -38,7 +38,7 @@ def seen(
 
 @pytest.mark.parametrize(
     ("outstanding", "rate", "launch"),
-    [(0, 2, 0), (1, 2, 1), (10, 2, 1), (11, 2, 2), (1000, 20, 10), (1000, 2, 19), (1000, 0.5, 19)],
+    [(0, 2, 0), (1, 2, 1), (18, 2, 1), (19, 2, 2), (1000, 20, 6), (1000, 2, 19), (1000, 0.5, 19)],
 )
 def test_a_burst_on_an_empty_fleet_launches_as_few_as_finish_it_soon_after_their_boot(
     outstanding: int, rate: float, launch: int
@@ -55,7 +55,7 @@ def test_instances_that_still_boot_are_counted_with_the_time_that_they_lack() ->
 def test_an_old_image_is_more_urgent_than_a_new_one() -> None:
     quick = replace(LIMITS, boot_s=5)
     assert decide(seen(100, ready(2), ages_s=(0.0, 0.0)), quick).launch == 0
-    assert decide(seen(100, ready(2), ages_s=(15.0, 10.0)), quick).launch > 0
+    assert decide(seen(100, ready(2), ages_s=(25.0, 20.0)), quick).launch > 0
 
 
 def test_an_image_that_no_launch_can_save_does_not_launch_the_whole_fleet() -> None:
