@@ -54,10 +54,8 @@ class Options:
             **{name: value for name, value in given.items() if name in known and value is not None},
             credentials=(user, password) if user and password else None,
         )
-        _within("visibility_timeout", options.visibility_timeout, 2, 43_200)
-        _within("wait_time_seconds", options.wait_time_seconds, 0, 20)
-        _within("read_ahead", options.read_ahead, 0, 1000)
-        _within("max_receive_count", options.max_receive_count, 1, 1000)
+        for name, (low, high) in _BOUNDS.items():
+            _within(name, getattr(options, name), low, high)
         for name, queue in options.predefined_queues.items():
             url = queue.get("url", "")
             if not url:
@@ -69,6 +67,20 @@ class Options:
         return options
 
 
-def _within(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ConfigurationError(f"broker_transport_options[{name!r}] = {value!r} must be from {low} to {high}")
+# Whole numbers where the bounds are.
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "visibility_timeout": (2, 43_200),
+    "wait_time_seconds": (0, 20),
+    "read_ahead": (0, 1000),
+    "max_receive_count": (1, 1000),
+    "retention": (60, 14 * 24 * 3600),
+    "publish_timeout": (0.0, 3600.0),
+    "event_interval": (0.0, 60.0),
+}
+
+
+def _within(name: str, value: Any, low: float, high: float) -> None:
+    kind = int if isinstance(low, int) else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
+        what = "a whole number" if kind is int else "a number"
+        raise ConfigurationError(f"broker_transport_options[{name!r}] = {value!r} must be {what} from {low} to {high}")
