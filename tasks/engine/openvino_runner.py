@@ -41,6 +41,8 @@ class OpenVinoRunner:
             ConfigurationError: the processor does not have the precision.
         """
         core = openvino.Core()
+        # Read, not mapped: the weights as they are in the file are then let go once they are compiled.
+        core.set_property({properties.enable_mmap: False})
         self.precision = choose(precision, core.get_property("CPU", properties.device.capabilities))
         self.runtime = f"OpenVINO {openvino.__version__.split('-')[0]} on {core.get_property('CPU', full_name).strip()}"
         cores = len(os.sched_getaffinity(0))

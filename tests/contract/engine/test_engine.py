@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.errors import InvalidImage
-from tasks.engine import Engine
+from tasks.engine import Engine, load
 from tests.support import photographs
-from tests.support.engines import engine
+from tests.support.engines import config, engine
 
 
 @pytest.fixture(params=["openvino", "torch"])
@@ -60,6 +60,18 @@ def test_a_bad_image_fails_alone_among_good_ones(each: Engine) -> None:
         with pytest.raises(InvalidImage, match="cut short"):
             bad.result()
         assert {each.result()[0].label for each in good} == {"espresso"}
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite1", "efficientnet_lite2"])
+def test_the_larger_models_have_their_own_weights_and_sizes(name: str) -> None:
+    larger = load(name, config(ELASTIQ_ENGINE="torch"))
+    right = [
+        larger.classify(path.read_bytes())[0].label == larger.labels[int(path.stem.rsplit("_", 1)[1])]
+        for path in photographs.labelled()
+    ]
+
+    assert (larger.preprocessing.resize, larger.preprocessing.crop) == {"1": (272, 240), "2": (292, 260)}[name[-1]]
+    assert sum(right) >= 17
 
 
 def test_both_engines_say_the_same() -> None:
