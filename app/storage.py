@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from botocore.exceptions import ClientError
+from botocore.handlers import add_expect_header
 
 from app import aws
 from app.domain import Classification, Failure, Prediction, filename_of
@@ -45,6 +46,8 @@ class Storage:
 
     def __init__(self, settings: Settings, *, connections: int = 32) -> None:
         self._s3 = aws.client("s3", settings, connections=connections)
+        # Before it sends a file, boto3 would ask whether it may, and wait up to a second where nobody answers that.
+        self._s3.meta.events.unregister("before-call.s3", add_expect_header)
         self._input, self._output = settings.input_bucket, settings.output_bucket
         self._max_file_bytes = settings.max_file_bytes
 

@@ -24,6 +24,8 @@ from web.batch import Batch, Counts, Image, Outcome, cursor
 log = structlog.get_logger(__name__)
 
 FASTEST_POLL_S, SLOWEST_POLL_S = 0.5, 2.0
+# While events bring the news, a poll only looks for those that were lost.
+POLL_AMID_EVENTS_S = 10.0
 # Listing a batch of many thousands takes a while: it is never more than this part of the time.
 POLL_SHARE = 0.2
 AFTER_ERROR_S = 5.0
@@ -205,7 +207,10 @@ class _Watch:
                 return
             if outcome is None:
                 self._confirmed = False
-            elif not self.batch.counts().waiting:
+            elif self.batch.counts().waiting:
+                next_event = self._clock() + SLOWEST_POLL_S
+                self._due = max(self._due, min(next_event, self._polled_at + POLL_AMID_EVENTS_S))
+            else:
                 # The end is near: look at once whether anybody has added to the batch.
                 self._due = self._clock()
             self.changed.notify_all()

@@ -175,6 +175,24 @@ def test_what_was_pushed_is_not_read_again(config: Settings) -> None:
     assert "GetObject" not in made
 
 
+def test_while_events_bring_the_news_the_buckets_are_hardly_asked(config: Settings) -> None:
+    storage = Storage(config)
+    feed = Feed(storage)
+    for n in range(31):
+        storage.put_image(f"{BATCH}/{n}.png", CAT, "image/png")
+    follower = feed.follow(BATCH, "", 15)
+    assert len(next(follower).images) == 31
+    made = calls(storage)
+    for n in range(30):
+        feed.publish(Failure.of(f"{BATCH}/{n}.png", "cut short"))
+        assert len(next(follower).images) == 1
+        time.sleep(0.1)
+    assert made == []
+    # A result whose event was lost is found all the same.
+    storage.save(Failure.of(f"{BATCH}/30.png", "cut short"))
+    assert [image.key for image in next(follower).images] == [f"{BATCH}/30.png"]
+
+
 def test_a_silent_batch_gives_a_sign_of_life(config: Settings) -> None:
     storage = Storage(config)
     storage.put_image(f"{BATCH}/a.png", CAT, "image/png")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import threading
 from collections.abc import Callable
@@ -15,6 +16,8 @@ import pytest
 from app import aws
 from app.domain import BATCH_ID, Failure
 from app.provision import provision
+from app.settings import Settings
+from app.storage import Storage
 from tests.support import photographs
 from tests.support.web import Site, key_path, wait_for
 
@@ -211,3 +214,12 @@ def test_nothing_else_is_written_into_the_input_bucket(site: Site) -> None:
     s3 = boto3.session.Session().client("s3", region_name="us-east-1", endpoint_url=site.config.endpoint_url)
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket=site.config.input_bucket).get("Contents", [])]
     assert not [key for key in keys if key.startswith(id) or not BATCH_ID.match(key)]
+
+
+def test_an_image_is_sent_to_its_bucket_without_asking_first(config: Settings) -> None:
+    storage = Storage(config)
+    sent: list[str] = []
+    storage._s3.meta.events.register("before-send.s3.PutObject", lambda request, **_: sent.extend(request.headers))
+    storage.put_image("batch/a.png", io.BytesIO(CAT), "image/png")
+    assert "If-None-Match" in sent
+    assert "Expect" not in sent
