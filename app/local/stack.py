@@ -200,7 +200,8 @@ class _Stack:
 
 def _refuse_a_taken_port(settings: Settings) -> None:
     try:
-        socket.create_server((settings.host, settings.port)).close()
+        family, *_, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address[:2], family=family).close()
     except OSError as err:
         raise ConfigurationError(
             f"cannot listen on {settings.host} port {settings.port}: {err.strerror}; "

@@ -103,6 +103,14 @@ def test_a_part_that_cannot_live_stops_everything_with_its_last_words(data_dir: 
     assert broken.processes() == []
 
 
+def test_a_model_that_cannot_be_built_stops_everything_and_is_said(data_dir: Path) -> None:
+    broken = Stack(data_dir, **MODELS, ELASTIQ_MODEL="no_such_model")
+    assert broken.process.wait(TIMEOUT_S) == 2
+    assert "elastiq: the model 'no_such_model' could not be built; above is why" in broken.said
+    assert broken.said.index("no_such_model") < broken.said.index("above is why")
+    assert broken.processes() == []
+
+
 def test_a_second_one_on_the_same_data_is_refused(course: Stack) -> None:
     refused = elastiq("up", course.environment)
     assert refused.returncode == 2
