@@ -6,6 +6,7 @@ import os
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
+import structlog
 from flask import Blueprint, Response, jsonify, request, url_for
 from werkzeug.exceptions import BadRequest, NotFound
 
@@ -19,6 +20,8 @@ from web.preview import LARGE, TILE, render
 from web.security import CONTENT_POLICY
 from web.stream import events_of
 from web.tier import tier
+
+log = structlog.get_logger(__name__)
 
 FIELD = "files"
 
@@ -101,6 +104,7 @@ def _take(id: str) -> list[Taken]:
     limit = tier().settings.max_file_bytes
     files = parts(stream, request.headers.get("Content-Type", ""), fields=frozenset({FIELD}), max_bytes=limit)
     taken = tier().intake.take(id, files)
+    log.info("upload_taken", batch=id, files=len(taken), rejected=_rejected(taken))
     if not taken:
         raise BadRequest(f"no file was sent; put each in a part named {FIELD!r}")
     return taken
@@ -111,7 +115,7 @@ def _has_body() -> bool:
 
 
 def _receipt(id: str, taken: list[Taken]) -> dict[str, Any]:
-    rejected = sum(names.is_rejected(file.key) for file in taken)
+    rejected = _rejected(taken)
     return {
         "id": id,
         "url": _page(id),
@@ -119,6 +123,10 @@ def _receipt(id: str, taken: list[Taken]) -> dict[str, Any]:
         "rejected": rejected,
         "images": [Image(file.key, file.outcome).to_json() for file in taken],
     }
+
+
+def _rejected(taken: list[Taken]) -> int:
+    return sum(names.is_rejected(file.key) for file in taken)
 
 
 def _page(id: str) -> str:

@@ -6,9 +6,10 @@ It only makes news quicker. While it is away, the feed's polling brings them.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 from celery.events.receiver import EventReceiver
@@ -21,8 +22,6 @@ log = structlog.get_logger(__name__)
 
 CLASSIFIED, FAILED = "image-classified", "image-failed"
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
-
-T = TypeVar("T", Classification, Failure)
 
 
 class Listener:
@@ -52,31 +51,41 @@ class Listener:
     def _run(self) -> None:
         pause_s = SHORTEST_PAUSE_S
         while not self._stopping.is_set():
+            started = time.monotonic()
             try:
                 with app.connection_for_read() as connection:
                     if not connection.supports_exchange_type("fanout"):
                         log.info("events_not_heard", reason="the transport carries no events; results are polled for")
                         return
                     self._capture(connection)
-                pause_s = SHORTEST_PAUSE_S
             except Exception as err:  # whatever it is, the next try may do better, and polling goes on meanwhile
+                if time.monotonic() - started > LONGEST_PAUSE_S:
+                    pause_s = SHORTEST_PAUSE_S
                 log.warning("events_lost", reason=f"{type(err).__name__}: {err}", retry_in_s=pause_s)
                 self._stopping.wait(pause_s)
                 pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
 
     def _capture(self, connection: Any) -> None:
-        handlers = {CLASSIFIED: self._classified, FAILED: self._failed}
+        handlers = {CLASSIFIED: self._heard, FAILED: self._heard}
         self._receiver = app.events.Receiver(connection, handlers=handlers)
         if not self._stopping.is_set():
             self._receiver.capture(limit=None, timeout=None, wakeup=False)
 
-    def _classified(self, event: dict[str, Any]) -> None:
-        self._feed.publish(Classification.from_json(_fields_of(Classification, event)))
+    def _heard(self, event: dict[str, Any]) -> None:
+        try:
+            outcome = outcome_of(event)
+        except (LookupError, TypeError) as err:
+            log.warning("event_malformed", type=event.get("type"), reason=repr(err))
+            return
+        self._feed.publish(outcome)
 
-    def _failed(self, event: dict[str, Any]) -> None:
-        self._feed.publish(Failure(**_fields_of(Failure, event)))
 
+def outcome_of(event: Mapping[str, Any]) -> Classification | Failure:
+    """Return what an event says; Celery has added who sent it, and when.
 
-def _fields_of(kind: type[T], event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the event's part that is ours; Celery adds who sent it and when."""
-    return {field.name: event[field.name] for field in fields(kind)}
+    Raises:
+        LookupError, TypeError: it is not an event as our workers send it.
+    """
+    kind = Classification if event["type"] == CLASSIFIED else Failure
+    ours = {field.name: event[field.name] for field in fields(kind)}
+    return Classification.from_json(ours) if kind is Classification else Failure(**ours)

@@ -46,7 +46,7 @@ class Busy(HTTPException):
 def install(app: Flask) -> None:
     """Answer every error of ``app`` as a problem."""
     app.register_error_handler(ElastiqError, _ours)
-    app.register_error_handler(HTTPException, _https)
+    app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unforeseen)
     app.after_request(_hear_out)
 
@@ -68,11 +68,11 @@ def status_of(error: ElastiqError) -> HTTPStatus:
 def _ours(error: ElastiqError) -> Response:
     status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("request_failed", status=int(status), reason=str(error))
+        log.error("request_failed", path=request.path, status=int(status), reason=str(error))
     return problem(status, str(error))
 
 
-def _https(error: HTTPException) -> Response:
+def _http(error: HTTPException) -> Response:
     answer = problem(error.code or HTTPStatus.INTERNAL_SERVER_ERROR, error.description or "")
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
@@ -81,7 +81,7 @@ def _https(error: HTTPException) -> Response:
 
 
 def _unforeseen(error: Exception) -> Response:
-    log.error("request_broke", exc_info=error)
+    log.error("request_broke", path=request.path, exc_info=error)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "this is a fault of ours; the web tier's log says more")
 
 

@@ -56,7 +56,11 @@ function follow() {
   const current = pile;
   follower = new Follower(id, {
     onImage: (image) => current.learn(image, uploader.busy),
-    onDone: () => draw(new Set()),
+    onDone: () => {
+      draw(new Set());
+      // An end that was on its way while more was uploaded is none.
+      if (current === pile && current.counts.waiting) setTimeout(() => current === pile && follower.start(), 1_000);
+    },
     onMissing: () => missing(current),
     onSilence: (on) => {
       silent = on;

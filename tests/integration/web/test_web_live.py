@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -88,6 +89,7 @@ def test_what_a_worker_says_is_passed_on_before_any_poll_could_know_it(serve: Se
     script = f"""
 from tasks import app
 with app.connection_for_write() as connection, app.events.Dispatcher(connection) as dispatcher:
+    dispatcher.send("image-classified", key="of another program's")
     dispatcher.send("image-classified", **{classified!r})
     dispatcher.send("image-failed", **{failed!r})
 """
@@ -95,6 +97,7 @@ with app.connection_for_write() as connection, app.events.Dispatcher(connection)
     assert json.loads(stream.until("image-classified")[-1]["data"])["label"] == "tabby"
     assert json.loads(stream.until("image-failed")[-1]["data"])["reason"] == "cut short"
     stream.close()
+    assert len(site.logged("event_malformed")) == 1
 
 
 def test_streams_beyond_their_number_are_told_to_poll_and_take_nothing_from_uploads(serve: Serve) -> None:
@@ -147,6 +150,17 @@ def test_one_poll_serves_all_who_follow_a_batch(config: Settings) -> None:
     assert ended == [30] * 20
     assert made.count("GetObject") == 30
     assert made.count("ListObjectsV2") < 40
+
+
+def test_those_who_read_a_batch_at_the_same_time_share_the_listing(config: Settings) -> None:
+    storage = Storage(config)
+    storage.put_image(f"{BATCH}/a.png", CAT, "image/png")
+    feed = Feed(storage)
+    made = calls(storage)
+    with ThreadPoolExecutor(40) as pool:
+        found = list(pool.map(lambda _: feed.snapshot(BATCH).counts.total, range(200)))
+    assert found == [1] * 200
+    assert made.count("ListObjectsV2") < 100  # and not 400
 
 
 def test_a_batch_that_nobody_follows_is_not_polled(config: Settings) -> None:
@@ -204,7 +218,7 @@ def test_a_silent_batch_gives_a_sign_of_life(config: Settings) -> None:
 
 
 def test_a_bucket_that_fails_for_a_while_ends_no_stream(config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.live.AFTER_ERROR_S", 0.1)
+    monkeypatch.setattr("web.watch.AFTER_ERROR_S", 0.1)
     storage = Storage(config)
     storage.put_image(f"{BATCH}/a.png", CAT, "image/png")
     follower = Feed(storage).follow(BATCH, "", 0.3)
