@@ -33,6 +33,8 @@ from tasks.engine.artifact import Preprocessing
 # Source: timm 1.0, timm/models/efficientnet.py, tf_efficientnet_lite0 to 2.
 _LITE = {0: (224, 0.875), 1: (240, 0.882), 2: (260, 0.890)}
 _LITE_NAME = "efficientnet_lite"
+# Trained on another mean and deviation; torchvision turns ours into theirs only where it loads the weights itself.
+_OWN_NORMALISATION = {"googlenet", "inception_v3"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,9 @@ def _packaged_weights(number: int) -> str:
 
 def _torchvision(name: str, weights: str | None, classes: int | None) -> Definition:
     published = torchvision.models.get_model_weights(name).DEFAULT
-    count = {"num_classes": classes} if classes else {}
+    count: dict[str, Any] = {"num_classes": classes} if classes else {}
+    if name in _OWN_NORMALISATION:
+        count["transform_input"] = True
     with _downloading(name):
         module = torchvision.models.get_model(name, weights=published if weights else None, **count)
     steps = published.transforms()
