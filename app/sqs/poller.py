@@ -65,7 +65,7 @@ class Poller:
         self._generation = 0
         self._overdue_at: float | None = None
         self._asked = 0
-        self._thread = self._start()
+        self._start()
 
     @property
     def polling(self) -> int:
@@ -123,13 +123,14 @@ class Poller:
             logger.error("poller_restarted queue=%s reason=%s", self.name, "overdue" if overdue else "died")
             self._generation += 1
             self._overdue_at, self._asked = None, 0
-            self._thread = self._start()
+            self._start()
 
-    def _start(self) -> threading.Thread:
+    def _start(self) -> None:
+        name = f"sqs-poll-{self.name}"
+        self._thread = threading.Thread(target=self._run, args=(self._generation,), name=name, daemon=True)
+        self._thread.start()
+        # From here on the watchdog looks at it.
         self._gateway.pollers.add(self)
-        thread = threading.Thread(target=self._run, args=(self._generation,), name=f"sqs-poll-{self.name}", daemon=True)
-        thread.start()
-        return thread
 
     def _run(self, generation: int) -> None:
         while not self._stopped.is_set() and generation == self._generation:

@@ -51,9 +51,8 @@ class Queues:
             if name in self._urls or name in self._listeners:
                 return self._urls.get(name) or self._listeners[name]
         try:
-            url: str = self._api.sqs("get_queue_url", QueueName=sqs_name(self._options.queue_name_prefix + name))[
-                "QueueUrl"
-            ]
+            physical = sqs_name(self._options.listener_prefix + name)
+            url: str = self._api.sqs("get_queue_url", QueueName=physical)["QueueUrl"]
         except QueueMissing:
             return None
         with self._lock:

@@ -100,7 +100,7 @@ def test_a_revoked_task_does_not_run(bench: Bench) -> None:
 
 
 def test_listener_queues_name_their_owner_and_go_with_it(bench: Bench) -> None:
-    options = {"queue_name_prefix": f"{bench.name}-"}
+    options = {"listener_prefix": f"{bench.name}-on-"}
     process = bench.ready_worker(options=options)
     own = [name for name in bench.queues(bench.name) if "pidbox" in name]
     assert len(own) == 1
