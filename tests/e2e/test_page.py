@@ -150,6 +150,19 @@ def test_an_upload_outlives_a_network_that_fails_and_stores_no_image_twice(serve
     assert site.keys(id) == [f"{id}/chelsea.png", f"{id}/coffee.png"]
 
 
+def test_files_that_could_not_be_uploaded_are_told_and_can_be_tried_again(serve: Serve, visit: Visit) -> None:
+    site = serve()
+    page = visit(site.url)
+    page.route("**/images", lambda route: route.fulfill(status=400, body='{"detail": "no room"}'))
+    page.set_input_files("#files", [file("chelsea.png", CAT), file("coffee.png", COFFEE)])
+    expect(tile(page, "coffee.png").locator(".label")).to_have_text("could not be uploaded: no room")
+    expect(page.locator("#trouble")).to_contain_text("2 could not be uploaded")
+    page.unroute("**/images")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator('.tile[data-state="waiting"]')).to_have_count(2)
+    expect(page.locator("#trouble")).to_be_hidden()
+
+
 def test_without_a_stream_to_be_had_the_page_polls(serve: Serve, visit: Visit) -> None:
     site = serve(ELASTIQ_WEB_THREADS="8")
     waiting = site.upload(("never.png", CAT))["id"]
