@@ -11,8 +11,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
-from urllib.parse import parse_qs
+from typing import Any
 
 import boto3
 import psutil
@@ -20,7 +19,7 @@ from _transport_sides import OURS, ROOT, Side
 from celery import Celery
 
 from app.sqs import bulk
-from tests.support.fault_proxy import FaultProxy
+from tests.support.recording_proxy import RecordingProxy
 
 PREFORK, THREADS = ("prefork", 2), ("threads", 8)
 PATIENCE_S = 180
@@ -30,37 +29,6 @@ SETTLE_S = 15
 # A round lasts about this long, so that a slow side has fewer tasks to do.
 ROUND_S = 3.0
 MOST_TASKS, FEWEST_TASKS = 5000, 30
-
-
-class Call(NamedTuple):
-    """One API call, noted when its answer came (monotonic seconds); ``in_vain``: a poll that brought nothing."""
-
-    at: float
-    service: str
-    action: str
-    queue: str
-    in_vain: bool
-
-
-class CountingProxy(FaultProxy):
-    """Notes every call."""
-
-    def __init__(self, target: str) -> None:
-        super().__init__(target)
-        self.log: list[Call] = []
-
-    def _forward(
-        self, method: str, path: str, headers: dict[str, str], body: bytes
-    ) -> tuple[int, dict[str, str], bytes]:
-        answer = super()._forward(method, path, headers, body)
-        target = headers.get("X-Amz-Target")
-        if target:
-            service, action, queue = "sqs", target.rsplit(".", 1)[-1], str(json.loads(body).get("QueueUrl", ""))
-        else:
-            service, action, queue = "sns", parse_qs(body.decode()).get("Action", ["?"])[0], ""
-        in_vain = action == "ReceiveMessage" and b"ReceiptHandle" not in answer[2]
-        self.log.append(Call(time.monotonic(), service, action, queue, in_vain))
-        return answer
 
 
 class Queue:
@@ -211,7 +179,7 @@ def calls(side: Side, cloud_url: str, count: int) -> dict[str, Any]:
     """Return the SQS calls that ``count`` tasks cost, published while a worker waits; polls in vain are left out."""
     queue = Queue(cloud_url, f"{side.name}-calls")
     with (
-        CountingProxy(cloud_url) as proxy,
+        RecordingProxy(cloud_url) as proxy,
         worker(side, proxy.endpoint_url, queue.name, THREADS),
         publisher(side, proxy.endpoint_url, queue.name) as publish,
     ):
@@ -232,7 +200,7 @@ def idle(side: Side, cloud_url: str, seconds: float) -> dict[str, Any]:
     Heartbeats, which stock cannot send, go through SNS and are counted apart.
     """
     queue = Queue(cloud_url, f"{side.name}-idle")
-    with CountingProxy(cloud_url) as proxy, worker(side, proxy.endpoint_url, queue.name, THREADS) as under_test:
+    with RecordingProxy(cloud_url) as proxy, worker(side, proxy.endpoint_url, queue.name, THREADS) as under_test:
         queue.fill(1)
         queue.wait_until_empty()
         time.sleep(SETTLE_S)
@@ -244,7 +212,7 @@ def idle(side: Side, cloud_url: str, seconds: float) -> dict[str, Any]:
     polls: dict[str, list[float]] = defaultdict(list)
     for call in log:
         if call.action == "ReceiveMessage":
-            polls[call.queue].append(call.at)
+            polls[call.resource].append(call.at)
     polls_per_s = sum((len(at) - 1) / (at[-1] - at[0]) for at in polls.values())
     others = sum(call.service == "sqs" and call.action != "ReceiveMessage" for call in log)
     heartbeats = sum(call.service == "sns" for call in log)
