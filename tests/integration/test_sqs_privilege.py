@@ -1,4 +1,4 @@
-"""Least privilege: whole lives of publishers, workers and listeners call what docs/transport.md allows, and all of it."""
+"""Least privilege: the calls of whole lives are what docs/transport.md allows, all of it and no more."""
 
 from __future__ import annotations
 
