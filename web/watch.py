@@ -24,7 +24,7 @@ POLL_AMID_EVENTS_S = 10.0
 POLL_SHARE = 0.2
 AFTER_ERROR_S = 5.0
 # Results read between two looks at who waits for them.
-READ_AT_ONCE = 256
+READ_AT_ONCE = 64
 
 Clock = Callable[[], float]
 

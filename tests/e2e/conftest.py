@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from app.local import EmbeddedCloud
 from app.local.process import stop
@@ -40,6 +40,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI") == "true":
             pytest.fail("chromium is missing: apt-get install chromium")
         pytest.skip("chromium is missing: apt-get install chromium")
+    expect.set_options(timeout=60_000)  # a worker may have to start first, on a machine that is busy
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield browser
@@ -93,8 +94,10 @@ def working(site: Site) -> Iterator[None]:
             stdout=output,
             stderr=output,
         )
-    yield
-    stop(worker, 20)
+    try:
+        yield
+    finally:
+        stop(worker, 20)
 
 
 @pytest.fixture

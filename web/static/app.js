@@ -44,6 +44,7 @@ function begin(batch) {
   });
   uploader.id = batch;
   if (batch) follow();
+  deck.draw(pile, uploader, silent);
 }
 
 function named(batch) {

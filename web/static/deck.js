@@ -50,8 +50,8 @@ export class Deck {
   draw(pile, uploader, silent) {
     const { counts, total, open } = pile;
     const finished = counts.done + counts.failed;
-    this._text("#tally", number(finished));
-    this._text("#tally-of", open || !total ? `of ${number(total)}` : total === 1 ? "image" : "images");
+    this._text("#tally", total ? number(finished) : "");
+    this._text("#tally-of", !total ? "Reading the batch…" : open ? `of ${number(total)}` : total === 1 ? "image" : "images");
     this._text("#pace", this._pace(pile, uploader, finished, silent));
     this._bar(counts, total, finished);
     for (const button of this._root.querySelectorAll("[data-show]")) {
@@ -70,13 +70,14 @@ export class Deck {
   }
 
   _pace(pile, uploader, finished, silent) {
-    const { counts, open } = pile;
+    const { counts, total, open } = pile;
     const now = performance.now();
     this._marks.push([now, finished, uploader?.bytesSent ?? 0]);
     while (this._marks.length > 2 && now - this._marks[0][0] > WINDOW_MS) this._marks.shift();
     const [then, before, bytesBefore] = this._marks[0];
     const seconds = (now - then) / 1000;
     if (silent) return "No connection; trying again…";
+    if (!total) return "";
     if (!open) return pile.labels.size > 1 ? `${number(pile.labels.size)} different labels` : "";
     const parts = [];
     if (counts.queued + counts.uploading) {
