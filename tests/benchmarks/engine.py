@@ -84,13 +84,13 @@ def memory(arguments: argparse.Namespace) -> dict[str, Any]:
     """Resident megabytes after a tenth of the images and after all."""
     engine, jpegs, process = load(), small_jpegs(), psutil.Process()
     resident: dict[str, Any] = {}
-    done = 0
+    step = max(THREADS, arguments.images // 100)
     with ThreadPoolExecutor(THREADS) as threads:
-        for until in (arguments.images // 10, arguments.images):
-            for _ in threads.map(engine.classify, _cycled(jpegs, until - done)):
-                pass
-            done = until
-            resident[f"resident_mb_after_{done}"] = round(process.memory_info().rss / 1e6)
+        for done in range(step, arguments.images + 1, step):
+            # In steps, so that what is waiting and what came of it does not count.
+            list(threads.map(engine.classify, _cycled(jpegs, step)))
+            if done in (10 * step, 100 * step):
+                resident[f"resident_mb_after_{done}"] = round(process.memory_info().rss / 1e6)
     return resident
 
 
