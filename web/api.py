@@ -17,6 +17,7 @@ from web.export import as_csv
 from web.intake import Taken
 from web.multipart import parts
 from web.preview import LARGE, TILE, render
+from web.problems import stored_in
 from web.security import CONTENT_POLICY
 from web.stream import events_of
 from web.tier import tier
@@ -103,7 +104,8 @@ def _take(id: str) -> list[Taken]:
     stream = cast(BinaryIO, request.stream)
     limit = tier().settings.max_file_bytes
     files = parts(stream, request.headers.get("Content-Type", ""), fields=frozenset({FIELD}), max_bytes=limit)
-    taken = tier().intake.take(id, files)
+    with stored_in(id):
+        taken = tier().intake.take(id, files)
     log.info("upload_taken", batch=id, files=len(taken), rejected=_rejected(taken))
     if not taken:
         raise BadRequest(f"no file was sent; put each in a part named {FIELD!r}")

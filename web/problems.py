@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from app.errors import (
@@ -53,11 +55,21 @@ def install(app: Flask) -> None:
 
 def problem(status: int, detail: str, **more: object) -> Response:
     """Return a problem; ``detail`` says what is wrong and what to do about it."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": int(status), "detail": detail, **more}
+    where = {"batch": g.batch} if "batch" in g else {}
+    title = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": title, "status": int(status), "detail": detail, **where, **more}
     answer = Response(json.dumps(body) + "\n", int(status), mimetype="application/problem+json")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)
     return answer
+
+
+@contextmanager
+def stored_in(batch: str) -> Iterator[None]:
+    """Have a problem that comes up within name the batch: what was stored is there, and the rest can be sent there."""
+    g.batch = batch
+    yield
+    del g.batch
 
 
 def status_of(error: ElastiqError) -> HTTPStatus:

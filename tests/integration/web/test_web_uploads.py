@@ -141,14 +141,15 @@ def test_images_that_could_not_be_published_are_published_when_they_are_sent_aga
     site.upload(("first.png", CAT))
     sqs = aws.client("sqs", site.config)
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=site.config.queue)["QueueUrl"])
-    id = site.post("/api/batches").json()["id"]
-    send = {"fields": [("files", ("a.png", CAT)), ("files", ("b.png", COFFEE))]}
-    refused = site.post(f"/api/batches/{id}/images", **send)
+    fields = [("files", ("a.png", CAT)), ("files", ("b.png", COFFEE))]
+    refused = site.post("/api/batches", fields=fields)
     assert refused.status >= 500
     assert refused.headers["Content-Type"] == "application/problem+json"
     assert "the images are stored" in refused.json()["detail"]
+    id = refused.json()["batch"]
+    assert len(site.keys(id)) == 2
     provision(site.config)
-    assert site.post(f"/api/batches/{id}/images", **send).status == 201
+    assert site.post(f"/api/batches/{id}/images", fields=fields).status == 201
     assert site.queued() == 2
     assert len(site.keys(id)) == 2
 
