@@ -134,28 +134,34 @@ class Poller:
 
     def _run(self, generation: int) -> None:
         while not self._stopped.is_set() and generation == self._generation:
-            count = 0 if self.paused else min(BATCH, self._room())
-            if count < 1:
+            count = min(BATCH, self._room())
+            # Said before the pause is looked at: whoever pauses and then asks misses no poll.
+            self._asked = 0 if self.paused else max(0, count)
+            if count < 1 or self.paused:
+                self._asked = 0
                 self._wake.wait(1)
                 self._wake.clear()
                 continue
-            try:
-                messages = self._poll(count, self._wait_s())
-            except Exception as err:
-                self._failed(err)
-                continue
+            self._turn(generation, count)
+
+    def _turn(self, generation: int, count: int) -> None:
+        """Poll once and take what it brings; a thread that was given up on gives that back."""
+        try:
+            messages = self._poll(count, self._wait_s())
             self._trouble.over()
-            if generation != self._generation or self._stopped.is_set():
-                self._take(messages, wanted=False)
-                return
+            wanted = generation == self._generation and not self._stopped.is_set()
             self._empty_polls = 0 if messages else self._empty_polls + 1
-            self._take(messages, wanted=True)
+            self._take(messages, wanted=wanted)
+        except Exception as err:
+            self._failed(err)
+        finally:
+            if generation == self._generation:
+                self._asked = 0
 
     def _poll(self, count: int, wait_s: int) -> list[dict[str, Any]]:
         options = self._gateway.options
         url = self._url()
         self._overdue_at = time.monotonic() + wait_s + 4 * POLL_GRACE_S
-        self._asked = count
         metrics.count("polls")
         try:
             return self._gateway.api.poll(
@@ -166,7 +172,7 @@ class Poller:
                 MessageSystemAttributeNames=["ApproximateReceiveCount"],
             )
         finally:
-            self._overdue_at, self._asked = None, 0
+            self._overdue_at = None
 
     def _wait_s(self) -> int:
         longest = self._gateway.options.wait_time_seconds
@@ -197,20 +203,28 @@ class Poller:
             lease = Lease(url, message["ReceiptHandle"], message.get("MessageId", ""), receive_count)
             self._gateway.leases.add(lease)
             metrics.count("received")
-            if not wanted:
+            if wanted:
+                self._admit(message["Body"], lease)
+            else:
                 self._gateway.outbox.give_back(lease)
-                continue
-            try:
-                envelope = wire.decode(message["Body"])
-            except ValueError as err:
-                self.unreadable(lease, err)
-                continue
-            if not self._hidden(envelope, lease):
-                self.buffer.append(Received(envelope, lease))
         if self._stopped.is_set():
             self._give_back_buffer()
         elif messages:
             self._ready()
+
+    def _admit(self, body: str, lease: Lease) -> None:
+        """Put a message into the buffer, unless nobody can read it or its time has not come."""
+        try:
+            envelope = wire.decode(body)
+            if not self._hidden(envelope, lease):
+                self.buffer.append(Received(envelope, lease))
+        except ValueError as err:
+            self.unreadable(lease, err)
+        except Exception:
+            # Held by nobody, it must not stay leased; it comes again.
+            metrics.count("put_off")
+            logger.exception("message_put_off queue=%s message_id=%s", self.name, lease.message_id)
+            self._gateway.outbox.give_back(lease, POLL_GRACE_S)
 
     def _hidden(self, envelope: dict[str, Any], lease: Lease) -> bool:
         """Put a task whose ETA has not come out of sight until then; no worker holds it in memory."""
