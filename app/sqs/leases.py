@@ -21,7 +21,10 @@ BATCH = 10
 
 @dataclass(eq=False, slots=True)
 class Lease:
-    """One message's: ``extended_at`` is when its visibility last began to run (monotonic seconds)."""
+    """One message's: ``extended_at`` is when its visibility last began to run (monotonic seconds).
+
+    It is ``done`` once its deletion was asked for; it stays leased until that is confirmed.
+    """
 
     queue_url: str
     receipt: str
@@ -29,6 +32,7 @@ class Lease:
     receive_count: int
     extended_at: float = field(default_factory=time.monotonic)
     watch: Any = None
+    done: bool = False
 
 
 class Leases:

@@ -48,11 +48,12 @@ class Outbox:
 
     def delete(self, lease: Lease) -> None:
         """Delete a message: its work is done."""
+        lease.done = True
         self._put(_DELETE, _Entry(lease))
 
     def give_back(self, lease: Lease, after_s: int = 0) -> None:
-        """Let a message be received again, by anyone, in ``after_s`` seconds."""
-        if self._leases.drop(lease):
+        """Let a message be received again, by anyone, in ``after_s`` seconds; not one that is done."""
+        if not lease.done and self._leases.drop(lease):
             metrics.count("given_back")
             self._put(_CHANGE, _Entry(lease, after_s))
 

@@ -12,6 +12,9 @@ from app.errors import ConfigurationError, TransientError
 from app.local import EmbeddedCloud
 from app.sqs import bulk
 from app.sqs.api import Refused, Unavailable
+from app.sqs.gateway import Gateway
+from app.sqs.leases import Lease
+from app.sqs.options import Options
 from tests.support.fault_proxy import FaultProxy
 from tests.support.workers import Bench
 
@@ -140,3 +143,19 @@ def test_every_queue_is_made_with_a_dead_letter_queue(bench: Bench, app: Any) ->
     assert '"maxReceiveCount": 5' in policy["RedrivePolicy"].replace('"5"', "5")
     assert f"{bench.name}-dead" in policy["RedrivePolicy"]
     assert bench.depth(f"{bench.name}-dead") == (0, 0, 0)
+
+
+def test_what_is_done_is_not_given_back_when_its_process_ends(bench: Bench) -> None:
+    gateway = Gateway(Options(endpoint_url=bench.endpoint_url))
+    url = gateway.queues.url(bench.name)
+    for _ in range(2):
+        gateway.sender.send(url, {"MessageBody": "x"})
+    done, held = (
+        Lease(url, message["ReceiptHandle"], message["MessageId"], 1)
+        for message in gateway.api.poll(wait_s=1, QueueUrl=url, VisibilityTimeout=30, MaxNumberOfMessages=10)
+    )
+    for lease in (done, held):
+        gateway.leases.add(lease)
+    gateway.outbox.delete(done)
+    gateway.close()
+    assert bench.depth() == (1, 0, 0)
