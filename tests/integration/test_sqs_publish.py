@@ -14,6 +14,7 @@ from app.sqs import bulk
 from app.sqs.api import Refused, Unavailable
 from app.sqs.gateway import Gateway
 from app.sqs.leases import Lease
+from app.sqs.metrics import metrics
 from app.sqs.options import Options
 from tests.support.fault_proxy import FaultProxy
 from tests.support.workers import Bench
@@ -156,6 +157,8 @@ def test_what_is_done_is_not_given_back_when_its_process_ends(bench: Bench) -> N
     )
     for lease in (done, held):
         gateway.leases.add(lease)
+    refused = metrics.snapshot().get("refused", 0)
     gateway.outbox.delete(done)
     gateway.close()
     assert bench.depth() == (1, 0, 0)
+    assert metrics.snapshot().get("refused", 0) == refused, "nothing was asked for what is gone"
