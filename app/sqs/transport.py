@@ -45,6 +45,7 @@ class Transport(virtual.Transport):
         self._hub: Any = None
         self._pipe: tuple[int, int] | None = None
         self._signalled = False
+        self._pipe_lock = threading.Lock()
 
     @property
     def gateway(self) -> Gateway:
@@ -74,9 +75,11 @@ class Transport(virtual.Transport):
     def notify(self) -> None:
         """Wake whoever delivers; safe in any thread."""
         self._ready.set()
-        if self._pipe is not None and not self._signalled:
-            self._signalled = True
-            os.write(self._pipe[1], b"x")
+        # A pipe must not be closed under a thread that is about to write: its number may be another file's by then.
+        with self._pipe_lock:
+            if self._pipe is not None and not self._signalled:
+                self._signalled = True
+                os.write(self._pipe[1], b"x")
 
     @property
     def default_connection_params(self) -> dict[str, Any]:
@@ -162,7 +165,8 @@ class Transport(virtual.Transport):
         return any(channel.deliver_one() for channel in list(self.channels))
 
     def _close_pipe(self) -> None:
-        pipe, self._pipe, self._signalled = self._pipe, None, False
+        with self._pipe_lock:
+            pipe, self._pipe, self._signalled = self._pipe, None, False
         if pipe is not None:
             self._hub.remove_reader(pipe[0])
             for end in pipe:

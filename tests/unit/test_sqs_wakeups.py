@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,3 +70,31 @@ def test_a_wake_up_that_comes_while_the_loop_reads_the_last_one_does_not_silence
         turn(hub)
     transport.notify()
     assert readable(hub), "the loop would never deliver again"
+
+
+def test_the_pipe_is_not_closed_under_a_thread_that_writes_to_it(
+    hub: Hub, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of a closed file may be another one's a moment later: an S3 connection's, say."""
+    turn(hub)
+    write, writing, closed, errors = os.write, threading.Event(), threading.Event(), []
+
+    def slow_write(file: int, data: bytes) -> int:
+        writing.set()
+        closed.wait(0.3)
+        return write(file, data)
+
+    def notify() -> None:
+        try:
+            transport.notify()
+        except OSError as err:
+            errors.append(err)
+
+    monkeypatch.setattr(os, "write", slow_write)
+    thread = threading.Thread(target=notify)
+    thread.start()
+    assert writing.wait(5)
+    transport.close_connection(None)
+    closed.set()
+    thread.join()
+    assert errors == []
