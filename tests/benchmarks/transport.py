@@ -95,8 +95,8 @@ def _result(chosen: list[Side], measured: dict[str, dict[str, Any]], *, quick: b
             "throughput": "median of the rounds; the worker is frozen while the queue is filled; a round has as many "
             "tasks as the side does in about 3 s (5,000 at most), so a slow side has few",
             "core_ms": "user and system time of the worker and its children, from the first to the last message",
-            "celerys_own": "CPU seconds of publishing 1,000 tasks into memory: what Celery itself costs on this machine, "
-            "a yardstick for the figures",
+            "celerys_own": "CPU seconds of publishing 1,000 tasks into memory: what Celery itself costs on this "
+            "machine, a yardstick for the figures",
             "calls": "counted by a proxy in a pass of its own: threads c=8, published while the worker waits",
             "idle": "extrapolated to an hour from the time measured, all sides at once; ours polls two queues, "
             "tasks and remote control, and sends heartbeats, which measured.ours.idle counts apart",
