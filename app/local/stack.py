@@ -251,9 +251,11 @@ def _welcome(settings: Settings, directory: DataDirectory) -> str:
     there = (
         "" if directory.path == Path(".elastiq").resolve() else f"ELASTIQ_DATA_DIR={shlex.quote(str(directory.path))} "
     )
+    # As it was called here, which is how another terminal in this folder can call it too.
+    command = shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "elastiq" else "elastiq"
     return (
         f"Elastiq is ready: {_address(settings)}\n"
-        f'  elsewhere:  eval "$({there}elastiq env)"  and any program uses its queues and buckets\n'
+        f'  elsewhere:  eval "$({there}{command} env)"  and any program uses its queues and buckets\n'
         f"  logs:       {directory.logs}\n"
         "  stop:       Ctrl-C; nothing is lost"
     )
