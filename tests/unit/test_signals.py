@@ -21,7 +21,8 @@ print(stop.wait(float(sys.argv[1]), above=1), stop.count, flush=True)
 
 @pytest.fixture
 def waiting(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
-    before, second_wait_s = getattr(request, "param", ([], "0.2"))
+    # The tests themselves may run where a hangup is ignored, as under nohup.
+    before, second_wait_s = getattr(request, "param", (["env", "--default-signal=HUP"], "0.2"))
     command = [*before, sys.executable, "-c", PROGRAM, second_wait_s]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
