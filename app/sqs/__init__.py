@@ -10,6 +10,7 @@
     fanout.py      events and remote control over SNS
     queues.py      names, addresses, dead-letter queues
     api.py         every call to AWS, counted, with its errors sorted
+    signed.py      SQS's protocol, at less than a client's cost
     gateway.py     what one process shares between its connections
     options.py     what it can be told
     metrics.py     what it counts, also as ``celery inspect sqs`` (panel.py)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
@@ -15,10 +17,14 @@ from kombu.exceptions import OperationalError
 from app.errors import ConfigurationError, TransientError
 from app.sqs.metrics import Metrics
 from app.sqs.options import Options
+from app.sqs.signed import SignedCalls
 
 CALL_TIMEOUT_S = 4
 # A long poll is overdue this long after SQS should have answered.
 POLL_GRACE_S = 3
+CONNECTIONS = 32
+
+Caller = Callable[[str, dict[str, Any]], dict[str, Any]]
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _BUSY = {"Throttling", "ThrottlingException", "RequestThrottled", "RequestLimitExceeded", "OverLimit", "InternalError",
@@ -52,7 +58,7 @@ class Api:
 
     def __init__(self, options: Options, metrics: Metrics) -> None:
         self._options, self._metrics = options, metrics
-        self._clients: dict[str, Any] = {}
+        self._callers: dict[str, Caller] = {}
         self._lock = threading.Lock()
         self.pid = os.getpid()
 
@@ -74,7 +80,7 @@ class Api:
     def _call(self, service: str, action: str, timeout_s: int, parameters: dict[str, Any]) -> dict[str, Any]:
         self._metrics.called(action)
         try:
-            answer: dict[str, Any] = getattr(self._client(service, timeout_s), action)(**parameters)
+            answer = self._caller(service, timeout_s)(action, parameters)
         except (ClientError, BotoCoreError, ResponseParserError, OSError) as err:
             self._metrics.count("errors")
             raise self._sorted(action, err) from err
@@ -89,7 +95,7 @@ class Api:
         if code in _EXPIRED:
             # The chain may have newer credentials; a new session reads them.
             with self._lock:
-                self._clients.clear()
+                self._callers.clear()
             return Unavailable(text)
         if code in _MISSING:
             return QueueMissing(text)
@@ -97,19 +103,21 @@ class Api:
             return Unavailable(text)
         return Refused(text)
 
-    def _client(self, service: str, timeout_s: int) -> Any:
+    def _caller(self, service: str, timeout_s: int) -> Caller:
         name = f"{service}-{timeout_s}"
-        client = self._clients.get(name)
-        if client is None:
+        caller = self._callers.get(name)
+        if caller is None:
             with self._lock:
-                client = self._clients.get(name) or self._clients.setdefault(name, self._new_client(service, timeout_s))
-        return client
+                caller = self._callers.get(name) or self._callers.setdefault(name, self._new_caller(service, timeout_s))
+        return caller
 
-    def _new_client(self, service: str, timeout_s: int) -> Any:
-        key, secret = self._options.credentials or (None, None)
+    def _new_caller(self, service: str, timeout_s: int) -> Caller:
+        core = botocore.session.Session()
+        if self._options.credentials:
+            core.set_credentials(*self._options.credentials)
         # boto3's stubs know a service by its literal name alone.
-        session: Any = boto3.session.Session(aws_access_key_id=key, aws_secret_access_key=secret)
-        return session.client(
+        session: Any = boto3.session.Session(botocore_session=core)
+        client = session.client(
             service,
             region_name=self._options.region
             or os.environ.get("AWS_REGION")
@@ -119,11 +127,17 @@ class Api:
             config=Config(
                 connect_timeout=CALL_TIMEOUT_S,
                 read_timeout=timeout_s,
+                # Ours retries and counts.
                 retries={"total_max_attempts": 1},
-                max_pool_connections=32,
-                # Ours retries and counts; botocore need not validate what we build.
-                parameter_validation=False,
-                # botocore composes its own anew for every call, at a sixth of what the call costs.
-                user_agent=f"app.sqs Boto3/{boto3.__version__}",
+                max_pool_connections=CONNECTIONS,
             ),
         )
+        if service == "sqs":
+            return SignedCalls(
+                core,
+                endpoint_url=client.meta.endpoint_url,
+                region=client.meta.region_name,
+                timeout_s=(CALL_TIMEOUT_S, timeout_s),
+                connections=CONNECTIONS,
+            )
+        return lambda action, parameters: getattr(client, action)(**parameters)
