@@ -8,9 +8,10 @@ The constants are what cost least on real and made arrivals with 99.9 % in time 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.domain import Instance, Limits, Observation, ScalingDecision
+from autoscaler.seed import seed
 
 # Of the target, kept for counts that lag, boots that take longer than the mean, and images out of order.
 MARGIN = 0.35
@@ -20,6 +21,8 @@ GROWTH = 1.5
 AHEAD_S = 60.0
 # Seconds after a boot in which what is late anyway shall be done.
 LATE_S = 5.0
+# An instance that is not heard in so many times the mean boot, or in so many seconds after it was, may do no work.
+SLOW_BOOT, SILENT_S = 2.0, 30.0
 # Points at which capacity is held against what is due, of the backlog and of what is to come.
 POINTS = 16
 
@@ -28,47 +31,76 @@ def deadline(seen: Observation, limits: Limits) -> ScalingDecision:
     """Want as few instances as finish every image within ``limits.target_s`` of its upload.
 
     It asks for fewer only instances that have used the seconds that are billed anyway, and never the last one: that
-    leaves by itself when idle, so that no lagging count can end it.
+    leaves by itself when idle, so that no lagging count can end it. Where workers cannot be heard it goes by `seed`.
     """
     forecast = _forecast(seen, limits)
-    ready_in_s = [_ready_in_s(instance, seen, forecast.boot_s) for instance in seen.alive]
+    unheard = _unheard(seen, forecast.boot_s)
+    deaf = _deaf(seen, unheard)
+    if deaf:
+        lost = sum(seen.unheard_s(instance) > limits.boot_limit_s for instance in seen.alive)
+        decision = seed(seen, limits, lost)
+        return replace(decision, reason=f"{deaf}, so one instance for each image: {decision.reason}")
+    counted = [instance for instance in seen.alive if instance not in unheard]
+    ready_in_s = [_ready_in_s(instance, seen, forecast.boot_s) for instance in counted]
     within_s = limits.target_s * (1 - MARGIN)
-    desired = there = len(ready_in_s)
+    desired = there = len(seen.alive)
+    said = f"; {len(unheard)} more are not heard" if unheard else ""
     while desired < limits.ceiling and not forecast.in_time(ready_in_s, within_s, forecast.boot_s, GROWTH):
         ready_in_s.append(forecast.boot_s)
         desired += 1
     if desired > there:
-        return ScalingDecision(desired, desired - there, forecast.reason(f"{desired} keep every image in time", there))
-    leaving = _surplus(seen, limits, forecast, ready_in_s, max(0.0, within_s - forecast.boot_s))
+        verdict = f"{desired - len(unheard)} keep every image in time{said}"
+        return ScalingDecision(desired, desired - there, forecast.reason(verdict, len(counted)))
+    leaving = _surplus(seen, counted, limits, forecast, ready_in_s)
     if leaving:
-        reason = forecast.reason(f"{there - len(leaving)} are enough", there)
+        reason = forecast.reason(f"{len(counted) - len(leaving)} are enough{said}", len(counted))
         drain = tuple(instance.id for instance in leaving)
         return ScalingDecision(min(there - len(leaving), limits.ceiling), 0, reason, drain)
-    return ScalingDecision(min(there, limits.ceiling), 0, forecast.reason("as it should be", there))
+    return ScalingDecision(min(there, limits.ceiling), 0, forecast.reason(f"as it should be{said}", len(counted)))
+
+
+def _unheard(seen: Observation, boot_s: float) -> list[Instance]:
+    """Return the instances that should have been heard by now; what they are worth is unknown."""
+    return [
+        instance
+        for instance in seen.alive
+        if seen.unheard_s(instance) > (SLOW_BOOT * boot_s if instance.heard_at is None else SILENT_S)
+    ]
+
+
+def _deaf(seen: Observation, unheard: list[Instance]) -> str:
+    """Return why nothing can be concluded from what workers say; empty when it can."""
+    if seen.hearing_since is None:
+        return "workers cannot be heard"
+    dubious = sum(not seen.would_hear(instance, SILENT_S) for instance in unheard)
+    return f"no worker was heard though {dubious} should have been" if dubious else ""
 
 
 def _surplus(
-    seen: Observation, limits: Limits, forecast: _Forecast, ready_in_s: list[float], within_s: float
+    seen: Observation, counted: list[Instance], limits: Limits, forecast: _Forecast, ready_in_s: list[float]
 ) -> list[Instance]:
     """Return the instances without which all is in time as well, those first that have run longest.
 
     Args:
-        seen: the fleet.
+        seen: the time.
+        counted: the instances that work or soon will.
         limits: the seconds billed at least.
         forecast: what is due.
-        ready_in_s: of every instance that is there.
-        within_s: what is left of the target if one has to be launched again.
+        ready_in_s: of every instance that is counted.
     """
+    ready = [instance for instance in counted if instance.heard_at is not None]
     may_leave = [
         instance
-        for instance in sorted(seen.alive, key=lambda instance: instance.launched_at)
-        if instance.heard_at is not None and (seen.at - instance.launched_at).total_seconds() >= limits.bill_s
+        for instance in sorted(ready, key=lambda instance: instance.launched_at)
+        if (seen.at - instance.launched_at).total_seconds() >= limits.bill_s
     ]
+    # What is left of the target if one has to be launched again.
+    within_s = max(0.0, limits.target_s * (1 - MARGIN) - forecast.boot_s)
     left = list(ready_in_s)
     leaving: list[Instance] = []
-    for instance in may_leave:
+    for instance in may_leave[: len(ready) - 1]:
         left.remove(0.0)
-        if not left or not forecast.in_time(left, within_s, AHEAD_S, growth=1.0):
+        if not forecast.in_time(left, within_s, AHEAD_S, growth=1.0):
             break
         leaving.append(instance)
     return leaving

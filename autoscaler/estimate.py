@@ -34,7 +34,7 @@ class Heartbeat:
 
     Attributes:
         instance: where it runs.
-        at: when it said so.
+        at: when it said so, by its own clock.
         done: images that it has finished.
         full: whether it has as much in hand as it can work on.
     """
@@ -66,7 +66,7 @@ class Estimator:
     """Learns from one observation after the other.
 
     Args:
-        start: the time from which it counts.
+        start: the time from which it counts; instances that were there before say nothing of the boot time.
     """
 
     def __init__(self, start: datetime) -> None:
@@ -80,16 +80,28 @@ class Estimator:
         self._boot_s: float | None = None
 
     def hear(self, heartbeats: Iterable[Heartbeat]) -> None:
-        """Take note of heartbeats, each worker's in the order of time; a worker's last ones count after it has left."""
+        """Take note of heartbeats; a worker's last ones count after it has left.
+
+        Not counted: what a worker did before it was first heard, and a heartbeat that a later one has overtaken.
+        """
         for heard in heartbeats:
             before = self._last.get(heard.instance)
+            if before and heard.at < before.at:
+                continue
             self._last[heard.instance] = heard
-            done = heard.done - (before.done if before else 0)
-            self._completed += done
-            if before and before.full and heard.full and heard.at > before.at:
-                seconds = (heard.at - before.at).total_seconds()
-                kept = 0.5 ** (seconds / HALF_LIFE_S)
-                self._busy_s, self._worked = self._busy_s * kept + seconds, self._worked * kept + done
+            if before:
+                self._compare(before, heard)
+
+    def _compare(self, before: Heartbeat, heard: Heartbeat) -> None:
+        if heard.done < before.done:  # another worker process on the same instance
+            self._completed += heard.done
+            return
+        done = heard.done - before.done
+        self._completed += done
+        if before.full and heard.full and heard.at > before.at:
+            seconds = (heard.at - before.at).total_seconds()
+            kept = 0.5 ** (seconds / HALF_LIFE_S)
+            self._busy_s, self._worked = self._busy_s * kept + seconds, self._worked * kept + done
 
     def see(self, at: datetime, depth: QueueDepth, fleet: tuple[Instance, ...]) -> Estimates:
         """Take note of the queue and the fleet at one time, and return what all that is known tells.
@@ -101,6 +113,7 @@ class Estimator:
         """
         now = _Point((at - self._start).total_seconds(), depth.total + self._completed, self._completed)
         self._learn_boot(fleet)
+        self._forget(at)
         if self._history and now.at_s > self._history[-1].at_s:
             before = self._history[-1]
             self._rates.append((now.arrived - before.arrived) / (now.at_s - before.at_s))
@@ -139,9 +152,16 @@ class Estimator:
         usual = sorted(rates)[OUTLIERS:-OUTLIERS] if len(rates) > 4 * OUTLIERS else rates
         return max(0.0, fmean(usual), median(rates[-RECENT:]))
 
+    def _forget(self, at: datetime) -> None:
+        """Drop the last heartbeats of workers that have long gone."""
+        gone = [name for name, last in self._last.items() if (at - last.at).total_seconds() > OLDEST_S]
+        for name in gone:
+            del self._last[name]
+
     def _learn_boot(self, fleet: tuple[Instance, ...]) -> None:
         for instance in fleet:
-            if instance.id in self._booting and instance.heard_at is not None:
+            seen_from_launch = instance.id in self._booting and instance.launched_at >= self._start
+            if seen_from_launch and instance.heard_at is not None:
                 took_s = (instance.heard_at - instance.launched_at).total_seconds()
                 self._boot_s = took_s if self._boot_s is None else self._boot_s + NEWEST * (took_s - self._boot_s)
         self._booting = {instance.id for instance in fleet if instance.heard_at is None}

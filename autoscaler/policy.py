@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from app.domain import Limits, Observation, ScalingDecision
 from autoscaler.deadline import deadline
+from autoscaler.seed import seed
 
 # After a launch that was refused; after instances that ended at once (2 s, 4 s, ... for as many in a row).
 REFUSED_PAUSE_S = 30
@@ -35,22 +36,6 @@ def decide(seen: Observation, limits: Limits) -> ScalingDecision:
     if decision.launch and pause:
         return replace(decision, launch=0, held=True, reason=f"{decision.reason}; but {pause}")
     return decision
-
-
-def seed(seen: Observation, limits: Limits) -> ScalingDecision:
-    """Want one instance per outstanding image, up to the ceiling; instances leave by themselves when idle.
-
-    It never asks for fewer than there are, so a zero from SQS, whose counts lag, cannot empty the fleet.
-    """
-    alive, depth = len(seen.alive), seen.depth
-    desired = min(limits.ceiling, max(depth.total, alive))
-    if not depth.total:
-        return ScalingDecision(desired, 0, f"no image outstanding; {alive} there, idle ones leave by themselves")
-    outstanding = (
-        f"{depth.total} outstanding ({depth.visible} visible, {depth.in_flight} in flight, {depth.delayed} delayed)"
-    )
-    bound = f", at the ceiling of {limits.ceiling}" if depth.total > limits.ceiling else ""
-    return ScalingDecision(desired, max(0, desired - alive), f"{outstanding}, one instance each{bound}; {alive} there")
 
 
 POLICIES: dict[str, Callable[[Observation, Limits], ScalingDecision]] = {"seed": seed, "deadline": deadline}

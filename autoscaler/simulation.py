@@ -125,6 +125,7 @@ class Simulation:
         self._history: deque[tuple[float, QueueDepth]] = deque()
         self._boots = Boots(min(idle_s or LONG_ENOUGH_S, LONG_ENOUGH_S))
         self._estimator = Estimator(EPOCH)
+        self._heard_at: datetime | None = None
         self._outcome = Outcome([-1.0] * len(arrivals_s))
 
     def run(self) -> Outcome:
@@ -257,6 +258,7 @@ class Simulation:
 
     def _heartbeat(self, host: Host) -> None:
         host.heard_s = self._now
+        self._heard_at = _time(self._now)
         full = len(host.held) == self._world.holds
         self._estimator.hear([Heartbeat(host.id, _time(self._now), host.done, full)])
 
@@ -298,6 +300,7 @@ class Simulation:
         return Observation(
             now, depth, now, fleet, now, self._boots.failed, self._boots.failed_at, "", None,
             known.ages_s, known.arrival_rate, known.service_rate, known.boot_s,
+            EPOCH, now, self._heard_at,
         )  # fmt: skip
 
     def _depth_at(self, when_s: float) -> QueueDepth:

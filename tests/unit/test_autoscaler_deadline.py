@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -14,15 +15,16 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LIMITS = Limits(ceiling=19, policy="deadline", target_s=60, service_rate=2.0, boot_s=30)
 
 
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
 def ready(count: int, age_s: float = 300) -> tuple[Instance, ...]:
-    return tuple(
-        Instance(f"ready-{n}", InstanceState.RUNNING, NOW - timedelta(seconds=age_s + n), NOW) for n in range(count)
-    )
+    return tuple(Instance(f"ready-{n}", InstanceState.RUNNING, ago(age_s + n), NOW) for n in range(count))
 
 
 def booting(count: int, age_s: float = 0) -> tuple[Instance, ...]:
-    launched = NOW - timedelta(seconds=age_s)
-    return tuple(Instance(f"booting-{n}", InstanceState.PENDING, launched) for n in range(count))
+    return tuple(Instance(f"booting-{n}", InstanceState.PENDING, ago(age_s)) for n in range(count))
 
 
 def seen(
@@ -31,9 +33,12 @@ def seen(
     ages_s: tuple[float, ...] = (0.0,),
     arrivals: float = 0.0,
     rate: float | None = None,
+    **more: object,
 ) -> Observation:
     depth = QueueDepth(visible=outstanding, in_flight=0)
-    return Observation(NOW, depth, NOW, fleet, NOW, ages_s=ages_s, arrival_rate=arrivals, service_rate=rate)
+    hearing: dict[str, object] = {"hearing_since": ago(3600), "heard_at": NOW, "worker_heard_at": NOW}
+    known: dict[str, Any] = {"ages_s": ages_s, "arrival_rate": arrivals, "service_rate": rate, **hearing, **more}
+    return Observation(NOW, depth, NOW, fleet, NOW, **known)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +87,7 @@ def test_an_instance_that_could_be_needed_in_the_next_minutes_stays() -> None:
 
 
 def test_an_instance_that_boots_is_not_asked_to_leave() -> None:
-    decision = decide(seen(0, ready(1) + booting(3, age_s=100)), LIMITS)
+    decision = decide(seen(0, ready(1) + booting(3, age_s=50)), LIMITS)
     assert not [id for id in decision.drain if id.startswith("booting")]
 
 
@@ -94,3 +99,52 @@ def test_a_fleet_without_work_keeps_one_which_leaves_by_itself() -> None:
 def test_the_reason_has_the_figures_that_it_was_decided_on() -> None:
     decision = decide(seen(100, ready(1), ages_s=(12.0, 3.0), arrivals=2.5, rate=2.0), LIMITS)
     assert decision.reason.startswith("100 outstanding, the oldest for 12 s, 2.5/s arriving, 2/s done by each of 1: ")
+
+
+def test_without_a_way_to_hear_workers_it_goes_by_one_instance_for_each_image_and_says_so() -> None:
+    decision = decide(seen(100, ready(2), hearing_since=None), LIMITS)
+    assert (decision.launch, decision.drain) == (17, ())
+    assert decision.reason.startswith("workers cannot be heard, so one instance for each image: 100 outstanding")
+
+
+@pytest.mark.parametrize(("boot_s", "heard"), [(59, True), (61, False)])
+def test_where_no_worker_is_heard_though_one_should_be_it_goes_by_one_instance_for_each_image(
+    boot_s: float, heard: bool
+) -> None:
+    decision = decide(seen(9, booting(1, age_s=boot_s), worker_heard_at=ago(500)), LIMITS)
+    assert (decision.launch == 8, "no worker was heard though 1 should have been" in decision.reason) == (
+        not heard,
+        not heard,
+    )
+
+
+def test_a_worker_that_was_not_listened_to_for_long_may_still_be_heard() -> None:
+    restarted = seen(9, booting(3, age_s=3600), hearing_since=ago(5), heard_at=None, worker_heard_at=None)
+    assert decide(restarted, LIMITS).reason.endswith("as it should be")
+
+
+@pytest.mark.parametrize(("age_s", "launch"), [(299, 0), (301, 1)])
+def test_an_instance_that_is_lost_for_all_that_can_be_told_keeps_no_image_waiting_for_ever(
+    age_s: float, launch: int
+) -> None:
+    alone = seen(1, booting(1, age_s=age_s), worker_heard_at=None)
+    assert decide(alone, LIMITS).launch == launch
+
+
+def test_an_instance_whose_silence_means_something_does_not_count_as_a_help() -> None:
+    silent = replace(ready(1)[0], id="silent", heard_at=ago(40))
+    never = replace(booting(1, age_s=100)[0], id="never")
+    quick = replace(LIMITS, boot_s=10)
+    for one in (silent, never):
+        decision = decide(seen(100, (*ready(2), one), ages_s=(0.0, 0.0)), quick)
+        assert decision.launch == decide(seen(100, ready(2), ages_s=(0.0, 0.0)), quick).launch
+        assert "; 1 more are not heard" in decision.reason
+
+
+def test_a_worker_whose_silence_means_something_is_not_the_one_that_is_kept() -> None:
+    silent = replace(ready(1)[0], id="silent", heard_at=ago(40))
+    assert decide(seen(0, (*ready(1), silent)), LIMITS).drain == ()
+
+
+def test_the_last_worker_that_is_heard_stays_until_another_is() -> None:
+    assert decide(seen(1, ready(1) + booting(2, age_s=29)), LIMITS).drain == ()

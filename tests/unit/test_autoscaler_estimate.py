@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -98,3 +99,32 @@ def test_the_boot_time_is_that_of_the_instances_that_became_ready() -> None:
 
 def test_an_instance_that_was_there_before_says_nothing_of_the_boot_time() -> None:
     assert Estimator(START).see(at(40), QueueDepth(1, 0), ready(1, boot_s=36)).boot_s is None
+    before = Instance("i-0", InstanceState.RUNNING, at(-3600))
+    estimator = Estimator(START)
+    estimator.see(at(0), QueueDepth(1, 0), (before,))
+    assert estimator.see(at(2), QueueDepth(1, 0), (replace(before, heard_at=at(1)),)).boot_s is None
+
+
+def test_what_was_done_before_anybody_listened_is_no_arrival() -> None:
+    estimator = Estimator(START)
+    for second in range(0, 30, 2):
+        estimator.hear([Heartbeat("i-0", at(second), 5000 + second, full=False)] if second >= 4 else [])
+        known = estimator.see(at(second), QueueDepth(2, 0), ready(1))
+    assert known.arrival_rate == pytest.approx(1, rel=0.3)
+
+
+def test_a_heartbeat_that_a_later_one_has_overtaken_changes_nothing() -> None:
+    orders = ([0, 1, 2, 3, 4], [0, 2, 1, 4, 3])
+    known = []
+    for order in orders:
+        estimator = Estimator(START)
+        estimator.hear(Heartbeat("i-0", at(10 * n), 20 * n, full=True) for n in order)
+        known.append(estimator.see(at(40), QueueDepth(0, 0), ready(1)).service_rate)
+    assert known == [pytest.approx(2), pytest.approx(2)]
+
+
+def test_a_worker_that_began_anew_on_its_instance_is_not_taken_for_one_that_undid_its_work() -> None:
+    estimator = Estimator(START)
+    for n, done in enumerate([0, 20, 40, 10, 30]):
+        estimator.hear([Heartbeat("i-0", at(10 * n), done, full=True)])
+    assert estimator.see(at(40), QueueDepth(0, 0), ready(1)).service_rate == pytest.approx(2)

@@ -63,6 +63,9 @@ knowledge = st.fixed_dictionaries(
         "arrival_rate": st.none() | st.floats(0, 200),
         "service_rate": st.none() | st.floats(0.01, 100),
         "boot_s": st.none() | st.floats(1, 120),
+        "hearing_since": st.none() | st.floats(0, 3600).map(lambda seconds: NOW - timedelta(seconds=seconds)),
+        "heard_at": st.none() | st.floats(0, 60).map(lambda seconds: NOW - timedelta(seconds=seconds)),
+        "worker_heard_at": st.none() | st.floats(0, 600).map(lambda seconds: NOW - timedelta(seconds=seconds)),
     }
 )
 observations = st.builds(
@@ -186,9 +189,9 @@ def test_a_zero_from_sqs_alone_never_empties_the_fleet(fleet: tuple[Instance, ..
     assert len(decision.drain) < max(1, sum(instance.state in ALIVE for instance in fleet))
 
 
-@pytest.mark.parametrize("module", ["policy", "deadline"])
+@pytest.mark.parametrize("module", ["policy", "seed", "deadline"])
 def test_a_policy_imports_nothing_that_could_tell_it_the_time_or_reach_the_world(module: str) -> None:
-    allowed = {"__future__", "collections.abc", "dataclasses", "app.domain", "autoscaler.deadline"}
+    allowed = {"__future__", "collections.abc", "dataclasses", "app.domain", "autoscaler.deadline", "autoscaler.seed"}
     tree = ast.parse((ROOT / "autoscaler" / f"{module}.py").read_text())
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
