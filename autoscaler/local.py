@@ -40,8 +40,10 @@ class LocalFleet:
 
     def instances(self) -> list[Instance]:
         """Return the instances whose process runs."""
+        running = self._registry.entries(KIND)
+        # After the look, so that whatever was no longer there has its status collected.
         self._reap()
-        return [_instance(entry) for entry in self._registry.entries(KIND)]
+        return [_instance(entry) for entry in running]
 
     def launch(self, count: int, token: str) -> list[Instance]:
         """Start worker processes; those of the same ``token`` that run already count toward ``count``."""

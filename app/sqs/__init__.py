@@ -3,7 +3,7 @@
     transport.py   the kombu transport: what Celery's loop sees
     channel.py     exchanges, queues, consumers: kombu's verbs in SQS's terms
     poller.py      a thread per consumed queue, with its watchdog
-    inbox.py       messages received and not yet delivered, and those delivered and not yet acknowledged
+    background.py  threads that outlive their errors
     leases.py      the visibility of what is held, extended in batches
     outbox.py      deletes and visibility changes, ten to a call
     sender.py      sends, ten to a call, confirmed; `bulk`
@@ -15,6 +15,7 @@
     options.py     what it can be told
     metrics.py     what it counts, also as ``celery inspect sqs`` (panel.py)
     wire.py        the message format, kombu's own
+    sweep.py       listeners' queues whose owner is gone
 
 It belongs to no tier and may be used without the rest of Elastiq.
 """

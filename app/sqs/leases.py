@@ -53,10 +53,14 @@ class Leases:
     def add(self, lease: Lease) -> None:
         """Begin to extend ``lease``."""
         self._held[lease.receipt] = lease
+        metrics.count("in_flight")
 
     def drop(self, lease: Lease) -> bool:
         """Stop extending ``lease``; return whether it was held."""
-        return self._held.pop(lease.receipt, None) is not None
+        held = self._held.pop(lease.receipt, None) is not None
+        if held:
+            metrics.count("in_flight", -1)
+        return held
 
     def holds(self, lease: Lease) -> bool:
         """Return whether ``lease`` is ours still."""

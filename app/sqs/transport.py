@@ -62,8 +62,12 @@ class Transport(virtual.Transport):
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         """Have ``loop`` deliver what the pollers bring."""
+        from celery.signals import worker_shutting_down
+
         from app.sqs import panel  # noqa: F401  here, since only a worker has remote control commands
 
+        # The loop would see that it shall stop only when its next event comes, a second or two later.
+        worker_shutting_down.connect(self._take_a_turn)
         self._close_pipe()
         self._pipe = os.pipe()
         for end in self._pipe:
@@ -163,6 +167,13 @@ class Transport(virtual.Transport):
 
     def _deliver_one(self) -> bool:
         return any(channel.deliver_one() for channel in list(self.channels))
+
+    def _take_a_turn(self, **_: Any) -> None:
+        """Let the loop go round; called in a signal's handler, so it takes no lock."""
+        pipe = self._pipe
+        if pipe is not None:
+            with suppress(BlockingIOError):
+                os.write(pipe[1], b"x")
 
     def _close_pipe(self) -> None:
         with self._pipe_lock:

@@ -30,6 +30,12 @@ def noop() -> None:
     """Do nothing."""
 
 
+@app.task(name="wait")
+def wait(seconds: float) -> None:
+    """Take ``seconds``."""
+    time.sleep(seconds)
+
+
 def publish(count: int) -> tuple[float, float]:
     """Publish ``count`` tasks as the side does it best; return the seconds that it took, and the CPU seconds."""
     if app.conf.broker_transport == "app.sqs:Transport":

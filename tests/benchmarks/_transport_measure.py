@@ -50,6 +50,36 @@ class Queue:
             for _ in range(count):
                 self._app.send_task("noop", ignore_result=True)
 
+    def put(self, task: str, *arguments: float) -> None:
+        """Put one task into the queue."""
+        self._app.send_task(task, arguments, ignore_result=True)
+
+    def read_ahead(self, running: int) -> int:
+        """Return how many messages are in flight beyond ``running``, once only long tasks are left.
+
+        Raises:
+            SystemExit: it did not come to that within three minutes.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        while sum(self._counts()) > WARM_UP or self._counts()[1] <= running:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{self.name}: nothing was read ahead: {self._counts()} after {PATIENCE_S} s")
+            time.sleep(0.01)
+        return self._counts()[1] - running
+
+    def wait_until_in_flight(self, running: int) -> float:
+        """Return the monotonic time when no more than ``running`` messages were in flight.
+
+        Raises:
+            SystemExit: it did not come to that within three minutes.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        while self._counts()[1] > running:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{self.name}: {self._counts()} messages after {PATIENCE_S} s")
+            time.sleep(0.01)
+        return time.monotonic()
+
     def wait_until_empty(self) -> float:
         """Return the monotonic time when no message was left: visible, in flight or delayed.
 
@@ -79,6 +109,11 @@ class Worker:
         parent = psutil.Process(self._process.pid)
         times = [process.cpu_times() for process in [parent, *parent.children(recursive=True)]]
         return float(sum(spent.user + spent.system for spent in times))
+
+    def stop(self) -> float:
+        """Ask it to stop as an instance's end does, by SIGTERM; return the monotonic time."""
+        self._process.terminate()
+        return time.monotonic()
 
     def freeze(self, frozen: bool) -> None:
         """Stop its processes, or let them go on."""
@@ -233,4 +268,32 @@ def idle(side: Side, cloud_url: str, seconds: float) -> dict[str, Any]:
         "heartbeats_per_hour": round(3600 * heartbeats / window_s),
         "cpu_percent": round(100 * spent_s / window_s, 3),
         "measured_s": round(window_s),
+    }
+
+
+def giving_back(side: Side, endpoint_url: str, trials: int) -> dict[str, Any]:
+    """Return after how many seconds from SIGTERM what a worker had read ahead, and not begun, is visible again.
+
+    Quick tasks let it read ahead; then it runs two that are long, and holds more of them.
+    """
+    taken: list[float] = []
+    held: list[int] = []
+    for trial in range(trials):
+        queue = Queue(endpoint_url, f"{side.name}-stop-{trial}")
+        with worker(side, endpoint_url, queue.name, ("threads", 2)) as under_test:
+            queue.fill(WARM_UP)
+            queue.wait_until_empty()
+            under_test.freeze(True)
+            queue.fill(4 * WARM_UP)
+            for _ in range(WARM_UP):
+                queue.put("wait", 30.0)
+            under_test.freeze(False)
+            held.append(queue.read_ahead(2))
+            asked = under_test.stop()
+            taken.append(queue.wait_until_in_flight(2) - asked)
+    return {
+        "seconds": round(max(taken), 3),
+        "median_s": round(statistics.median(taken), 3),
+        "given_back_messages": sum(held),
+        "trials": trials,
     }

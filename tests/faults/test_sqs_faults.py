@@ -9,6 +9,7 @@ import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +18,6 @@ from app.local import EmbeddedCloud
 from app.local.cloud import free_port
 from app.sqs import bulk
 from app.sqs.api import Refused
-from app.sqs.gateway import Gateway
-from app.sqs.leases import Lease
-from app.sqs.options import Options
 from tests.support.fault_proxy import FAULTS, FaultProxy
 from tests.support.workers import Bench, wait_for
 
@@ -125,38 +123,42 @@ def publish(app: Any, number: int) -> int:
             time.sleep(0.2)
 
 
-def test_a_lease_survives_every_way_in_which_its_extension_can_break(cloud: EmbeddedCloud) -> None:
-    """Eight messages are held for longer than their visibility, while their extensions break in eight manners."""
+def test_a_lease_survives_every_way_in_which_its_extension_can_break(
+    cloud: EmbeddedCloud, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Eight workers do 200 tasks each, some longer than their visibility, while extensions break in eight manners."""
     with ThreadPoolExecutor(len(FAULTS)) as trials:
-        results = dict(zip(FAULTS, trials.map(lambda kind: hold_through(cloud, kind), FAULTS), strict=True))
-    assert all(faulted > 0 for faulted, _ in results.values()), results
-    assert {kind: seen for kind, (_, seen) in results.items()} == dict.fromkeys(FAULTS, 0), "none came out meanwhile"
+        folders = {kind: tmp_path_factory.mktemp(kind) for kind in FAULTS}
+        list(trials.map(lambda kind: work_through(cloud, folders[kind], kind), FAULTS))
 
 
-def hold_through(cloud: EmbeddedCloud, kind: str) -> tuple[int, int]:
-    """Hold a message of 12 s visibility for 20 s, its extension broken from 3 s to 8 s.
+def work_through(cloud: EmbeddedCloud, folder: Path, kind: str) -> None:
+    """Do 196 short tasks and four of 18 s under leases of 12 s, whose extension is broken for 5 s of that.
 
-    Returns:
-        How many calls were broken, and how many messages others could receive meanwhile.
+    The first extension is due after 4 s; a call that hangs is given up after 5 s.
     """
     with FaultProxy(cloud.endpoint_url) as proxy:
-        gateway = Gateway(Options(endpoint_url=proxy.endpoint_url, visibility_timeout=12))
-        url = gateway.queues.url(f"lease-{kind}-{proxy.endpoint_url[-5:]}")
-        gateway.sender.send(url, {"MessageBody": "held"})
-        (message,) = gateway.api.poll(wait_s=1, QueueUrl=url, VisibilityTimeout=12)
-        lease = Lease(url, message["ReceiptHandle"], message["MessageId"], 1)
-        gateway.leases.add(lease)
-        time.sleep(3)
-        proxy.fault("ChangeMessageVisibilityBatch", kind)
-        time.sleep(5)
-        proxy.mend()
-        seen = 0
-        for _ in range(12):
-            seen += len(gateway.api.poll(wait_s=1, QueueUrl=url, VisibilityTimeout=12))
-        assert gateway.leases.holds(lease)
-        gateway.outbox.delete(lease)
-        gateway.close()
-        return proxy.faulted["ChangeMessageVisibilityBatch"], seen
+        bench = Bench(folder, cloud.endpoint_url, f"lease-{kind}-{proxy.endpoint_url[-5:]}")
+        try:
+            app = bench.app()
+            bench.ready_worker(
+                "-P", "threads", "-c", "8", options={"endpoint_url": proxy.endpoint_url, "visibility_timeout": 12}
+            )
+            proxy.fault("ChangeMessageVisibilityBatch", kind)
+            with bulk():
+                for number in range(TASKS):
+                    app.send_task("work", (number, 18.0 if number < 4 else 0.01))
+            wait_for(lambda: proxy.faulted["ChangeMessageVisibilityBatch"], 20)
+            time.sleep(3)
+            proxy.mend()
+            wait_for(lambda: len(bench.done()) == TASKS, 60)
+            wait_for(lambda: bench.depth() == (0, 0, 0), 20)
+            log = bench.worker_log().read_text()
+        finally:
+            bench.end()
+    assert len(bench.lines(task="work", what="begin")) == TASKS, "none was begun a second time"
+    assert "lease_lost" not in log
+    assert (log.count("lease_extension_failed"), log.count("lease_extension_recovered")) == (1, 1), f"{kind}: {log}"
 
 
 def test_the_workers_errors_are_counted(worker_bench: Bench) -> None:

@@ -80,6 +80,7 @@ def test_inspect_answers_and_control_reaches_the_worker(bench: Bench) -> None:
     assert [task["name"] for task in active] == ["work"]
     counters = next(iter(app.control.inspect(timeout=1)._request("sqs").values()))
     assert counters["received"] >= 1
+    assert 1 <= counters["in_flight"] <= 3, "the task, and maybe a command that is being acknowledged"
     assert counters["api_calls"]["receive_message"] >= 1
     app.control.shutdown()
     assert process.wait(30) == 0
