@@ -1,0 +1,158 @@
+"""One autoscaler acts at a time: who holds the lease, an object in the output bucket, written under a condition.
+
+S3 writes an object only if it is still the one that was read (If-Match), so of two who try one wins. The holder renews
+it every few seconds. A standby takes it once it is old by S3's own clock, so no two hosts' clocks are compared. A
+holder acts only while its last renewal is younger than that by some seconds, whatever has kept it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+import structlog
+from botocore.exceptions import ClientError
+
+from app import aws
+from app.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+KEY = "_autoscaler/leader"
+RENEW_S, LOOK_S = 3.0, 2.0
+# A holder acts no longer than this after it began its last renewal; a standby takes over so long after that ended.
+ACTS_S, LEASE_S = 7.0, 10.0
+# S3 tells times in whole seconds.
+RESOLUTION_S = 1.0
+
+_CHANGED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+_NONE = {"NoSuchKey", "404"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    """The object as it was read: the mark of who holds it, empty if it is free; its ETag, and its age by S3's clock."""
+
+    mark: str
+    etag: str
+    age_s: float
+
+
+class Leader:
+    """Tries to hold the lease, in a thread of its own.
+
+    Args:
+        settings: the output bucket.
+        name: of this autoscaler, for people.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, settings: Settings, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+        # An answer that comes later than this is of no use.
+        self._s3 = aws.client("s3", settings, read_timeout_s=3, attempts=1)
+        self._bucket, self._name, self._clock = settings.output_bucket, name, clock
+        # By this, and not by its name, it knows what it wrote itself, also where the answer to that was lost.
+        self._mark, self._writes, self._etag = uuid.uuid4().hex, 0, ""
+        self._renewed_at: float | None = None
+        self._led = self._failing = False
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="leader", daemon=True)
+
+    def start(self) -> None:
+        """Try once, and go on trying in the background."""
+        self.step()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Give the lease up, so that a standby need not wait."""
+        self._stopping.set()
+        self._thread.join(2 * LEASE_S)
+        if self.leads():
+            self._renewed_at = None
+            self._quietly(lambda: self._write({"IfMatch": self._etag}, mark=""))
+
+    def leads(self) -> bool:
+        """Return whether this autoscaler may act now."""
+        return self._renewed_at is not None and self._clock() - self._renewed_at < ACTS_S
+
+    def step(self) -> None:
+        """Renew the lease, or take it if it is free; whatever fails is logged, once a series."""
+        self._quietly(self._renew if self.leads() else self._try_to_take)
+        if self.leads() != self._led:
+            self._led = not self._led
+            log.info("leading" if self._led else "leadership_lost", name=self._name)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(RENEW_S if self.leads() else LOOK_S):
+            self.step()
+
+    def _renew(self) -> None:
+        if not self._take({"IfMatch": self._etag}):
+            self._try_to_take()
+
+    def _try_to_take(self) -> None:
+        self._renewed_at = None
+        lease = self._read()
+        if lease is None:
+            self._take({"IfNoneMatch": "*"})
+        elif lease.mark in ("", self._mark) or lease.age_s > LEASE_S + RESOLUTION_S:
+            self._take({"IfMatch": lease.etag})
+
+    def _take(self, condition: dict[str, str]) -> bool:
+        began = self._clock()
+        if not self._write(condition, self._mark):
+            return False
+        self._renewed_at = began
+        return True
+
+    def _write(self, condition: dict[str, str], mark: str) -> bool:
+        """Write the lease, and return whether it was done; it is not if another was faster."""
+        self._writes += 1  # no two of them have one ETag
+        body = json.dumps({"leader": self._name, "mark": mark, "writes": self._writes})
+        with aws.translated(f"writing {KEY!r} in bucket {self._bucket!r}"):
+            try:
+                answer = self._s3.put_object(
+                    Bucket=self._bucket, Key=KEY, Body=body.encode(), ContentType="application/json", **condition
+                )
+            except ClientError as err:
+                if aws.error_code(err) not in _CHANGED:
+                    raise
+                return False
+        self._etag = answer["ETag"]
+        return True
+
+    def _read(self) -> _Lease | None:
+        with aws.translated(f"reading {KEY!r} in bucket {self._bucket!r}"):
+            try:
+                answer = self._s3.get_object(Bucket=self._bucket, Key=KEY)
+                text = answer["Body"].read()
+            except ClientError as err:
+                if aws.error_code(err) not in _NONE:
+                    raise
+                return None
+        modified: datetime = answer["LastModified"]
+        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return _Lease(_mark(text), answer["ETag"], (now - modified).total_seconds())
+
+    def _quietly(self, attempt: Callable[[], object]) -> None:
+        try:
+            attempt()
+            self._failing = False
+        except Exception as err:  # whatever it is, the lease runs out by itself, and the next try may do better
+            if not self._failing:
+                log.warning("lease_failed", reason=str(err), now="nothing is launched or drained without it")
+            self._failing = True
+
+
+def _mark(text: bytes) -> str:
+    """Return the mark that an object has; one that is none of ours is taken over when it is old."""
+    try:
+        return str(json.loads(text)["mark"])
+    except (ValueError, LookupError, TypeError):
+        return "unknown"
