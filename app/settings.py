@@ -147,7 +147,26 @@ class Settings:
         "ELASTIQ_IDLE_SECONDS", 30.0, "Seconds without work after which a worker leaves; 0 means never.", low=0
     )
     # Autoscaler
-    policy: str = _setting("ELASTIQ_POLICY", "seed", "How many instances: `seed` is one per outstanding image.")
+    policy: str = _setting(
+        "ELASTIQ_POLICY",
+        "deadline",
+        "How many instances: `deadline` is as few as keep the target, `seed` one per outstanding image.",
+    )
+    target_s: float = _setting(
+        "ELASTIQ_TARGET_SECONDS", 60.0, "`deadline`: seconds from an image's upload to its result.", low=1
+    )
+    min_billed_s: float = _setting(
+        "ELASTIQ_MIN_BILLED_SECONDS",
+        60.0,
+        "No instance is asked to leave within so many seconds of its launch; EC2 bills a minute at least.",
+        low=0,
+    )
+    boot_limit_s: float = _setting(
+        "ELASTIQ_BOOT_LIMIT_SECONDS",
+        300.0,
+        "An instance whose worker was not heard so many seconds after its launch is lost, and ended.",
+        low=1,
+    )
     max_instances: int = _setting(
         "ELASTIQ_MAX_INSTANCES",
         19,
@@ -160,6 +179,14 @@ class Settings:
         "ELASTIQ_LAUNCH_TEMPLATE", "", "EC2: the launch template that instances are started from."
     )
     subnets: str = _setting("ELASTIQ_SUBNETS", "", "EC2: subnets to launch in, comma-separated, tried in order.")
+    instance_types: str = _setting(
+        "ELASTIQ_INSTANCE_TYPES",
+        "",
+        "EC2: instance types to launch, comma-separated, tried in order; the launch template's own unless told.",
+    )
+    spot: int = _setting(
+        "ELASTIQ_SPOT", 0, "EC2: 1 launches spot instances, and on demand where there are none.", low=0, high=1
+    )
     fleet_name: str = _setting("ELASTIQ_FLEET", "elastiq", "EC2: the tag by which this fleet's instances are known.")
     # One machine
     data_dir: str = _setting(

@@ -1,7 +1,8 @@
 """Instances on EC2, started from a launch template and known by a tag.
 
-What it must get right: a lost answer launches nothing twice (ClientToken), a zone without room is passed over, and an
-instance that DescribeInstances does not list yet still counts (the ledger).
+What it must get right: a lost answer launches nothing twice (ClientToken); a place without room is passed over, spot
+before on demand, one instance type before the next, zone by zone; and an instance that DescribeInstances does not list
+yet still counts (the ledger).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import structlog
@@ -28,15 +30,45 @@ DRAIN_TAG = "elastiq-drain"
 # DescribeInstances lists a new instance within seconds, now and then within minutes.
 LEDGER = timedelta(minutes=5)
 
-# Source: EC2 API reference, error codes. The next subnet, in another zone, may have room.
+# Source: EC2 API reference, error codes. The next zone, the next type, or the other market may have room.
 _NO_ROOM = {
     "InsufficientInstanceCapacity",
     "InsufficientHostCapacity",
     "InsufficientReservedInstanceCapacity",
     "InsufficientFreeAddressesInSubnet",
+    "InstanceLimitExceeded",
+    "MaxSpotInstanceCountExceeded",
+    "SpotMaxPriceTooLow",
     "Unsupported",
+    "VcpuLimitExceeded",
+}
+_SPOT = {
+    "MarketType": "spot",
+    "SpotOptions": {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"},
 }
 _REFUSED = ("UnauthorizedOperation", "AuthFailure", "Invalid", "Idempotent", "MissingParameter")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where instances may come from; an empty type or subnet is the launch template's own."""
+
+    number: int
+    spot: bool
+    type: str
+    subnet: str
+
+    def request(self) -> dict[str, Any]:
+        """Return its part of a RunInstances call."""
+        return {
+            **({"InstanceMarketOptions": _SPOT} if self.spot else {}),
+            **({"InstanceType": self.type} if self.type else {}),
+            **({"SubnetId": self.subnet} if self.subnet else {}),
+        }
+
+    def __str__(self) -> str:
+        market = "spot" if self.spot else "on demand"
+        return ", ".join([market, self.type or "the template's type", self.subnet or "the template's subnet"])
 
 
 @dataclass(slots=True)
@@ -45,7 +77,7 @@ class _Launch:
 
     token: str
     wanted: int
-    places: list[tuple[int, str]]
+    places: list[_Place]
     came: list[Instance] = field(default_factory=list)
 
 
@@ -53,16 +85,24 @@ class Ec2Fleet:
     """The instances that carry this fleet's tag.
 
     Args:
-        settings: ``launch_template`` (its name or id), ``subnets`` to launch in (else its own), ``fleet_name``.
+        settings: ``launch_template`` (its name or id), ``subnets`` and ``instance_types`` to launch (else its own),
+            ``spot``, ``fleet_name``.
+        tell: tells the workers of instances, by id, to leave, at once and beside the tag.
         clock: the time, UTC; a test may bring its own.
     """
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tell: Callable[[list[str]], object],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._ec2 = aws.client("ec2", settings, attempts=2)  # the loop tries again by itself
         kind = "LaunchTemplateId" if settings.launch_template.startswith("lt-") else "LaunchTemplateName"
         self._template = {kind: settings.launch_template, "Version": "$Default"}
-        self._subnets = [name.strip() for name in settings.subnets.split(",") if name.strip()] or [""]
+        self._places = _places(settings)
         self._name = settings.fleet_name
+        self._tell = tell
         self._clock = clock
         self._ledger: dict[str, Instance] = {}
         self._launch: _Launch | None = None
@@ -82,24 +122,24 @@ class Ec2Fleet:
         return sorted([*there, *self._ledger.values()], key=lambda instance: instance.launched_at)
 
     def launch(self, count: int, token: str) -> list[Instance]:
-        """Ask one subnet after the other for what is still missing; each call has a ClientToken of its own."""
+        """Ask one place after the other for what is still missing; each call has a ClientToken of its own."""
         if self._launch is None or self._launch.token != token:
-            self._launch = _Launch(token, count, list(enumerate(self._subnets)))
+            self._launch = _Launch(token, count, list(self._places))
         launch = self._launch
         while len(launch.came) < launch.wanted and launch.places:
-            number, subnet = launch.places[0]
-            came = self._run(launch.wanted - len(launch.came), f"{token}-{number}", subnet)
+            came = self._run(launch.wanted - len(launch.came), token, launch.places[0])
             launch.came += came
             launch.places.pop(0)
             self._ledger.update({instance.id: instance for instance in came})
         if not launch.came:
             raise NoRoom(
-                f"EC2 has no room for an instance in {self._where()}; more subnets (ELASTIQ_SUBNETS) give more zones"
+                f"EC2 or the account's quotas have no room for an instance ({'; '.join(map(str, self._places))}); more "
+                "subnets (ELASTIQ_SUBNETS) give more zones, and more types (ELASTIQ_INSTANCE_TYPES) more choice"
             )
         return list(launch.came)
 
     def drain(self, ids: Iterable[str]) -> None:
-        """Set the tag that tells an instance's worker to leave; it reads it from its instance's metadata."""
+        """Set the tag by which an instance is known to drain, also to a worker that reads it; and tell the worker."""
         wanted = list(ids)
         with _translated("tagging instances to drain"):
             _all_or_each(
@@ -108,6 +148,7 @@ class Ec2Fleet:
         for id in wanted:
             if id in self._ledger:
                 self._ledger[id] = replace(self._ledger[id], state=InstanceState.DRAINING)
+        self._tell(wanted)
 
     def terminate(self, ids: Iterable[str]) -> None:
         """Terminate instances, and forget them."""
@@ -117,8 +158,8 @@ class Ec2Fleet:
         for id in wanted:
             self._ledger.pop(id, None)
 
-    def _run(self, count: int, token: str, subnet: str) -> list[Instance]:
-        """Launch up to ``count`` instances in one subnet; none when it has no room."""
+    def _run(self, count: int, token: str, place: _Place) -> list[Instance]:
+        """Launch up to ``count`` instances in one place; none when it has no room."""
         tags = [{"Key": FLEET_TAG, "Value": self._name}, {"Key": "Name", "Value": f"{self._name}-worker"}]
         with _translated("launching instances"):
             try:
@@ -126,20 +167,28 @@ class Ec2Fleet:
                     LaunchTemplate=self._template,
                     MinCount=1,
                     MaxCount=count,
-                    ClientToken=token,
+                    ClientToken=f"{token}-{place.number}",
                     InstanceInitiatedShutdownBehavior="terminate",
                     TagSpecifications=[{"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume")],
-                    **({"SubnetId": subnet} if subnet else {}),
+                    **place.request(),
                 )
             except ClientError as err:
                 if aws.error_code(err) not in _NO_ROOM:
                     raise
-                log.warning("no_room", subnet=subnet or "the template's", wanted=count, error=aws.error_code(err))
+                log.warning("no_room", place=str(place), wanted=count, error=aws.error_code(err))
                 return []
         return list(_instances({"Reservations": [answer]}))
 
-    def _where(self) -> str:
-        return ", ".join(self._subnets) if self._subnets != [""] else "the launch template's subnet"
+
+def _places(settings: Settings) -> list[_Place]:
+    """Return where to launch, in order: spot before on demand, the first type in every subnet before the next type."""
+    markets = [True, False] if settings.spot else [False]
+    choices = product(markets, _listed(settings.instance_types), _listed(settings.subnets))
+    return [_Place(number, *choice) for number, choice in enumerate(choices)]
+
+
+def _listed(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()] or [""]
 
 
 def _instances(page: dict[str, Any]) -> Iterator[Instance]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -41,12 +41,17 @@ class Fleet(Protocol):
         """End instances that do not answer, at once; what they held comes back to the queue by its lease."""
 
 
-def make_fleet(settings: Settings) -> Fleet:
-    """Return the fleet that ``settings`` describes: EC2 when there is a launch template, this machine otherwise."""
+def make_fleet(settings: Settings, tell: Callable[[list[str]], object]) -> Fleet:
+    """Return the fleet that ``settings`` describes: EC2 when there is a launch template, this machine otherwise.
+
+    Args:
+        settings: which it is, and where.
+        tell: tells the workers of instances, by id, to leave, where the fleet itself cannot reach them.
+    """
     if settings.launch_template:
         from autoscaler.ec2 import Ec2Fleet
 
-        return Ec2Fleet(settings)
+        return Ec2Fleet(settings, tell)
     from autoscaler.local import LocalFleet
 
     return LocalFleet(Path(settings.data_dir))

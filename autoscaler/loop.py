@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
+import socket
 import threading
 import uuid
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -15,9 +19,14 @@ from app.errors import ConfigurationError, ElastiqError
 from app.settings import Settings
 from app.signals import StopSignals
 from autoscaler import sweep
+from autoscaler.announce import Announcer
 from autoscaler.fleet import Fleet, NoRoom, make_fleet
+from autoscaler.leader import Leader
+from autoscaler.listen import Hearing, Listener
 from autoscaler.observe import Observer
+from autoscaler.orphans import Found, Orphans
 from autoscaler.policy import POLICIES, decide
+from tasks.celery import make_app
 
 log = structlog.get_logger(__name__)
 
@@ -33,16 +42,38 @@ def run(settings: Settings) -> None:
     if settings.policy not in POLICIES:
         raise ConfigurationError(f"ELASTIQ_POLICY={settings.policy!r} must be one of: {', '.join(POLICIES)}")
     stop = StopSignals(signal.SIGTERM, signal.SIGINT)
-    fleet = make_fleet(settings)
-    loop = Loop(Observer(settings, fleet), fleet, Limits(settings.max_instances, settings.policy))
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    app = make_app(settings)
+    hearing = Hearing(settings.concurrency, lambda: datetime.now(UTC)) if settings.listen else None
+    listener = Listener(app, hearing) if hearing else None
+    announcer, leader = Announcer(app, name), Leader(settings, name)
+    fleet = make_fleet(settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids) if hearing else []))
+    loop = Loop(Observer(settings, fleet, hearing=hearing), fleet, _limits(settings), leader.leads, announcer.decided)
     log.info("autoscaler_started", policy=settings.policy, ceiling=settings.max_instances, fleet=type(fleet).__name__)
     stopped = threading.Event()
+    leader.start()
+    if listener:
+        listener.start()
     sweep.start(settings, stopped)
     while not stop.count:
         loop.step()
         stop.wait(settings.observe_s)
     stopped.set()
+    leader.stop()
+    if listener:
+        listener.stop()
+    announcer.stop()
     log.info("autoscaler_stopped")
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        settings.max_instances,
+        settings.policy,
+        target_s=settings.target_s,
+        bill_s=settings.min_billed_s,
+        boot_limit_s=settings.boot_limit_s,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,35 +90,78 @@ class Loop:
         observer: what it sees with.
         fleet: what it acts on.
         limits: what the policy decides within.
+        leads: whether this autoscaler may act now; one that may not observes all the same, and so knows what to do at
+            once when it may.
+        tell: is told of every decision.
     """
 
-    def __init__(self, observer: Observer, fleet: Fleet, limits: Limits) -> None:
+    def __init__(
+        self,
+        observer: Observer,
+        fleet: Fleet,
+        limits: Limits,
+        leads: Callable[[], bool] = lambda: True,
+        tell: Callable[[Observation, ScalingDecision, Limits], object] = lambda *_: None,
+    ) -> None:
         self._observer, self._fleet, self._limits = observer, fleet, limits
+        self._leads, self._tell = leads, tell
+        self._orphans = Orphans()
         self._unsettled: _Launch | None = None
+        self._seen: Observation | None = None
         self._said = ""
 
     def step(self) -> ScalingDecision | None:
-        """Return the decision that was carried out; None when something failed, which is logged."""
+        """Return the decision that was carried out; None when something failed, which is logged, or none may act."""
         try:
-            seen = self._observer.observe()
-            decision = decide(seen, self._limits)
-            self._act(seen, decision)
+            self._seen = seen = self._observer.observe()
+            if not self._leads():
+                self._say_once(logging.INFO, "standing_by", "another autoscaler leads, or none can be known to")
+                return None
+            decision, orphans = self._decide(seen)
+            self._act(seen, decision, orphans)
         except ElastiqError as err:
-            self._say_once("step_failed", str(err))
+            self._failed(str(err))
             return None
+        self._tell(seen, decision, self._limits)
         if decision.held:
-            self._say_once("held", decision.reason)
+            self._say_once(logging.WARNING, "held", decision.reason)
         else:
             self._said = ""
         return decision
 
-    def _act(self, seen: Observation, decision: ScalingDecision) -> None:
-        if decision.launch:
+    def _decide(self, seen: Observation) -> tuple[ScalingDecision, Found]:
+        decision = decide(seen, self._limits)
+        found = self._orphans.look(seen, self._limits)
+        if decision.held:
+            return decision, Found()
+        lost = tuple(instance.id for instance in found.lost)
+        if lost:
+            reason = f"{decision.reason}; not heard for too long and asked to leave: {', '.join(lost)}"
+            decision = replace(decision, drain=(*decision.drain, *lost), reason=reason)
+        return decision, found
+
+    def _act(self, seen: Observation, decision: ScalingDecision, orphans: Found) -> None:
+        if decision.launch and self._leads():
             came = self._launch(decision.launch, seen.at)
             log.info("scaled_out", launched=came, desired=decision.desired, had=len(seen.alive), reason=decision.reason)
-        if decision.drain:
+        if decision.drain and self._leads():
             self._fleet.drain(decision.drain)
             log.info("drain_asked", instances=decision.drain, desired=decision.desired, reason=decision.reason)
+        if orphans.reminded and self._leads():
+            ids = [instance.id for instance in orphans.reminded]
+            self._fleet.drain(ids)
+            log.info("drain_asked_again", instances=ids, reason="their workers go on")
+        if orphans.stuck and self._leads():
+            ids = [instance.id for instance in orphans.stuck]
+            self._fleet.terminate(ids)
+            log.warning("orphans_terminated", instances=ids, reason="asked to leave, long silent, and still there")
+
+    def _failed(self, reason: str) -> None:
+        """Say that this step came to nothing, to those who follow the decisions too."""
+        self._say_once(logging.WARNING, "step_failed", reason)
+        if self._seen is not None and self._leads():
+            seen = replace(self._seen, at=self._observer.now())
+            self._tell(seen, ScalingDecision(len(seen.alive), 0, reason, held=True), self._limits)
 
     def _launch(self, count: int, at: datetime) -> list[str]:
         """Launch, under the old token while it is unknown what the last launch did: nothing is launched twice.
@@ -108,9 +182,9 @@ class Loop:
         self._observer.launched(came)
         return [instance.id for instance in came]
 
-    def _say_once(self, event: str, reason: str) -> None:
+    def _say_once(self, level: int, event: str, reason: str) -> None:
         """Log what lasts once, not at every step; the numbers in a reason change all the time and do not count."""
         said = event + "".join(letter for letter in reason if not letter.isdigit())
         if said != self._said:
-            log.warning(event, reason=reason)
+            log.log(level, event, reason=reason)
         self._said = said

@@ -1,17 +1,20 @@
-"""Observing: SQS's three counts, the fleet, and what has become of the launches."""
+"""Observing: SQS's three counts, the fleet, what has become of the launches, and what workers say."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
 
 from app.depth import QueueReader
-from app.domain import Instance, Observation
+from app.domain import Instance, InstanceState, Observation
 from app.settings import Settings
 from autoscaler.boots import LONG_ENOUGH_S, Boots
+from autoscaler.estimate import Estimates, Estimator
 from autoscaler.fleet import Fleet
+from autoscaler.listen import Heard, Hearing
 
 log = structlog.get_logger(__name__)
 
@@ -23,14 +26,21 @@ class Observer:
         settings: where the queue is, and how long an idle worker stays.
         fleet: the instances.
         clock: the time, UTC; a test may bring its own.
+        hearing: what workers say; None where they cannot be heard.
     """
 
     def __init__(
-        self, settings: Settings, fleet: Fleet, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        settings: Settings,
+        fleet: Fleet,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        hearing: Hearing | None = None,
     ) -> None:
         self._queue = QueueReader(settings)
         self._fleet = fleet
-        self._clock = clock
+        self.now = clock
+        self._hearing = hearing
+        self._estimator = Estimator(clock())
         self._boots = Boots(min(settings.idle_s or LONG_ENOUGH_S, LONG_ENOUGH_S))
         self._refusal = ""
         self._refused_at: datetime | None = None
@@ -42,11 +52,15 @@ class Observer:
             ConfigurationError: the queue does not exist, or AWS refuses.
             TransientError: one of the two did not answer.
         """
-        counted_at = self._clock()
+        counted_at = self.now()
         depth = self._queue.depth()
-        listed_at = self._clock()
-        fleet = tuple(self._fleet.instances())
-        now = self._clock()
+        listed_at = self.now()
+        listed = self._fleet.instances()
+        now = self.now()
+        heard = self._hearing.take() if self._hearing else Heard()
+        fleet = tuple(_as_heard(instance, heard) for instance in listed)
+        self._estimator.hear(heard.heartbeats)
+        known = self._estimator.see(now, depth, fleet) if self._hearing else Estimates(())
         for instance in self._boots.see(fleet, now):
             log.info(
                 "instance_gone", instance=instance.id, lived_s=round((now - instance.launched_at).total_seconds(), 1)
@@ -61,6 +75,13 @@ class Observer:
             self._boots.failed_at,
             self._refusal,
             self._refused_at,
+            known.ages_s,
+            known.arrival_rate,
+            known.service_rate,
+            known.boot_s,
+            heard.since,
+            heard.at,
+            heard.worker_at,
         )
 
     def launched(self, instances: Iterable[Instance]) -> None:
@@ -69,4 +90,12 @@ class Observer:
 
     def refused(self, why: str) -> None:
         """Take note that a launch has just been refused."""
-        self._refusal, self._refused_at = why, self._clock()
+        self._refusal, self._refused_at = why, self.now()
+
+
+def _as_heard(instance: Instance, heard: Heard) -> Instance:
+    """Return an instance with what its worker says: that it lives, or that it leaves."""
+    voice = heard.voices.get(instance.id)
+    if voice is None:
+        return instance
+    return replace(instance, heard_at=voice.at, state=InstanceState.DRAINING if voice.leaving else instance.state)

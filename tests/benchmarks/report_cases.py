@@ -32,6 +32,7 @@ def main() -> None:
     as_json = parser.parse_args().json
     settings = {
         "ELASTIQ_MODEL_DIR": str(models()),
+        "ELASTIQ_POLICY": "seed",
         "ELASTIQ_MAX_INSTANCES": str(CEILING),
         "ELASTIQ_IDLE_SECONDS": str(IDLE_S),
     }

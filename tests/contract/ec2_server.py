@@ -17,6 +17,10 @@ from moto.server import ThreadedMotoServer
 _ERROR = "<Response><Errors><Error><Code>{0}</Code><Message>{0}, says the test</Message></Error></Errors></Response>"
 
 
+def nobody(ids: list[str]) -> None:
+    """Tell no worker to leave: in these fleets there is none."""
+
+
 class Ec2Server:
     """Serves EC2's API on loopback.
 

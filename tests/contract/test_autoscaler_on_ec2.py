@@ -13,7 +13,7 @@ from app.settings import Settings
 from autoscaler.ec2 import Ec2Fleet
 from autoscaler.loop import UNSETTLED, Loop
 from autoscaler.observe import Observer
-from tests.contract.ec2_server import Ec2Server
+from tests.contract.ec2_server import Ec2Server, nobody
 
 
 class Clock:
@@ -61,7 +61,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def fleet(ec2_settings: Settings) -> Ec2Fleet:
-    return Ec2Fleet(ec2_settings)
+    return Ec2Fleet(ec2_settings, nobody)
 
 
 @pytest.fixture

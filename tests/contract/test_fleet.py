@@ -13,6 +13,7 @@ from app.settings import Settings
 from autoscaler.ec2 import Ec2Fleet
 from autoscaler.fleet import Fleet, make_fleet
 from autoscaler.local import LocalFleet
+from tests.contract.ec2_server import nobody
 
 ALIVE = (InstanceState.PENDING, InstanceState.RUNNING)
 
@@ -29,7 +30,7 @@ def settings(request: pytest.FixtureRequest) -> Settings:
 
 @pytest.fixture
 def fleet(settings: Settings) -> Iterator[Fleet]:
-    fleet = make_fleet(settings)
+    fleet = make_fleet(settings, nobody)
     yield fleet
     fleet.terminate([instance.id for instance in fleet.instances()])
     wait_until(lambda: not fleet.instances())
@@ -47,7 +48,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
 
 
 def test_the_settings_choose_the_fleet(settings: Settings) -> None:
-    assert type(make_fleet(settings)) is (Ec2Fleet if settings.launch_template else LocalFleet)
+    assert type(make_fleet(settings, nobody)) is (Ec2Fleet if settings.launch_template else LocalFleet)
 
 
 def test_what_is_launched_is_listed_at_once_and_alive(fleet: Fleet) -> None:
@@ -70,7 +71,7 @@ def test_the_same_token_launches_nothing_twice(fleet: Fleet) -> None:
 
 def test_one_who_restarts_finds_the_instances_that_were_there(fleet: Fleet, settings: Settings) -> None:
     launched = fleet.launch(2, "first")
-    assert ids(make_fleet(settings).instances()) == ids(launched)
+    assert ids(make_fleet(settings, nobody).instances()) == ids(launched)
 
 
 def test_a_terminated_instance_is_gone_and_its_neighbours_are_not(fleet: Fleet) -> None:

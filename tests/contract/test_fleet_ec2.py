@@ -12,12 +12,12 @@ from app.errors import ConfigurationError, TransientError
 from app.settings import Settings
 from autoscaler.ec2 import FLEET_TAG, LEDGER, Ec2Fleet
 from autoscaler.fleet import NoRoom
-from tests.contract.ec2_server import Ec2Server
+from tests.contract.ec2_server import Ec2Server, nobody
 
 
 @pytest.fixture
 def fleet(ec2_settings: Settings) -> Ec2Fleet:
-    return Ec2Fleet(ec2_settings)
+    return Ec2Fleet(ec2_settings, nobody)
 
 
 def subnets(settings: Settings) -> list[str]:
@@ -39,7 +39,7 @@ def test_it_is_tagged_in_the_launch_call_and_terminates_when_it_shuts_itself_dow
 
 
 def test_instances_of_another_fleet_are_not_seen(fleet: Ec2Fleet, ec2_settings: Settings) -> None:
-    Ec2Fleet(replace(ec2_settings, fleet_name="other")).launch(1, "first")
+    Ec2Fleet(replace(ec2_settings, fleet_name="other"), nobody).launch(1, "first")
     assert fleet.instances() == []
 
 
@@ -131,7 +131,7 @@ def test_an_instance_counts_from_its_launch_even_while_it_is_not_listed_yet(flee
 
 def test_an_instance_that_is_never_listed_stops_counting_in_the_end(ec2_settings: Settings, ec2: Ec2Server) -> None:
     later = datetime.now(UTC) + LEDGER + timedelta(seconds=10)
-    fleet = Ec2Fleet(ec2_settings, clock=lambda: later)
+    fleet = Ec2Fleet(ec2_settings, nobody, clock=lambda: later)
     fleet.launch(2, "first")
     ec2.unlisted = 1
     assert fleet.instances() == []

@@ -26,9 +26,10 @@ def data_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The ceiling of the original course's report, with workers that leave sooner."""
+    """The rule and the ceiling of the original course's report, with workers that leave sooner."""
     settings = {
         **MODELS,
+        "ELASTIQ_POLICY": "seed",
         "ELASTIQ_MAX_INSTANCES": "19",
         "ELASTIQ_IDLE_SECONDS": "8",
         "ELASTIQ_QUEUE": "course-tasks",
@@ -142,7 +143,7 @@ def test_env_says_when_nothing_runs(data_dir: Path) -> None:
 
 @pytest.mark.slow
 def test_a_worker_killed_in_the_middle_of_50_images_loses_none(data_dir: Path) -> None:
-    settings = {**MODELS, "ELASTIQ_MAX_INSTANCES": "2", "ELASTIQ_CONCURRENCY": "1"}
+    settings = {**MODELS, "ELASTIQ_MAX_INSTANCES": "2", "ELASTIQ_CONCURRENCY": "1", "ELASTIQ_POLICY": "seed"}
     with stack(data_dir, **settings) as running:
         keys = running.submit("batch", 50)
         wait_until(lambda: len(running.results("batch")) >= 3, lambda: running.said)

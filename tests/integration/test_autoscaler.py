@@ -111,7 +111,7 @@ def test_a_queue_that_is_not_there_yet_is_said_once_and_waited_for(environment: 
 def test_its_instances_outlive_it_and_the_next_one_counts_them(
     environment: dict[str, str], log: Path, registry: Registry
 ) -> None:
-    lasting = {**environment, "ELASTIQ_IDLE_SECONDS": "0", "ELASTIQ_MAX_INSTANCES": "2"}
+    lasting = {**environment, "ELASTIQ_IDLE_SECONDS": "0", "ELASTIQ_MAX_INSTANCES": "2", "ELASTIQ_POLICY": "seed"}
     submit(lasting, 3)
     with autoscaler(lasting, log) as process:
         before = wait_for_instances(registry, 2)
@@ -135,13 +135,13 @@ def test_a_worker_that_cannot_start_is_said_with_its_log_and_not_started_without
     assert "ended before they could work" in str(held["reason"])
 
 
-def submit(environment: dict[str, str], count: int) -> None:
+def submit(environment: dict[str, str], count: int, batch: str = "batch") -> None:
     """Hand in photographs as any client does."""
     import skimage
 
     photograph = (Path(skimage.__file__).parent / "data" / "chelsea.png").read_bytes()
     storage = Storage(Settings.from_environment(environment))
-    keys = [f"batch/{n}.png" for n in range(count)]
+    keys = [f"{batch}/{n}.png" for n in range(count)]
     for key in keys:
         storage.put_image(key, photograph, "image/png")
     publish = (

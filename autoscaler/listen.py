@@ -1,0 +1,176 @@
+"""Hearing workers: their heartbeats and goodbyes, as Celery events, and the autoscaler's own events as an echo.
+
+The echo, at least every ten seconds, tells a listener that is deaf from workers that are silent.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery.events.receiver import EventReceiver
+
+from autoscaler.estimate import Heartbeat
+
+log = structlog.get_logger(__name__)
+
+# What a worker says of itself; each of them has its counts.
+ONLINE, HEARTBEAT, OFFLINE = "worker-online", "worker-heartbeat", "worker-offline"
+# Where nothing is heard for so long, the own events included, something may have been missed.
+GAP_S = 30.0
+# Workers that were not heard for so long are forgotten.
+FORGOTTEN_S = 3600.0
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A worker, as it was last heard.
+
+    Attributes:
+        node: its name in Celery's remote control, ``<instance>@<host>``.
+        at: when it was heard, by this process's clock.
+        said_at: when it said so, by its own clock; seconds since 1970.
+        leaving: whether it has said goodbye.
+    """
+
+    node: str
+    at: datetime
+    said_at: float
+    leaving: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was heard: until now, and ``heartbeats`` since the last time that it was asked for.
+
+    ``since`` and ``at`` are `Observation.hearing_since` and `Observation.heard_at`; ``voices`` are by instance.
+    """
+
+    since: datetime | None = None
+    at: datetime | None = None
+    voices: Mapping[str, Voice] = field(default_factory=dict)
+    heartbeats: tuple[Heartbeat, ...] = ()
+
+    @property
+    def worker_at(self) -> datetime | None:
+        """Return when any worker was heard last."""
+        return max((voice.at for voice in self.voices.values()), default=None)
+
+
+class Hearing:
+    """What events tell, put together. Safe to share between threads.
+
+    Args:
+        full: images that a worker has in hand when it can take no more.
+        clock: the time, UTC.
+    """
+
+    def __init__(self, full: int, clock: Callable[[], datetime]) -> None:
+        self._full, self._clock = full, clock
+        self._lock = threading.Lock()
+        self._since: datetime | None = None
+        self._at: datetime | None = None
+        self._voices: dict[str, Voice] = {}
+        self._heartbeats: list[Heartbeat] = []
+
+    def begin(self) -> None:
+        """Note that one begins to listen."""
+        with self._lock:
+            self._since = self._since or self._clock()
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        """Take note of one event, of any kind."""
+        now = self._clock()
+        with self._lock:
+            last = self._at or self._since
+            if last is None or (now - last).total_seconds() > GAP_S:
+                self._since = now
+            self._at = now
+            if event["type"] in (ONLINE, HEARTBEAT, OFFLINE):
+                self._hear_worker(event, now)
+
+    def take(self) -> Heard:
+        """Return all that is known, and the heartbeats that came since the last call."""
+        now = self._clock()
+        with self._lock:
+            self._voices = {
+                instance: voice
+                for instance, voice in self._voices.items()
+                if (now - voice.at).total_seconds() < FORGOTTEN_S
+            }
+            heartbeats, self._heartbeats = self._heartbeats, []
+            return Heard(self._since, self._at, dict(self._voices), tuple(heartbeats))
+
+    def nodes(self, instances: Iterable[str]) -> list[str]:
+        """Return the node names of the workers on instances, as far as they were heard."""
+        with self._lock:
+            return [self._voices[instance].node for instance in instances if instance in self._voices]
+
+    def _hear_worker(self, event: Mapping[str, Any], now: datetime) -> None:
+        node, said_at = str(event["hostname"]), float(event["timestamp"])
+        instance = node.partition("@")[0]
+        active, begun = int(event["active"]), int(event["processed"])
+        self._heartbeats.append(
+            Heartbeat(instance, datetime.fromtimestamp(said_at, UTC), begun - active, active >= self._full)
+        )
+        before = self._voices.get(instance)
+        # SQS keeps no order: a heartbeat may come after the goodbye.
+        late = before is not None and said_at < before.said_at
+        leaving = before.leaving if before and late else event["type"] == OFFLINE
+        self._voices[instance] = Voice(node, now, max(said_at, before.said_at if before else said_at), leaving)
+
+
+class Listener:
+    """A thread that hears events for as long as the process lives, through every failure.
+
+    Args:
+        app: the Celery application of this system.
+        hearing: is told of every event.
+    """
+
+    def __init__(self, app: Celery, hearing: Hearing) -> None:
+        self._app, self._hearing = app, hearing
+        self._stopping = threading.Event()
+        self._receiver: EventReceiver | None = None
+        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._hearing.begin()
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5) -> None:
+        """Stop, and take the listener's own queue away."""
+        self._stopping.set()
+        if self._receiver is not None:
+            self._receiver.should_stop = True
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        pause_s = SHORTEST_PAUSE_S
+        while not self._stopping.is_set():
+            try:
+                with self._app.connection_for_read() as connection:
+                    self._capture(connection)
+                pause_s = SHORTEST_PAUSE_S
+            except Exception as err:  # whatever it is, the next try may do better, and the policy knows what is unheard
+                log.warning("workers_not_heard", reason=f"{type(err).__name__}: {err}", retry_in_s=pause_s)
+                self._stopping.wait(pause_s)
+                pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
+
+    def _capture(self, connection: Any) -> None:
+        self._receiver = self._app.events.Receiver(connection, handlers={"*": self._heard})
+        if not self._stopping.is_set():
+            self._receiver.capture(limit=None, timeout=None, wakeup=False)
+
+    def _heard(self, event: dict[str, Any]) -> None:
+        try:
+            self._hearing.hear(event)
+        except (LookupError, TypeError, ValueError, OverflowError, OSError) as err:
+            log.warning("event_malformed", type=event.get("type"), reason=repr(err))
