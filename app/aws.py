@@ -21,7 +21,7 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
-from app.errors import ConfigurationError, TransientError
+from app.errors import ConfigurationError, ElastiqError, TransientError
 from app.settings import Settings
 
 # One refusal has another name in each service, and only a number where a HEAD request has no body.
@@ -43,7 +43,7 @@ _ELSEWHERE = {"301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintE
 NO_QUEUE = {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
 _MISSING = {"NoSuchBucket", "NotFoundException", *NO_QUEUE}
 _CREDENTIALS = (InvalidConfigError, NoCredentialsError, NoRegionError, PartialCredentialsError, ProfileNotFound)
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 Client = Any  # boto3 makes its clients at run time; they have no static type
 
@@ -74,11 +74,11 @@ def client(
         max_pool_connections=connections,
         s3={"addressing_style": "path"} if settings.endpoint_url else None,
         # A proxy that the environment names for the Internet cannot reach this machine's loopback.
-        proxies={} if urlsplit(settings.endpoint_url).hostname in _LOOPBACK else None,
+        proxies={} if urlsplit(settings.endpoint_url).hostname in LOOPBACK else None,
     )
     try:
         with _building:
-            return _session().client(
+            return session().client(
                 service, region_name=settings.region, endpoint_url=settings.endpoint_url or None, config=config
             )
     except (BotoCoreError, ValueError) as err:
@@ -86,8 +86,22 @@ def client(
 
 
 @cache
-def _session() -> Any:
+def session() -> Any:
+    """Return the session that all clients of this process share, and with it the credentials."""
     return boto3.session.Session()
+
+
+class Failed(Exception):
+    """A call that AWS or the network failed, made by other means than boto3; `translated` turns it into ours.
+
+    Attributes:
+        code: AWS's error code, such as ``AccessDenied``, or whatever else says what it was.
+        text: what there is to tell beside it.
+    """
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code, self.text = code, text
 
 
 @contextmanager
@@ -101,14 +115,9 @@ def translated(what: str) -> Iterator[None]:
     try:
         yield
     except ClientError as err:
-        code = error_code(err)
-        if code in _DENIED:
-            raise ConfigurationError(f"{what}: AWS refused ({code}); check the credentials and their policy") from err
-        if code in _ELSEWHERE:
-            raise ConfigurationError(f"{what}: it is in another region ({code}); set AWS_REGION to that") from err
-        if code in _MISSING:
-            raise ConfigurationError(f"{what}: it does not exist ({code}); run `elastiq provision`") from err
-        raise TransientError(f"{what}: {code}: {err.response.get('Error', {}).get('Message', '')}") from err
+        raise _error(what, error_code(err), err.response.get("Error", {}).get("Message", "")) from err
+    except Failed as err:
+        raise _error(what, err.code, err.text) from err
     except _CREDENTIALS as err:
         raise ConfigurationError(
             f"{what}: {err}; set AWS's usual variables or use an instance role; "
@@ -116,6 +125,16 @@ def translated(what: str) -> Iterator[None]:
         ) from err
     except BotoCoreError as err:
         raise TransientError(f"{what}: {err}") from err
+
+
+def _error(what: str, code: str, text: str) -> ElastiqError:
+    if code in _DENIED:
+        return ConfigurationError(f"{what}: AWS refused ({code}); check the credentials and their policy")
+    if code in _ELSEWHERE:
+        return ConfigurationError(f"{what}: it is in another region ({code}); set AWS_REGION to that")
+    if code in _MISSING:
+        return ConfigurationError(f"{what}: it does not exist ({code}); run `elastiq provision`")
+    return TransientError(f"{what}: {code}: {text}")
 
 
 def error_code(err: ClientError) -> str:

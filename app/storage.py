@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from botocore.exceptions import ClientError
-from botocore.handlers import add_expect_header
-
-from app import aws
+from app.bucket import Bucket
 from app.domain import Classification, Failure, Prediction, filename_of
 from app.errors import ImageExists, ImageNotFound, InvalidImage, InvalidKey
 from app.settings import Settings
@@ -24,8 +21,6 @@ TASK_RESULTS = "_celery/"
 MAX_KEY_BYTES = 1024 - len(FAILURE)
 # S3 takes 2 KB of user metadata in all; the rest is for the header's own name.
 _METADATA_BYTES = 1900
-# The number alone, where the key has a character that the answer's XML cannot bear.
-_NO_KEY = {"NoSuchKey", "404"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +40,8 @@ class Storage:
     """
 
     def __init__(self, settings: Settings, *, connections: int = 32) -> None:
-        self._s3 = aws.client("s3", settings, connections=connections)
-        # Before it sends a file, boto3 would ask whether it may, and wait up to a second where nobody answers that.
-        self._s3.meta.events.unregister("before-call.s3", add_expect_header)
-        self._input, self._output = settings.input_bucket, settings.output_bucket
+        self._input = Bucket(settings, settings.input_bucket, connections=connections)
+        self._output = Bucket(settings, settings.output_bucket, connections=connections)
         self._max_file_bytes = settings.max_file_bytes
 
     def put_image(self, key: str, body: bytes | BinaryIO, content_type: str, *, replace: bool = False) -> bool:
@@ -62,18 +55,12 @@ class Storage:
             InvalidKey: no image can have this key.
         """
         _check(key)
-        condition = {} if replace else {"IfNoneMatch": "*"}
-        with aws.translated(f"storing {key!r} in bucket {self._input!r}"):
-            try:
-                self._s3.put_object(Bucket=self._input, Key=key, Body=body, ContentType=content_type, **condition)
-            except ClientError as err:
-                if aws.error_code(err) != "PreconditionFailed":
-                    raise
-                # boto3 sends a call again whose answer was lost; then what is there is this very image.
-                if self._digest(key) != _md5(body):
-                    raise ImageExists(f"there is another image {key!r} already") from err
-                return False
-        return True
+        if self._input.put(key, body, content_type, replace=replace):
+            return True
+        # A call whose answer was lost is made again; then what is there is this very image.
+        if self._input.digest(key) != _md5(body):
+            raise ImageExists(f"there is another image {key!r} already")
+        return False
 
     def get_image(self, key: str) -> bytes:
         """Return one image's bytes.
@@ -84,21 +71,16 @@ class Storage:
             InvalidKey: no image can have this key.
         """
         _check(key)
-        with aws.translated(f"reading {key!r} from bucket {self._input!r}"):
-            try:
-                answer = self._s3.get_object(Bucket=self._input, Key=key)
-                with answer["Body"] as body:
-                    if answer["ContentLength"] > self._max_file_bytes:
-                        raise InvalidImage(f"the file has more than {self._max_file_bytes:,} bytes")
-                    return bytes(body.read())
-            except ClientError as err:
-                if aws.error_code(err) in _NO_KEY:
-                    raise ImageNotFound(f"there is no image {key!r} in bucket {self._input!r}") from err
-                raise
+        found = self._input.get(key, self._max_file_bytes)
+        if found is None:
+            raise ImageNotFound(f"there is no image {key!r} in bucket {self._input.name!r}")
+        if found.body is None:
+            raise InvalidImage(f"the file has more than {self._max_file_bytes:,} bytes")
+        return found.body
 
     def images(self, batch: str) -> Iterator[StoredImage]:
         """Yield the images of ``batch``, by key."""
-        for item in self._list(self._input, f"{batch}/"):
+        for item in self._input.list(f"{batch}/"):
             yield StoredImage(item["Key"], item["Size"], item["LastModified"])
 
     def save(self, outcome: Classification | Failure) -> None:
@@ -126,12 +108,11 @@ class Storage:
 
     def forget_failure(self, key: str) -> None:
         """Take back that the image ``key`` failed: it is tried again."""
-        with aws.translated(f"deleting {key + FAILURE!r} from bucket {self._output!r}"):
-            self._s3.delete_object(Bucket=self._output, Key=key + FAILURE)
+        self._output.delete(key + FAILURE)
 
     def outcomes(self, batch: str) -> Iterator[str]:
         """Yield the names of the result objects of ``batch``: each a key with `RESULT` or `FAILURE` behind it."""
-        for item in self._list(self._output, f"{batch}/"):
+        for item in self._output.list(f"{batch}/"):
             yield item["Key"]
 
     def read_outcome(self, name: str) -> Classification | Failure | None:
@@ -141,41 +122,21 @@ class Storage:
     def _read(self, name: str) -> Classification | Failure | None:
         if not name.endswith(RESULT):
             return None
-        with aws.translated(f"reading {name!r} from bucket {self._output!r}"):
-            try:
-                answer = self._s3.get_object(Bucket=self._output, Key=name)
-                text = answer["Body"].read().decode(errors="replace")
-            except ClientError as err:
-                if aws.error_code(err) in _NO_KEY:
-                    return None
-                raise
+        found = self._output.get(name)
+        if found is None or found.body is None:
+            return None
+        text = found.body.decode(errors="replace")
         if name.endswith(FAILURE):
             return Failure.of(name.removesuffix(FAILURE), text)
         key = name.removesuffix(RESULT)
-        details = json.loads(answer["Metadata"].get("elastiq", "{}"))
+        details = json.loads(found.metadata.get("elastiq", "{}"))
         label = text.removeprefix(f"({filename_of(key)}, ").removesuffix(")")
         top5 = tuple(Prediction(*prediction) for prediction in details.get("top5", []))
         return Classification(key, filename_of(key), label, details.get("score", 0.0), top5, details.get("model", ""))
 
-    def _digest(self, key: str) -> str:
-        etag = str(self._s3.head_object(Bucket=self._input, Key=key)["ETag"])
-        return etag.strip('"')  # S3's own: the MD5 of an object that came in one piece
-
     def _put_text(self, name: str, text: str, details: dict[str, Any]) -> None:
         metadata = {"elastiq": json.dumps(details)} if details else {}
-        with aws.translated(f"storing {name!r} in bucket {self._output!r}"):
-            self._s3.put_object(
-                Bucket=self._output,
-                Key=name,
-                Body=text.encode(),
-                ContentType="text/plain; charset=utf-8",
-                Metadata=metadata,
-            )
-
-    def _list(self, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
-        with aws.translated(f"listing bucket {bucket!r}"):
-            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-                yield from page.get("Contents", [])
+        self._output.put(name, text.encode(), "text/plain; charset=utf-8", metadata)
 
 
 def _md5(body: bytes | BinaryIO) -> str:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
 from celery.backends.base import KeyValueStoreBackend
 
-from app import aws
+from app.bucket import Bucket
 from app.settings import settings
 from app.storage import TASK_RESULTS
 
@@ -23,34 +22,21 @@ class OutputBucketBackend(KeyValueStoreBackend):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._bucket = settings().output_bucket
-        self._client: aws.Client | None = None
-
-    @property
-    def _s3(self) -> aws.Client:
-        if self._client is None:
-            self._client = aws.client("s3", settings())
-        return self._client
+        self._bucket = Bucket(settings(), settings().output_bucket)
 
     def get(self, key: str | bytes) -> bytes | None:
         """Return what is stored under ``key``; None while nothing is."""
-        with aws.translated(f"reading a result from bucket {self._bucket!r}"):
-            try:
-                return bytes(self._s3.get_object(Bucket=self._bucket, Key=_name(key))["Body"].read())
-            except ClientError as err:
-                if aws.error_code(err) == "NoSuchKey":
-                    return None
-                raise
+        found = self._bucket.get(_name(key))
+        return None if found is None else found.body
 
     def set(self, key: str | bytes, value: str | bytes) -> None:
         """Store ``value`` under ``key``."""
-        with aws.translated(f"storing a result in bucket {self._bucket!r}"):
-            self._s3.put_object(Bucket=self._bucket, Key=_name(key), Body=value, ContentType="application/json")
+        body = value.encode() if isinstance(value, str) else value
+        self._bucket.put(_name(key), body, "application/json")
 
     def delete(self, key: str | bytes) -> None:
         """Forget ``key``."""
-        with aws.translated(f"deleting a result from bucket {self._bucket!r}"):
-            self._s3.delete_object(Bucket=self._bucket, Key=_name(key))
+        self._bucket.delete(_name(key))
 
 
 def _name(key: str | bytes) -> str:

@@ -18,12 +18,14 @@ class FaultProxy:
 
     Attributes:
         calls: how often each action was called, such as ``ReceiveMessage``.
+        headers: those of each action's last call.
         faulted: how many calls each action had broken.
     """
 
     def __init__(self, target: str, hang_s: float = 60) -> None:
         self.calls: Counter[str] = Counter()
         self.faulted: Counter[str] = Counter()
+        self.headers: dict[str, dict[str, str]] = {}
         self.hang_s = hang_s
         self._faults: dict[str, str] = {}
         self._target = urlsplit(target)
@@ -64,8 +66,9 @@ class FaultProxy:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 target = self.headers.get("X-Amz-Target", "")
-                action = target.rsplit(".", 1)[-1] or parse_qs(body.decode(errors="replace")).get("Action", ["?"])[0]
+                action = _action(self.command, self.path, target, body)
                 proxy.calls[action] += 1
+                proxy.headers[action] = dict(self.headers)
                 kind = proxy._faults.get(action)
                 if kind is None:
                     self._answer(*proxy._forward(self.command, self.path, dict(self.headers), body))
@@ -127,6 +130,15 @@ class FaultProxy:
             return 502, {}, b""
         finally:
             connection.close()
+
+
+def _action(method: str, path: str, target: str, body: bytes) -> str:
+    """Return the API's name for a call to SQS (named in a header), SNS (in the body) or S3 (by method and query)."""
+    if target:
+        return target.rsplit(".", 1)[-1]
+    if method == "POST":
+        return parse_qs(body.decode(errors="replace")).get("Action", ["?"])[0]
+    return "ListObjectsV2" if "list-type=2" in path else f"{method.title()}Object"
 
 
 def _broken(kind: str, is_json: bool) -> tuple[int, dict[str, str], bytes]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,6 +17,7 @@ from app.domain import Classification, Failure, Prediction
 from app.settings import Settings
 from app.storage import Storage
 from tests.support import photographs
+from tests.support.fault_proxy import FaultProxy
 from tests.support.web import ROOT, Site, wait_for
 from web.live import Feed
 
@@ -119,20 +121,23 @@ def test_streams_beyond_their_number_are_told_to_poll_and_take_nothing_from_uplo
     wait_for(lambda: site.get(f"/api/batches/{id}/events").status == 200, 30)
 
 
-def calls(storage: Storage) -> list[str]:
-    """Return a list that grows by each operation that ``storage`` asks of S3."""
-    made: list[str] = []
-    events = storage._s3.meta.events
-    for operation in ("ListObjectsV2", "GetObject"):
-        events.register(f"before-call.s3.{operation}", lambda model, **_: made.append(model.name))
-    return made
+@pytest.fixture
+def proxy(config: Settings) -> Iterator[FaultProxy]:
+    """A proxy before the embedded cloud that counts calls by action."""
+    with FaultProxy(config.endpoint_url) as proxy:
+        yield proxy
 
 
-def test_one_poll_serves_all_who_follow_a_batch(config: Settings) -> None:
-    storage = Storage(config)
+@pytest.fixture
+def storage(config: Settings, proxy: FaultProxy) -> Storage:
+    """A storage whose calls go through ``proxy``."""
+    return Storage(dataclasses.replace(config, endpoint_url=proxy.endpoint_url))
+
+
+def test_one_poll_serves_all_who_follow_a_batch(storage: Storage, proxy: FaultProxy) -> None:
     for n in range(30):
         storage.put_image(f"{BATCH}/{n}.png", CAT, "image/png")
-    made = calls(storage)
+    proxy.calls.clear()
     feed = Feed(storage)
     ended: list[int] = []
 
@@ -148,60 +153,56 @@ def test_one_poll_serves_all_who_follow_a_batch(config: Settings) -> None:
     for follower in followers:
         follower.join(30)
     assert ended == [30] * 20
-    assert made.count("GetObject") == 30
-    assert made.count("ListObjectsV2") < 40
+    assert proxy.calls["GetObject"] == 30
+    assert proxy.calls["ListObjectsV2"] < 40
 
 
-def test_those_who_read_a_batch_at_the_same_time_share_the_listing(config: Settings) -> None:
-    storage = Storage(config)
+def test_those_who_read_a_batch_at_the_same_time_share_the_listing(storage: Storage, proxy: FaultProxy) -> None:
     storage.put_image(f"{BATCH}/a.png", CAT, "image/png")
     feed = Feed(storage)
-    made = calls(storage)
+    proxy.calls.clear()
     with ThreadPoolExecutor(40) as pool:
         found = list(pool.map(lambda _: feed.snapshot(BATCH).counts.total, range(200)))
     assert found == [1] * 200
-    assert made.count("ListObjectsV2") < 100  # and not 400
+    assert proxy.calls["ListObjectsV2"] < 100  # and not 400
 
 
-def test_a_batch_that_nobody_follows_is_not_polled(config: Settings) -> None:
-    storage = Storage(config)
+def test_a_batch_that_nobody_follows_is_not_polled(storage: Storage, proxy: FaultProxy) -> None:
     storage.put_image(f"{BATCH}/a.png", CAT, "image/png")
-    made = calls(storage)
+    proxy.calls.clear()
     feed = Feed(storage)
     assert next(feed.follow(BATCH, "", 15)).counts.waiting == 1
-    made.clear()
+    proxy.calls.clear()
     time.sleep(1.5)
-    assert made == []
+    assert not proxy.calls
 
 
-def test_what_was_pushed_is_not_read_again(config: Settings) -> None:
-    storage = Storage(config)
+def test_what_was_pushed_is_not_read_again(storage: Storage, proxy: FaultProxy) -> None:
     feed = Feed(storage)
     storage.put_image(f"{BATCH}/a.png", CAT, "image/png")
     follower = feed.follow(BATCH, "", 15)
     next(follower)
     outcome = Classification.of(f"{BATCH}/a.png", [Prediction("tabby", 0.9)], "m")
     storage.save(outcome)
-    made = calls(storage)
+    proxy.calls.clear()
     feed.publish(outcome)
     assert [image.outcome for image in next(follower).images] == [outcome]
     assert next(follower).complete
-    assert "GetObject" not in made
+    assert proxy.calls["GetObject"] == 0
 
 
-def test_while_events_bring_the_news_the_buckets_are_hardly_asked(config: Settings) -> None:
-    storage = Storage(config)
+def test_while_events_bring_the_news_the_buckets_are_hardly_asked(storage: Storage, proxy: FaultProxy) -> None:
     feed = Feed(storage)
     for n in range(31):
         storage.put_image(f"{BATCH}/{n}.png", CAT, "image/png")
     follower = feed.follow(BATCH, "", 15)
     assert len(next(follower).images) == 31
-    made = calls(storage)
+    proxy.calls.clear()
     for n in range(30):
         feed.publish(Failure.of(f"{BATCH}/{n}.png", "cut short"))
         assert len(next(follower).images) == 1
         time.sleep(0.1)
-    assert made == []
+    assert not proxy.calls
     # A result whose event was lost is found all the same.
     storage.save(Failure.of(f"{BATCH}/30.png", "cut short"))
     assert [image.key for image in next(follower).images] == [f"{BATCH}/30.png"]
@@ -217,16 +218,17 @@ def test_a_silent_batch_gives_a_sign_of_life(config: Settings) -> None:
     assert not sign.complete
 
 
-def test_a_bucket_that_fails_for_a_while_ends_no_stream(config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_that_fails_for_a_while_ends_no_stream(
+    storage: Storage, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("web.watch.AFTER_ERROR_S", 0.1)
-    storage = Storage(config)
     storage.put_image(f"{BATCH}/a.png", CAT, "image/png")
     follower = Feed(storage).follow(BATCH, "", 0.3)
     assert next(follower).images
-    endpoint = storage._s3.meta.endpoint_url
-    storage._s3._endpoint.host = "http://127.0.0.1:9"  # nothing listens there
-    assert not next(follower).images
-    storage._s3._endpoint.host = endpoint
+    proxy.fault("ListObjectsV2", "503")
+    while not proxy.faulted["ListObjectsV2"]:
+        assert not next(follower).images
+    proxy.mend()
     storage.save(Failure.of(f"{BATCH}/a.png", "cut short"))
     assert any(change.images for change in follower)
 

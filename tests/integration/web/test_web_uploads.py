@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import socket
 import threading
@@ -19,6 +20,7 @@ from app.provision import provision
 from app.settings import Settings
 from app.storage import Storage
 from tests.support import photographs
+from tests.support.fault_proxy import FaultProxy
 from tests.support.web import Site, key_path, wait_for
 
 CAT, COFFEE = photographs.chelsea(), photographs.coffee()
@@ -217,10 +219,11 @@ def test_nothing_else_is_written_into_the_input_bucket(site: Site) -> None:
     assert not [key for key in keys if key.startswith(id) or not BATCH_ID.match(key)]
 
 
-def test_an_image_is_sent_to_its_bucket_without_asking_first(config: Settings) -> None:
-    storage = Storage(config)
-    sent: list[str] = []
-    storage._s3.meta.events.register("before-send.s3.PutObject", lambda request, **_: sent.extend(request.headers))
-    storage.put_image("batch/a.png", io.BytesIO(CAT), "image/png")
-    assert "If-None-Match" in sent
-    assert "Expect" not in sent
+@pytest.mark.parametrize("size", [len(CAT), 9_000_000], ids=["small", "sent in pieces"])
+def test_an_image_is_sent_to_its_bucket_without_asking_first(config: Settings, size: int) -> None:
+    with FaultProxy(config.endpoint_url) as proxy:
+        storage = Storage(dataclasses.replace(config, endpoint_url=proxy.endpoint_url))
+        storage.put_image("batch/a.png", io.BytesIO(CAT.ljust(size, b"\0")), "image/png")
+        sent = {name.lower() for name in proxy.headers["PutObject"]}
+    assert "if-none-match" in sent
+    assert "expect" not in sent

@@ -1,0 +1,233 @@
+"""One S3 bucket: get and put at a fifth of what they cost through boto3, and through boto3 where only that will do.
+
+A get costs 0.4 core-ms through obstore where it costs 2.3 through boto3, a put 0.4 where it costs 2.8. But obstore
+cannot name every key that S3 takes, nor pass by the environment's proxy; what it cannot do goes through boto3.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+from urllib.parse import urlsplit
+
+import obstore
+from botocore.exceptions import ClientError
+from botocore.handlers import add_expect_header
+from botocore.utils import get_environ_proxies
+from obstore.auth.boto3 import Boto3CredentialProvider
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import S3Store
+
+from app import aws
+from app.settings import Settings
+
+# The number alone, where the key has a character that the answer's XML cannot bear.
+_NO_KEY = {"NoSuchKey", "404"}
+# A larger file is not read into memory; boto3 sends it in pieces.
+_READ_BYTES = 8 * 1024 * 1024
+# Of a whole call, its body included.
+_TIMEOUT = timedelta(seconds=30)
+_RETRIES: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}
+# botocore renews credentials ten minutes before they expire at the latest.
+_CREDENTIALS_FOR = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object: ``body`` is None if it has more bytes than were asked for, its ``size`` in bytes."""
+
+    body: bytes | None
+    size: int
+    metadata: dict[str, str]
+
+
+class Bucket:
+    """Objects by key. Safe to share between threads.
+
+    Every method raises `ConfigurationError` (no such bucket, no right to it) or `TransientError`. What may pass is
+    tried four times in a call.
+
+    Args:
+        settings: the region and the endpoint; credentials come through boto3's own chain.
+        name: the bucket's.
+        connections: how many threads can call boto3 at once.
+    """
+
+    def __init__(self, settings: Settings, name: str, *, connections: int = 32) -> None:
+        self.name = name
+        self._settings, self._connections = settings, connections
+        self._making = threading.Lock()
+        self._store: S3Store | None = None
+        self._client: aws.Client = None
+
+    def get(self, key: str, most_bytes: int | None = None) -> Found | None:
+        """Return the object ``key``, its body only if that has no more than ``most_bytes``; None if there is none."""
+        with aws.translated(f"reading {key!r} from bucket {self.name!r}"):
+            store = self._store_for(key)
+            return self._get_by_boto(key, most_bytes) if store is None else _get(store, key, most_bytes)
+
+    def put(
+        self,
+        key: str,
+        body: bytes | BinaryIO,
+        content_type: str,
+        metadata: dict[str, str] | None = None,
+        *,
+        replace: bool = True,
+    ) -> bool:
+        """Store an object; return False, and change nothing, if there is one of this key and ``replace`` is false."""
+        with aws.translated(f"storing {key!r} in bucket {self.name!r}"):
+            store = self._store_for(key)
+            content = body if isinstance(body, bytes) else _read_small(body)
+            if store is None or content is None:
+                return self._put_by_boto(
+                    key, body if content is None else content, content_type, metadata or {}, replace
+                )
+            return _put(store, key, content, {"Content-Type": content_type, **(metadata or {})}, replace)
+
+    def delete(self, key: str) -> None:
+        """Delete the object ``key``, if there is one."""
+        with aws.translated(f"deleting {key!r} from bucket {self.name!r}"):
+            self._s3.delete_object(Bucket=self.name, Key=key)
+
+    def digest(self, key: str) -> str:
+        """Return the MD5 of an object that `put` stored, in hexadecimal digits: S3's own ETag."""
+        with aws.translated(f"reading {key!r} from bucket {self.name!r}"):
+            return str(self._s3.head_object(Bucket=self.name, Key=key)["ETag"]).strip('"')
+
+    def list(self, prefix: str, after: str = "") -> Iterator[dict[str, Any]]:
+        """Yield what S3 says of the objects whose key begins with ``prefix`` and comes behind ``after``, by key."""
+        where = {"Bucket": self.name, "Prefix": prefix, **({"StartAfter": after} if after else {})}
+        with aws.translated(f"listing bucket {self.name!r}"):
+            for page in self._s3.get_paginator("list_objects_v2").paginate(**where):
+                yield from page.get("Contents", [])
+
+    # -- boto3 ----------------------------------------------------------------------------------
+
+    @property
+    def _s3(self) -> aws.Client:
+        with self._making:
+            if self._client is None:
+                self._client = aws.client("s3", self._settings, connections=self._connections)
+                # Before it sends a file, boto3 would ask whether it may, and wait up to a second where nobody answers.
+                self._client.meta.events.unregister("before-call.s3", add_expect_header)
+            return self._client
+
+    def _get_by_boto(self, key: str, most_bytes: int | None) -> Found | None:
+        try:
+            answer = self._s3.get_object(Bucket=self.name, Key=key)
+        except ClientError as err:
+            if aws.error_code(err) in _NO_KEY:
+                return None
+            raise
+        with answer["Body"] as body:
+            size = int(answer["ContentLength"])
+            fits = most_bytes is None or size <= most_bytes
+            return Found(bytes(body.read()) if fits else None, size, answer["Metadata"])
+
+    def _put_by_boto(
+        self, key: str, body: bytes | BinaryIO, content_type: str, metadata: dict[str, str], replace: bool
+    ) -> bool:
+        condition = {} if replace else {"IfNoneMatch": "*"}
+        try:
+            self._s3.put_object(
+                Bucket=self.name, Key=key, Body=body, ContentType=content_type, Metadata=metadata, **condition
+            )
+        except ClientError as err:
+            if aws.error_code(err) == "PreconditionFailed":
+                return False
+            raise
+        return True
+
+    # -- obstore --------------------------------------------------------------------------------
+
+    def _store_for(self, key: str) -> S3Store | None:
+        """Return obstore's way to ``key``; None where boto3 is to go."""
+        if not _nameable(key):
+            return None
+        with self._making:
+            if self._store is None:
+                self._store = _make_store(self._settings, self.name)
+            return self._store
+
+
+def _make_store(settings: Settings, name: str) -> S3Store | None:
+    """Return the bucket as obstore's; None where it could not call, and where boto3 has to say what is missing."""
+    endpoint = settings.endpoint_url
+    session = aws.session()
+    # obstore would go to a loopback address through the environment's proxy.
+    proxied = urlsplit(endpoint).hostname in aws.LOOPBACK and get_environ_proxies(endpoint)
+    if proxied or session.get_credentials() is None:
+        return None
+    options: Any = {"timeout": _TIMEOUT, "connect_timeout": timedelta(seconds=5), "allow_http": bool(endpoint)}
+    authorities = session._session.get_config_variable("ca_bundle")
+    if authorities and not endpoint.startswith("http:"):
+        if not Path(authorities).is_file():
+            return None
+        options["root_certificate"] = Path(authorities).read_bytes()
+    where: dict[str, Any] = {"endpoint": endpoint} if endpoint else {}
+    return S3Store(
+        name,
+        **where,
+        region=settings.region,
+        virtual_hosted_style_request=not endpoint,
+        client_options=options,
+        retry_config=_RETRIES,
+        credential_provider=Boto3CredentialProvider(session, ttl=_CREDENTIALS_FOR),
+    )
+
+
+def _nameable(key: str) -> bool:
+    """Return whether obstore can name ``key``; others it changes without a word, or refuses."""
+    return key.isprintable() and not any(part in ("", ".", "..") for part in key.split("/"))
+
+
+def _get(store: S3Store, key: str, most_bytes: int | None) -> Found | None:
+    try:
+        answer = obstore.get(store, key)
+        size = int(answer.meta["size"])
+        fits = most_bytes is None or size <= most_bytes
+        metadata = {str(name): str(value) for name, value in answer.attributes.items()}
+        return Found(bytes(answer.bytes()) if fits else None, size, metadata)
+    except FileNotFoundError as err:
+        if _code(err) == "NoSuchBucket":
+            raise aws.Failed("NoSuchBucket", "") from err
+        return None
+    except BaseError as err:
+        raise aws.Failed(_code(err), _first_line(err)) from err
+
+
+def _put(store: S3Store, key: str, body: bytes, attributes: Any, replace: bool) -> bool:
+    try:
+        # In one piece, so that its ETag is its digest.
+        mode: Literal["overwrite", "create"] = "overwrite" if replace else "create"
+        obstore.put(store, key, body, attributes=attributes, mode=mode, use_multipart=False)
+    except AlreadyExistsError:
+        return False
+    except (BaseError, FileNotFoundError) as err:
+        raise aws.Failed(_code(err), _first_line(err)) from err
+    return True
+
+
+def _code(err: Exception) -> str:
+    """Return AWS's code for an error: it is in the answer's body, the last thing that obstore tells."""
+    body = str(err).rpartition("body: Some(")[2]
+    found = re.search(r"<Code>(\w+)</Code>", body)
+    return found[1] if found else type(err).__name__
+
+
+def _first_line(err: Exception) -> str:
+    return str(err).partition("\n")[0]
+
+
+def _read_small(body: BinaryIO) -> bytes | None:
+    """Return a file's bytes from its beginning; None if they are many, the file then stands at its beginning."""
+    size = body.seek(0, os.SEEK_END)
+    body.seek(0)
+    return body.read() if size <= _READ_BYTES else None
