@@ -6,8 +6,11 @@ from flask import Flask
 
 from app import aws
 from app.settings import Settings
+from app.sqs.metrics import Metrics
 from app.storage import Storage
-from web import api, compat, health, pages, problems, security
+from web import api, compat, health, metrics, monitor, pages, problems, security
+from web.depths import DepthReader
+from web.fleet import FleetFeed
 from web.intake import Intake, Publish
 from web.live import Feed
 from web.publish import publish
@@ -29,14 +32,14 @@ def create_app(settings: Settings, publish: Publish = publish) -> Flask:
     app.extensions[EXTENSION] = _tier(settings, publish)
     problems.install(app)
     security.install(app)
-    for part in (api, compat, health, pages):
+    for part in (api, compat, health, metrics, monitor, pages):
         app.register_blueprint(part.blueprint)
     return app
 
 
 def _tier(settings: Settings, publish: Publish) -> Tier:
     storage = Storage(settings, connections=64)
-    feed = Feed(storage)
+    feed, counts = Feed(storage), Metrics()
     streams = settings.web_threads // 2
     # The rest of the threads serve uploads and the page.
     waiters = settings.web_threads - streams - max(2, settings.web_threads // 16)
@@ -45,7 +48,13 @@ def _tier(settings: Settings, publish: Publish) -> Tier:
         storage=storage,
         sqs=aws.client("sqs", settings, read_timeout_s=5, attempts=2),
         feed=feed,
-        intake=Intake(settings, storage, feed, publish),
-        streams=Seats(streams, "too many event streams are open; poll GET /api/batches/<id> instead, or try again"),
+        fleet=FleetFeed(),
+        depths=DepthReader(settings),
+        counts=counts,
+        intake=Intake(settings, storage, feed, publish, counts),
+        streams=Seats(
+            streams,
+            "too many event streams are open; poll GET /api/batches/<id> or /api/fleet, or try again",
+        ),
         waiters=Seats(waiters, "too many requests wait for a label already; try again, or use POST /api/batches"),
     )

@@ -1,6 +1,6 @@
-"""The events listener: workers say what became of an image as soon as they know, and the feed passes it on.
+"""The events listener: workers say what became of an image as soon as they know, the autoscaler what it decides.
 
-It only makes news quicker. While it is away, the feed's polling brings them.
+It only makes news of images quicker: while it is away, the feed's polling brings them. The monitor lives on it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,19 @@ from celery.events.receiver import EventReceiver
 
 from app.domain import Classification, Failure
 from tasks import app
-from web.live import Feed
+from web.tier import Tier
 
 log = structlog.get_logger(__name__)
 
 CLASSIFIED, FAILED = "image-classified", "image-failed"
+OF_THE_FLEET = (
+    "scaling-decision",
+    "swept",
+    "worker-online",
+    "worker-heartbeat",
+    "worker-leaving",
+    "worker-offline",
+)
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 
 
@@ -28,11 +36,11 @@ class Listener:
     """A thread that hears Celery's events for as long as the process lives, through every failure.
 
     Args:
-        feed: is told what became of each image.
+        tier: its feed is told what became of each image; its fleet, what is said of the fleet.
     """
 
-    def __init__(self, feed: Feed) -> None:
-        self._feed = feed
+    def __init__(self, tier: Tier) -> None:
+        self._tier = tier
         self._stopping = threading.Event()
         self._receiver: EventReceiver | None = None
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
@@ -66,18 +74,26 @@ class Listener:
                 pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
 
     def _capture(self, connection: Any) -> None:
-        handlers = {CLASSIFIED: self._heard, FAILED: self._heard}
+        handlers = {CLASSIFIED: self._outcome, FAILED: self._outcome, **dict.fromkeys(OF_THE_FLEET, self._fleet)}
         self._receiver = app.events.Receiver(connection, handlers=handlers)
         if not self._stopping.is_set():
             self._receiver.capture(limit=None, timeout=None, wakeup=False)
 
-    def _heard(self, event: dict[str, Any]) -> None:
+    def _outcome(self, event: dict[str, Any]) -> None:
         try:
             outcome = outcome_of(event)
         except (LookupError, TypeError) as err:
             log.warning("event_malformed", type=event.get("type"), reason=repr(err))
             return
-        self._feed.publish(outcome)
+        self._tier.feed.publish(outcome)
+        self._tier.fleet.finished()
+        self._tier.counts.count("images_classified" if isinstance(outcome, Classification) else "images_failed")
+
+    def _fleet(self, event: dict[str, Any]) -> None:
+        try:
+            self._tier.fleet.hear(event)
+        except (LookupError, TypeError, ValueError) as err:
+            log.warning("event_malformed", type=event.get("type"), reason=repr(err))
 
 
 def outcome_of(event: Mapping[str, Any]) -> Classification | Failure:

@@ -13,6 +13,7 @@ from app import images
 from app.domain import Classification, Failure
 from app.errors import ElastiqError, ImageExists, InvalidImage
 from app.settings import Settings
+from app.sqs.metrics import Metrics
 from app.storage import Storage
 from web import names
 from web.live import Feed
@@ -45,10 +46,12 @@ class Intake:
         storage: where images and the reasons of refused ones go.
         feed: is told of both.
         publish: hands keys to the task queue and returns once it has accepted them all.
+        counts: is told how many files were accepted and rejected.
     """
 
-    def __init__(self, settings: Settings, storage: Storage, feed: Feed, publish: Publish) -> None:
+    def __init__(self, settings: Settings, storage: Storage, feed: Feed, publish: Publish, counts: Metrics) -> None:
         self._settings, self._storage, self._feed, self._publish = settings, storage, feed, publish
+        self._counts = counts
         self._pool = ThreadPoolExecutor(STORING_THREADS, "store")
         self._in_hand = BoundedSemaphore(IN_HAND)
 
@@ -81,6 +84,23 @@ class Intake:
         Raises:
             InvalidImage: the file is not taken; nothing of it is kept.
         """
+        try:
+            return self._admit(batch, part)
+        except InvalidImage:
+            self._counts.count("images_rejected")
+            raise
+
+    def publish(self, taken: Iterable[Taken]) -> None:
+        """Publish those that have no outcome yet.
+
+        Raises:
+            TransientError, ConfigurationError: the queue did not accept them all.
+        """
+        if keys := [image.key for image in taken if image.outcome is None]:
+            self._publish(keys)
+            self._counts.count("images_accepted", len(keys))
+
+    def _admit(self, batch: str, part: Part) -> Taken:
         names.check(part.filename)
         if part.too_large:
             raise InvalidImage(f"the file is larger than {self._settings.max_file_bytes / 1e6:.4g} MB")
@@ -95,15 +115,6 @@ class Intake:
             # The same file sent again, because its answer was lost: it may have its result by now.
             return Taken(key, None if new else self._storage.outcome(key))
         raise InvalidImage("too many other files of this name are in the batch; give the file another name")
-
-    def publish(self, taken: Iterable[Taken]) -> None:
-        """Publish those that have no outcome yet.
-
-        Raises:
-            TransientError, ConfigurationError: the queue did not accept them all.
-        """
-        if keys := [image.key for image in taken if image.outcome is None]:
-            self._publish(keys)
 
     def _submit(self, batch: str, part: Part) -> Future[Taken]:
         self._in_hand.acquire()

@@ -18,8 +18,14 @@ class Seats:
     """
 
     def __init__(self, number: int, full: str) -> None:
-        self._free = threading.BoundedSemaphore(number)
-        self._full = full
+        self._number, self._full = number, full
+        self._held = 0
+        self._lock = threading.Lock()
+
+    @property
+    def held(self) -> int:
+        """Return how many are taken."""
+        return self._held
 
     def take(self) -> None:
         """Take a seat; `release` gives it back.
@@ -27,12 +33,15 @@ class Seats:
         Raises:
             Busy: all are taken.
         """
-        if not self._free.acquire(blocking=False):
-            raise Busy(self._full)
+        with self._lock:
+            if self._held >= self._number:
+                raise Busy(self._full)
+            self._held += 1
 
     def release(self) -> None:
         """Give a seat back."""
-        self._free.release()
+        with self._lock:
+            self._held -= 1
 
     @contextmanager
     def taken(self) -> Iterator[None]:

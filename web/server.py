@@ -20,7 +20,6 @@ from app.errors import ConfigurationError
 from app.settings import Settings
 from web.application import create_app
 from web.events import Listener
-from web.live import Feed
 from web.tier import EXTENSION, Tier
 
 log = structlog.get_logger(__name__)
@@ -78,22 +77,22 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
     """A worker whose open streams and waiting requests end when it is told to stop."""
 
     def run(self) -> None:
-        listener = Listener(self._feed)
+        listener = Listener(self._tier)
         listener.start()
         super().run()
         listener.stop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # A signal handler must take no lock: the main loop does it, right after.
-        self.method_queue.defer(self._feed.close)
+        self.method_queue.defer(self._tier.close)
         super().handle_exit(sig, frame)
 
     # Ctrl-C reaches the worker itself too. It ends like any stop: the uploads under way are not lost.
     handle_quit = handle_exit
 
     @property
-    def _feed(self) -> Feed:
-        return cast(Tier, self.wsgi.extensions[EXTENSION]).feed
+    def _tier(self) -> Tier:
+        return cast(Tier, self.wsgi.extensions[EXTENSION])
 
 
 class _Log(Logger):  # type: ignore[misc]

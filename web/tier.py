@@ -9,7 +9,10 @@ from flask import current_app
 
 from app import aws
 from app.settings import Settings
+from app.sqs.metrics import Metrics
 from app.storage import Storage
+from web.depths import DepthReader
+from web.fleet import FleetFeed
 from web.intake import Intake
 from web.live import Feed
 from web.seats import Seats
@@ -22,6 +25,7 @@ class Tier:
     """The parts of one web process.
 
     Attributes:
+        counts: what this process has done; `web.metrics` tells it.
         streams: the event streams that may be open at once.
         waiters: the requests that may wait for a label at once.
     """
@@ -30,9 +34,17 @@ class Tier:
     storage: Storage
     sqs: aws.Client
     feed: Feed
+    fleet: FleetFeed
+    depths: DepthReader
+    counts: Metrics
     intake: Intake
     streams: Seats
     waiters: Seats
+
+    def close(self) -> None:
+        """End every stream and every wait."""
+        self.feed.close()
+        self.fleet.close()
 
 
 def tier() -> Tier:
