@@ -162,11 +162,10 @@ def _state_of(newest: Decision | None, now: float) -> dict[str, Any]:
     if newest is None:
         return {"heard": False, "heard_at": None, "says": "no autoscaler heard yet"}
     silent_s = now - newest.until
-    heard = silent_s <= HEARD_S
-    says = (
-        f"decided by {newest.leader}" if heard else f"no autoscaler heard for {silent_s:.0f} s; what is shown is older"
-    )
-    return {"heard": heard, "heard_at": newest.until, "says": says}
+    if silent_s <= HEARD_S:
+        return {"heard": True, "heard_at": newest.until, "says": f"decided by {newest.leader}"}
+    says = f"no autoscaler heard for {silent_s:.0f} s; what is shown is older"
+    return {"heard": False, "heard_at": newest.until, "says": says}
 
 
 def _told_by(worker: Worker | None) -> dict[str, Any]:
