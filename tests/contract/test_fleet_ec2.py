@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from app import aws
+from app.domain import InstanceState
 from app.errors import ConfigurationError, TransientError
 from app.settings import Settings
+from autoscaler.announce import Announcer
 from autoscaler.ec2 import FLEET_TAG, LEDGER, Ec2Fleet
 from autoscaler.fleet import NoRoom
+from autoscaler.listen import Hearing, Listener
+from tasks.celery import make_app
 from tests.contract.ec2_server import Ec2Server, nobody
+from tests.support.autoscaler import wait_until, worker
 
 
 @pytest.fixture
@@ -153,3 +159,82 @@ def test_an_instance_launched_a_moment_ago_can_be_drained_before_it_is_listed(fl
         one.id: "draining",
         two.id: "pending",
     }
+
+
+@pytest.mark.slow
+def test_a_worker_is_told_to_drain_by_remote_control_and_its_instance_has_the_tag(
+    ec2_settings: Settings, config: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    app = make_app(config)
+    hearing = Hearing(config.concurrency, lambda: datetime.now(UTC))
+    listener, announcer = Listener(app, hearing), Announcer(app, "autoscaler")
+    listener.start()
+    fleet = Ec2Fleet(ec2_settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids)))
+    leaving, staying = fleet.launch(2, "first")
+    log = tmp_path / "worker.log"
+    with worker(environment, leaving.id, log) as one, worker(environment, staying.id, tmp_path / "other.log") as other:
+        wait_until(lambda: len(hearing.nodes([leaving.id, staying.id])) == 2, log.read_text)
+        fleet.drain([leaving.id])
+        wait_until(lambda: one.poll() is not None, log.read_text)
+        wait_until(lambda: hearing.take().voices[leaving.id].leaving)
+        assert other.poll() is None
+    listener.stop()
+    states = {instance.id: instance.state for instance in Ec2Fleet(ec2_settings, nobody).instances()}
+    assert states[leaving.id] is InstanceState.DRAINING
+    assert states[staying.id] is not InstanceState.DRAINING
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize("fault", ["InsufficientInstanceCapacity", "MaxSpotInstanceCountExceeded"])
+def test_where_there_is_no_spot_instance_it_comes_on_demand(ec2: Ec2Server, ec2_settings: Settings, fault: str) -> None:
+    spot = replace(ec2_settings, spot=1, subnets=subnets(ec2_settings)[0])
+    ec2.faults["RunInstances"] = [fault]
+    assert len(Ec2Fleet(spot, nobody).launch(2, "first")) == 2
+    first, second = ec2.calls_of("RunInstances")
+    assert first["InstanceMarketOptions.MarketType"] == "spot"
+    assert first["InstanceMarketOptions.SpotOptions.InstanceInterruptionBehavior"] == "terminate"
+    assert "InstanceMarketOptions.MarketType" not in second
+    assert first["ClientToken"] != second["ClientToken"]
+
+
+def test_without_the_setting_no_spot_instance_is_asked_for(fleet: Ec2Fleet, ec2: Ec2Server) -> None:
+    fleet.launch(1, "first")
+    assert not any("InstanceMarketOptions.MarketType" in call for call in ec2.calls_of("RunInstances"))
+
+
+def test_the_next_instance_type_is_asked_for_where_no_zone_has_room_for_the_first(
+    ec2: Ec2Server, ec2_settings: Settings
+) -> None:
+    types = replace(ec2_settings, instance_types="c7i.large, c7a.large", spot=1)
+    ec2.faults["RunInstances"] = ["InsufficientInstanceCapacity"] * 4
+    assert len(Ec2Fleet(types, nobody).launch(1, "first")) == 1
+    asked = [(call["InstanceType"], call["SubnetId"]) for call in ec2.calls_of("RunInstances")]
+    one, two, three = subnets(ec2_settings)
+    assert asked == [
+        ("c7i.large", one),
+        ("c7i.large", two),
+        ("c7i.large", three),
+        ("c7a.large", one),
+        ("c7a.large", two),
+    ]
+
+
+@pytest.mark.parametrize("fault", ["VcpuLimitExceeded", "InstanceLimitExceeded"])
+def test_a_quota_that_is_used_up_is_no_room_and_not_tried_at_every_step(
+    fleet: Ec2Fleet, ec2: Ec2Server, fault: str
+) -> None:
+    ec2.faults["RunInstances"] = [fault] * 3
+    with pytest.raises(NoRoom, match="quotas"):
+        fleet.launch(1, "first")
+
+
+def test_an_answer_lost_for_a_spot_instance_launches_none_on_demand_beside_it(
+    ec2: Ec2Server, ec2_settings: Settings
+) -> None:
+    fleet = Ec2Fleet(replace(ec2_settings, spot=1), nobody)
+    ec2.faults["RunInstances"] = ["lost", "lost"]
+    with pytest.raises(TransientError):
+        fleet.launch(3, "first")
+    assert len(fleet.launch(3, "first")) == 3
+    assert len(fleet.instances()) == 3
+    assert all("InstanceMarketOptions.MarketType" in call for call in ec2.calls_of("RunInstances"))

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from app.local.registry import Entry, Registry
+from app.local.registry import Registry
 from app.provision import provision
 from app.settings import Settings
-from app.storage import Storage
-
-TIMEOUT_S = 60
-
-
-@contextmanager
-def autoscaler(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run one that looks five times a second; its log has one JSON object a line."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "autoscaler"],
-            env={"ELASTIQ_POLL_SECONDS": "1", "ELASTIQ_OBSERVE_SECONDS": "0.2", **environment},
-            stderr=output,
-        )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+from tests.support.autoscaler import (
+    TIMEOUT_S,
+    autoscaler,
+    end_instances,
+    events,
+    submit,
+    wait_for_event,
+    wait_for_instances,
+)
 
 
 @pytest.fixture
@@ -46,32 +34,7 @@ def log(tmp_path: Path) -> Path:
 def registry(environment: dict[str, str]) -> Iterator[Registry]:
     registry = Registry(Path(environment["ELASTIQ_DATA_DIR"]) / "run")
     yield registry
-    for entry in registry.entries():
-        process = entry.process()
-        if process is not None:
-            process.kill()
-            process.wait(10)
-
-
-def events(log: Path, name: str) -> list[dict[str, object]]:
-    records = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-    return [record for record in records if record["event"] == name]
-
-
-def wait_for_event(log: Path, name: str, count: int = 1) -> list[dict[str, object]]:
-    deadline = time.monotonic() + TIMEOUT_S
-    while len(found := events(log, name)) < count:
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
-    return found
-
-
-def wait_for_instances(registry: Registry, count: int) -> list[Entry]:
-    deadline = time.monotonic() + TIMEOUT_S
-    while len(found := registry.entries("instance")) != count:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.05)
-    return found
+    end_instances(registry)
 
 
 def test_sigterm_ends_it_cleanly(environment: dict[str, str], log: Path) -> None:
@@ -133,18 +96,3 @@ def test_a_worker_that_cannot_start_is_said_with_its_log_and_not_started_without
         held = wait_for_event(log, "held")[0]
     assert "python -m tasks.engine build" in Path(str(failed["log"])).read_text()
     assert "ended before they could work" in str(held["reason"])
-
-
-def submit(environment: dict[str, str], count: int, batch: str = "batch") -> None:
-    """Hand in photographs as any client does."""
-    import skimage
-
-    photograph = (Path(skimage.__file__).parent / "data" / "chelsea.png").read_bytes()
-    storage = Storage(Settings.from_environment(environment))
-    keys = [f"{batch}/{n}.png" for n in range(count)]
-    for key in keys:
-        storage.put_image(key, photograph, "image/png")
-    publish = (
-        "import sys; from tasks import bulk, classify\nwith bulk():\n [classify.delay(key) for key in sys.argv[1:]]"
-    )
-    subprocess.run([sys.executable, "-c", publish, *keys], env=environment, check=True, timeout=TIMEOUT_S)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ from app.local import EmbeddedCloud
 from app.local.registry import Registry
 from app.settings import Settings
 from autoscaler.leader import ACTS_S, KEY, LEASE_S, LOOK_S, RESOLUTION_S, Leader
-from tests.integration.test_autoscaler import autoscaler, events, submit, wait_for_event
+from tests.support.autoscaler import autoscaler, end_instances, events, submit, wait_for_event
 from tests.support.fault_proxy import FaultProxy
 
 
@@ -154,17 +153,6 @@ def test_a_standby_takes_over_from_a_leader_that_is_killed_or_stopped_and_is_the
         submit(config, 1, batch="more")
         wait_for_event(logs[1], "scaled_out")
     assert len(events(logs[0], "scaled_out")) == 1
-
-
-def end_instances(registry: Registry) -> None:
-    for entry in registry.entries("instance"):
-        process = entry.process()
-        if process is not None:
-            process.kill()
-    deadline = time.monotonic() + 20
-    while registry.entries("instance"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_stopped_autoscaler_leaves_the_lease_to_the_next(environment: dict[str, str], tmp_path: Path) -> None:

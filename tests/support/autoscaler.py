@@ -1,0 +1,91 @@
+"""`elastiq autoscaler` and `elastiq worker` as processes, what they log, and the work that they are given."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.local.registry import Entry, Registry
+from app.settings import Settings
+from app.storage import Storage
+from tests.support.photographs import chelsea
+
+TIMEOUT_S = 60
+PUBLISH = "import sys; from tasks import bulk, classify\nwith bulk():\n [classify.delay(key) for key in sys.argv[1:]]"
+
+
+@contextmanager
+def autoscaler(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one that looks five times a second; its log has one JSON object a line. Its instances live on."""
+    quick = {"ELASTIQ_POLL_SECONDS": "1", "ELASTIQ_OBSERVE_SECONDS": "0.2", **environment}
+    with _running("autoscaler", quick, log) as process:
+        yield process
+
+
+@contextmanager
+def worker(environment: dict[str, str], instance: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one as if on an instance."""
+    with _running("worker", {"ELASTIQ_POLL_SECONDS": "1", **environment, "ELASTIQ_INSTANCE_ID": instance}, log) as ran:
+        yield ran
+
+
+@contextmanager
+def _running(command: str, environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", command], env=environment, stdout=output, stderr=output
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def events(log: Path, name: str) -> list[dict[str, object]]:
+    """Return the records of one event in a log."""
+    records = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    return [record for record in records if record["event"] == name]
+
+
+def wait_for_event(log: Path, name: str, count: int = 1) -> list[dict[str, object]]:
+    """Wait until a log has so many records of an event, and return them."""
+    wait_until(lambda: len(events(log, name)) >= count, log.read_text)
+    return events(log, name)
+
+
+def wait_for_instances(registry: Registry, count: int) -> list[Entry]:
+    """Wait until there are so many instances on this machine, and return them."""
+    wait_until(lambda: len(registry.entries("instance")) == count, lambda: registry.entries("instance"))
+    return registry.entries("instance")
+
+
+def wait_until(condition: Callable[[], object], state: Callable[[], object] = lambda: "in time") -> None:
+    """Wait for a condition; fail, telling the state, when it does not come about."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline, state()
+        time.sleep(0.05)
+
+
+def end_instances(registry: Registry) -> None:
+    """Kill the instances on this machine, and wait until they are gone."""
+    for entry in registry.entries("instance"):
+        process = entry.process()
+        if process is not None:
+            process.kill()
+    wait_for_instances(registry, 0)
+
+
+def submit(environment: dict[str, str], count: int, batch: str = "batch") -> None:
+    """Hand in photographs as any client does."""
+    storage = Storage(Settings.from_environment(environment))
+    keys = [f"{batch}/{n}.png" for n in range(count)]
+    for key in keys:
+        storage.put_image(key, chelsea(), "image/png")
+    subprocess.run([sys.executable, "-c", PUBLISH, *keys], env=environment, check=True, timeout=TIMEOUT_S)
