@@ -45,7 +45,9 @@ def deadline(seen: Observation, limits: Limits) -> ScalingDecision:
     within_s = limits.target_s * (1 - MARGIN)
     desired = there = len(seen.alive)
     said = f"; {len(unheard)} more are not heard" if unheard else ""
-    while desired < limits.ceiling and not forecast.in_time(ready_in_s, within_s, forecast.boot_s, GROWTH):
+    # What is yet to come launches nothing alone: a launch at its arrival is in time as well.
+    ceiling = limits.ceiling if seen.depth.total else there
+    while desired < ceiling and not forecast.in_time(ready_in_s, within_s, forecast.boot_s, GROWTH):
         ready_in_s.append(forecast.boot_s)
         desired += 1
     if desired > there:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from app import aws
-from app.domain import Limits
+from app.domain import Limits, ScalingDecision
 from app.settings import Settings
 from autoscaler.ec2 import Ec2Fleet
+from autoscaler.listen import Hearing
 from autoscaler.loop import UNSETTLED, Loop
 from autoscaler.observe import Observer
 from tests.contract.ec2_server import Ec2Server, nobody
@@ -200,3 +202,81 @@ def test_each_launch_is_logged_with_its_instances_and_its_reason(loop: Loop, que
     assert sorted(entry["launched"]) == sorted(instance.id for instance in fleet.instances())
     assert (entry["desired"], entry["had"]) == (3, 0)
     assert entry["reason"].startswith("3 outstanding (3 visible, 0 in flight, 0 delayed)")
+
+
+def heartbeat(instance: str, clock: Clock) -> dict[str, Any]:
+    """The event that a worker sends every two seconds."""
+    said = {"active": 0, "processed": 0, "timestamp": clock.now.timestamp()}
+    return {"type": "worker-heartbeat", "hostname": f"{instance}@host", **said}
+
+
+@pytest.mark.parametrize("others", [True, False], ids=["others are heard", "none is heard"])
+def test_an_instance_that_never_works_is_asked_to_leave_and_then_ended_if_others_show_that_we_would_hear_it(
+    config: Settings, queue: Queue, fleet: Ec2Fleet, ec2: Ec2Server, clock: Clock, others: bool
+) -> None:
+    hearing = Hearing(8, clock)
+    hearing.begin()
+    loop = Loop(Observer(config, fleet, clock, hearing), fleet, Limits(19, "deadline"))
+    queue.put(25)
+    loop.step()
+    well, hung = (instance.id for instance in fleet.instances())
+    queue.empty()
+    with capture_logs() as logs:
+        for _ in range(24):
+            clock.forward(20)
+            hearing.hear(heartbeat(well, clock) if others else {"type": "scaling-decision"})
+            loop.step()
+    asked = [call["ResourceId.1"] for call in ec2.calls_of("CreateTags")]
+    ended = [call["InstanceId.1"] for call in ec2.calls_of("TerminateInstances")]
+    assert (asked, ended) == (([hung], [hung]) if others else ([], []))
+    said = [entry for entry in logs if entry["event"] in ("drain_asked", "orphans_terminated")]
+    assert [entry["event"] for entry in said] == (["drain_asked", "orphans_terminated"] if others else [])
+    assert all(f"not heard for too long and asked to leave: {hung}" in entry["reason"] for entry in said[:1])
+
+
+def test_one_that_does_not_lead_watches_and_does_nothing(
+    config: Settings, queue: Queue, fleet: Ec2Fleet, ec2: Ec2Server, clock: Clock
+) -> None:
+    led: list[bool] = []
+    told: list[ScalingDecision] = []
+    loop = Loop(
+        Observer(config, fleet, clock),
+        fleet,
+        Limits(ceiling=19),
+        leads=lambda: bool(led),
+        tell=lambda seen, decision, limits: told.append(decision),
+    )
+    queue.put(2)
+    assert loop.step() is None
+    assert (fleet.instances(), told) == ([], [])
+    led.append(True)
+    assert loop.step() == told[0]
+    assert len(fleet.instances()) == 2
+
+
+def test_one_that_loses_the_lead_between_looking_and_acting_does_not_act(
+    config: Settings, queue: Queue, fleet: Ec2Fleet, clock: Clock
+) -> None:
+    answers = iter([True, False])
+    loop = Loop(Observer(config, fleet, clock), fleet, Limits(ceiling=19), leads=lambda: next(answers))
+    queue.put(2)
+    loop.step()
+    assert fleet.instances() == []
+
+
+def test_a_step_that_failed_is_told_to_those_who_follow_the_decisions(
+    config: Settings, queue: Queue, fleet: Ec2Fleet, ec2: Ec2Server, clock: Clock
+) -> None:
+    told: list[ScalingDecision] = []
+    loop = Loop(
+        Observer(config, fleet, clock),
+        fleet,
+        Limits(ceiling=19),
+        tell=lambda seen, decision, limits: told.append(decision),
+    )
+    queue.put(2)
+    loop.step()
+    ec2.faults["DescribeInstances"] = ["500", "500"]
+    loop.step()
+    assert [(decision.held, decision.launch) for decision in told] == [(False, 2), (True, 0)]
+    assert "listing the fleet" in told[1].reason
