@@ -1,0 +1,67 @@
+"""The whole system under bursts, with real processes: the fleet grows, drains while work goes on, and goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import models
+from tests.support.stack import Stack, stack, wait_until
+
+CEILING = 19
+BURSTS = (100, 200, 200)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Stack]:
+    """Everything on one machine, whose instances may be asked to leave before a minute is over."""
+    settings = {
+        "ELASTIQ_MODEL_DIR": str(models()),
+        "ELASTIQ_QUEUE": "bursts",
+        "ELASTIQ_MAX_INSTANCES": str(CEILING),
+        "ELASTIQ_MIN_BILLED_SECONDS": "5",
+        "ELASTIQ_IDLE_SECONDS": "8",
+    }
+    with stack(tmp_path / "data", **settings) as running:
+        yield running
+
+
+def logged(running: Stack, event: str) -> list[dict[str, object]]:
+    """What the autoscaler has logged of one kind."""
+    records = [json.loads(line) for line in running.log("autoscaler").splitlines() if line.startswith("{")]
+    return [record for record in records if record["event"] == event]
+
+
+def ids(records: list[dict[str, object]], field: str) -> list[str]:
+    found = [record[field] for record in records]
+    return [str(id) for some in found if isinstance(some, list) for id in some]
+
+
+@pytest.mark.slow
+def test_500_images_in_three_bursts_are_each_done_once_by_a_fleet_that_grows_drains_and_goes(running: Stack) -> None:
+    keys: dict[str, list[str]] = {}
+    for number, images in enumerate(BURSTS):
+        batch = f"burst-{number}"
+        keys[batch] = running.submit(batch, images)
+        # The next one comes while this one is at work.
+        wait_until(lambda batch=batch: len(running.results(batch)) >= len(keys[batch]) // 2, lambda: running.said)
+    for batch in keys:
+        running.wait_for_results(batch, keys[batch])
+    running.wait_until_no_instance_is_left()
+
+    done = running.times_done()
+    assert {key: done[key] for batch in keys.values() for key in batch if done[key] != 1} == {}
+    assert sum(done.values()) == sum(BURSTS)
+
+    out = logged(running, "scaled_out")
+    launched, drained = ids(out, "launched"), ids(logged(running, "drain_asked"), "instances")
+    assert 2 <= len(launched) <= CEILING * len(BURSTS)
+    assert all(int(str(record["desired"])) <= CEILING for record in out)
+    assert drained, "no instance was asked to leave"
+    assert set(drained) <= set(launched)
+    assert all("Warm shutdown" in running.log(instance) for instance in drained)
+    for bad in ("instance_failed", "orphans_terminated", "step_failed"):
+        assert logged(running, bad) == []
