@@ -187,6 +187,12 @@ class Settings:
     spot: int = _setting(
         "ELASTIQ_SPOT", 0, "EC2: 1 launches spot instances, and on demand where there are none.", low=0, high=1
     )
+    republish_s: float = _setting(
+        "ELASTIQ_REPUBLISH_SECONDS",
+        60.0,
+        "Seconds that the queue must stand empty, twice, before images without outcome are published again; 0: never.",
+        low=0,
+    )
     fleet_name: str = _setting("ELASTIQ_FLEET", "elastiq", "EC2: the tag by which this fleet's instances are known.")
     # One machine
     data_dir: str = _setting(

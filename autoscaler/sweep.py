@@ -1,20 +1,26 @@
-"""Sweeps up after what died: tells the owners of dead letters, and deletes the queues of listeners that are gone.
+"""Sweeps up after what died or was lost, beside the scaling loop, in a thread of its own.
 
-It runs beside the scaling loop, in a thread of its own; what fails is logged and tried again at the next round.
+It tells the owners of dead letters, deletes the queues of listeners that are gone, and publishes lost images again.
+What fails is logged and tried again at the next round.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 
 import structlog
+from celery import Celery
 
 from app.dead_letters import DeadLetters
 from app.errors import ElastiqError
 from app.settings import Settings
 from app.sqs.sweep import sweep_listeners
 from app.storage import Storage
+from autoscaler.republish import LOOKS, Republisher
 from tasks.celery import listener_prefix, make_app
 
 log = structlog.get_logger(__name__)
@@ -23,6 +29,18 @@ ROUND_S = 10.0
 # Dead letters are looked at when their count changes, and now and then all the same: the count is approximate.
 LOOK_AGAIN_S = 600.0
 LISTENERS_S = 60.0
+# An event that says nothing new is sent again after so long, for those who came meanwhile.
+AGAIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What was done since the start, and the dead letters that there are; the event ``swept`` carries it."""
+
+    dead_letters: int = 0
+    listeners: int = 0
+    republished: int = 0
+    given_up: int = 0
 
 
 class Sweep:
@@ -30,30 +48,45 @@ class Sweep:
 
     Args:
         settings: the queues and buckets.
+        app: the Celery application of this system.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._app = make_app(settings)
+    def __init__(self, settings: Settings, app: Celery) -> None:
+        self._settings, self._app = settings, app
         self._storage = Storage(settings)
         self._dead = DeadLetters(settings)
-        self._count, self._looked_at, self._listeners_at = 0, float("-inf"), float("-inf")
+        self._republisher = Republisher(settings, app, self._report)
+        self._swept = Swept()
+        self._looked_at, self._listeners_at = float("-inf"), float("-inf")
 
-    def round(self, now: float) -> None:
-        """Do what is due at ``now`` (monotonic seconds)."""
+    def round(self, now: float, at: datetime) -> Swept:
+        """Do what is due at ``now`` (monotonic seconds), which is ``at`` by the wall clock (UTC).
+
+        Returns:
+            What was done since the start.
+        """
+        for part in (self._dead_letters, self._listeners):
+            self._try(part, now)
+        if self._settings.republish_s:
+            self._try(self._republish, now, at)
+        return self._swept
+
+    def _try(self, part: Callable[..., None], *when: object) -> None:
         try:
-            self._dead_letters(now)
-            self._listeners(now)
+            part(*when)
         except ElastiqError as err:
-            log.warning("sweep_failed", reason=str(err))
+            log.warning("sweep_failed", part=part.__name__.strip("_"), reason=str(err))
 
     def _dead_letters(self, now: float) -> None:
         count = self._dead.count()
-        if count and (count != self._count or now - self._looked_at > LOOK_AGAIN_S):
-            for failure in self._dead.report(self._storage):
-                log.error("image_dead_lettered", key=failure.key)
+        if count and (count != self._swept.dead_letters or now - self._looked_at > LOOK_AGAIN_S):
+            self._report()
             self._looked_at = now
-        self._count = count
+        self._swept = replace(self._swept, dead_letters=count)
+
+    def _report(self) -> None:
+        for failure in self._dead.report(self._storage) if self._dead.count() else ():
+            log.error("image_dead_lettered", key=failure.key)
 
     def _listeners(self, now: float) -> None:
         if not self._settings.listen or now - self._listeners_at < LISTENERS_S:
@@ -61,16 +94,52 @@ class Sweep:
         self._listeners_at = now
         with self._app.connection() as connection:
             gateway = connection.transport.gateway
-            sweep_listeners(gateway.api, listener_prefix(self._settings), gateway.fanout.topic_arn)
+            swept = sweep_listeners(gateway.api, listener_prefix(self._settings), gateway.fanout.topic_arn)
+        self._swept = replace(self._swept, listeners=self._swept.listeners + len(swept))
+
+    def _republish(self, now: float, at: datetime) -> None:
+        done = self._republisher.round(now, at)
+        self._swept = replace(
+            self._swept,
+            republished=self._swept.republished + done.republished,
+            given_up=self._swept.given_up + done.given_up,
+        )
 
 
-def start(settings: Settings, stopped: threading.Event) -> threading.Thread:
-    """Sweep every ten seconds in a thread of its own until ``stopped``."""
+class Teller:
+    """Sends ``swept`` when its counts change, and now and then all the same.
+
+    Args:
+        app: the Celery application of this system.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._told: Swept | None = None
+        self._told_at = float("-inf")
+
+    def tell(self, swept: Swept, now: float) -> None:
+        """Send it if it is due at ``now`` (monotonic seconds)."""
+        if swept == self._told and now - self._told_at < AGAIN_S:
+            return
+        with self._app.connection_for_write() as connection, self._app.events.Dispatcher(connection) as dispatcher:
+            dispatcher.send("swept", **asdict(swept))
+        self._told, self._told_at = swept, now
+
+
+def start(settings: Settings, stopped: threading.Event, leads: Callable[[], bool] = lambda: True) -> threading.Thread:
+    """Sweep every ten seconds in a thread of its own until ``stopped``, while this autoscaler ``leads``."""
+    pause_s = min(ROUND_S, settings.republish_s / LOOKS) or ROUND_S
 
     def run() -> None:
-        sweep = Sweep(settings)
-        while not stopped.wait(ROUND_S):
-            sweep.round(time.monotonic())
+        app = make_app(settings)
+        sweep, teller = Sweep(settings, app), Teller(app)
+        while not stopped.wait(pause_s):
+            try:
+                if leads():
+                    teller.tell(sweep.round(time.monotonic(), datetime.now(UTC)), time.monotonic())
+            except Exception:  # a defect must not end the sweep for good
+                log.exception("sweep_broke")
 
     thread = threading.Thread(target=run, name="sweep", daemon=True)
     thread.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -35,6 +36,11 @@ def bury(config: Settings, sqs: Any, send: Any) -> None:
     wait_for(lambda: DeadLetters(config).count() == 1, 10)
 
 
+def sweep(config: Settings) -> None:
+    """Make one round."""
+    Sweep(config, make_app(config)).round(0, datetime.now(UTC))
+
+
 @pytest.fixture
 def buried(config: Settings, sqs: Any) -> Settings:
     """One classification among the dead letters."""
@@ -49,8 +55,7 @@ def test_a_look_tells_the_image_and_leaves_the_letter(buried: Settings) -> None:
 
 
 def test_the_sweep_leaves_a_failure_with_a_reason_once(buried: Settings) -> None:
-    sweep = Sweep(buried)
-    sweep.round(0)
+    sweep(buried)
     outcome = Storage(buried).outcome(KEY)
     assert isinstance(outcome, Failure)
     assert "gave up after 5 attempts" in outcome.reason
@@ -60,7 +65,7 @@ def test_the_sweep_leaves_a_failure_with_a_reason_once(buried: Settings) -> None
 def test_an_image_that_has_a_result_all_the_same_is_not_reported(buried: Settings) -> None:
     done = Classification.of(KEY, [Prediction("cat", 0.9)], "model")
     Storage(buried).save(done)
-    Sweep(buried).round(0)
+    sweep(buried)
     assert Storage(buried).outcome(KEY) == done
 
 
@@ -79,7 +84,7 @@ def test_redrive_sends_the_letter_back_and_takes_the_failure_back(buried: Settin
 def test_what_is_no_classification_is_listed_and_harms_nobody(config: Settings, sqs: Any) -> None:
     url = sqs.get_queue_url(QueueName=config.queue)["QueueUrl"]
     bury(config, sqs, lambda: sqs.send_message(QueueUrl=url, MessageBody="<script>"))
-    Sweep(config).round(0)
+    sweep(config)
     (letter,) = DeadLetters(config).look()
     assert (letter.task, letter.key, letter.body) == ("?", "", "<script>")
 
