@@ -47,7 +47,9 @@ def deadline(seen: Observation, limits: Limits) -> ScalingDecision:
     said = f"; {len(unheard)} more are not heard" if unheard else ""
     # What is yet to come launches nothing alone: a launch at its arrival is in time as well.
     ceiling = limits.ceiling if seen.depth.total else there
-    while desired < ceiling and not forecast.in_time(ready_in_s, within_s, forecast.boot_s, GROWTH):
+    # What a launch comes too late for is to be done soon after; it is no ground to launch without end.
+    soonest_s = forecast.boot_s + LATE_S
+    while desired < ceiling and not forecast.in_time(ready_in_s, within_s, forecast.boot_s, GROWTH, soonest_s):
         ready_in_s.append(forecast.boot_s)
         desired += 1
     if desired > there:
@@ -96,13 +98,13 @@ def _surplus(
         for instance in sorted(ready, key=lambda instance: instance.launched_at)
         if (seen.at - instance.launched_at).total_seconds() >= limits.bill_s
     ]
-    # What is left of the target if one has to be launched again.
+    # What is left of the target if one has to be launched again. Nobody leaves while an image is older than that.
     within_s = max(0.0, limits.target_s * (1 - MARGIN) - forecast.boot_s)
     left = list(ready_in_s)
     leaving: list[Instance] = []
     for instance in may_leave[: len(ready) - 1]:
         left.remove(0.0)
-        if not forecast.in_time(left, within_s, AHEAD_S, growth=1.0):
+        if not forecast.in_time(left, within_s, AHEAD_S):
             break
         leaving.append(instance)
     return leaving
@@ -142,17 +144,18 @@ class _Forecast:
     rate: float
     boot_s: float
 
-    def in_time(self, ready_in_s: Sequence[float], within_s: float, ahead_s: float, growth: float) -> bool:
+    def in_time(
+        self, ready_in_s: Sequence[float], within_s: float, ahead_s: float, growth: float = 1.0, soonest_s: float = 0.0
+    ) -> bool:
         """Return whether instances that are ready in so many seconds finish each image within so many of its upload.
 
-        Images to come count as well, for ``ahead_s``, if arrivals grow to ``growth`` times what they are.
+        Images to come count as well, for ``ahead_s``, if arrivals grow to ``growth`` times what they are. No image is
+        due earlier than in ``soonest_s``; with 0, one that is late already cannot be in time.
         """
         parts = [part / POINTS for part in range(1, POINTS + 1)]
         to_come = self.arrivals * ahead_s * growth
         due = [(self.backlog * part, self._age_s(part)) for part in parts]
         due += [(self.backlog + to_come * part, -ahead_s * part) for part in parts]
-        # What a launch comes too late for is to be done soon after; it is no ground to launch without end.
-        soonest_s = self.boot_s + LATE_S
         return all(self._done(ready_in_s, max(within_s - age_s, soonest_s)) >= images for images, age_s in due)
 
     def reason(self, verdict: str, there: int) -> str:

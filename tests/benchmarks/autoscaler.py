@@ -59,7 +59,8 @@ def main() -> None:
 def made() -> dict[str, Arrivals]:
     """Return the arrival patterns that need no file."""
     poissons = {f"poisson-{load:g}": lambda rate, load=load: poisson(load * rate) for load in LOADS}
-    return {**poissons, "burst-1000": lambda rate: [10.0] * 1000, "saw-tooth": lambda rate: saw_tooth(15 * rate)}
+    # The burst lies between two counts: no count shows a part of what comes in one instant.
+    return {**poissons, "burst-1000": lambda rate: [10.5] * 1000, "saw-tooth": lambda rate: saw_tooth(15 * rate)}
 
 
 def traced(folder: Path | None) -> dict[str, Arrivals]:

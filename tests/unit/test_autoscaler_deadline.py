@@ -148,3 +148,10 @@ def test_a_worker_whose_silence_means_something_is_not_the_one_that_is_kept() ->
 
 def test_the_last_worker_that_is_heard_stays_until_another_is() -> None:
     assert decide(seen(1, ready(1) + booting(2, age_s=29)), LIMITS).drain == ()
+
+
+@pytest.mark.parametrize(("oldest_s", "leaving"), [(5.0, 3), (30.0, 0), (100.0, 0)])
+def test_nobody_is_asked_to_leave_while_an_image_waits_for_so_long_that_a_new_launch_would_be_late(
+    oldest_s: float, leaving: int
+) -> None:
+    assert len(decide(seen(4, ready(4), ages_s=(oldest_s, 0.0)), LIMITS).drain) == leaving
