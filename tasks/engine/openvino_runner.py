@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Collection
 from pathlib import Path
+from queue import LifoQueue
 
 import numpy as np
 import openvino
@@ -57,7 +57,10 @@ class OpenVinoRunner:
                 hint.inference_precision: TYPES[self.precision],
             },
         )
-        self._local = threading.local()
+        # One more than run at once, so that the next is there when one ends; each holds memory of its own.
+        self._requests: LifoQueue[openvino.InferRequest] = LifoQueue()
+        for _ in range(cores + 1):
+            self._requests.put(self._compiled.create_infer_request())
         # Once in one thread alone: OpenVINO's Python binding deadlocks when its first two calls come from two threads
         # at once (a static initialiser of it takes the interpreter's lock).
         _, height, width, _ = self._compiled.input().partial_shape
@@ -72,11 +75,12 @@ class OpenVinoRunner:
         Returns:
             float32 (classes,), adding up to 1.
         """
-        request = getattr(self._local, "request", None)
-        if request is None:
-            request = self._local.request = self._compiled.create_infer_request()
-        request.infer([pixels[np.newaxis]], share_inputs=True, share_outputs=True)
-        return np.array(request.get_output_tensor(0).data[0], np.float32)
+        request = self._requests.get()
+        try:
+            request.infer([pixels[np.newaxis]], share_inputs=True, share_outputs=True)
+            return np.array(request.get_output_tensor(0).data[0], np.float32)
+        finally:
+            self._requests.put(request)
 
 
 def choose(wanted: str, capabilities: Collection[str]) -> str:
