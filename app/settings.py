@@ -143,6 +143,11 @@ class Settings:
         low=0,
         high=20,
     )
+    instance_id: str = _setting(
+        "ELASTIQ_INSTANCE_ID",
+        "",
+        "The instance that a worker runs on: its node name begins with it, and an EC2 id has it heed EC2's notices.",
+    )
     idle_s: float = _setting(
         "ELASTIQ_IDLE_SECONDS", 30.0, "Seconds without work after which a worker leaves; 0 means never.", low=0
     )

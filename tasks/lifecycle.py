@@ -1,4 +1,7 @@
-"""A worker's life: it loads its engine, then takes work; when it has had none for a while it drains and leaves."""
+"""A worker's life: it loads its engine, then takes work; when it has had none for a while it drains and leaves.
+
+`leaving` has what all ways of leaving share, and `notices` what EC2 says.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ from typing import Any
 
 import structlog
 from celery import bootsteps
-from celery.worker import state as worker_state
 
 from app.settings import Settings, settings
-from tasks import announce
+from tasks import announce, memory
 from tasks.celery import app
+from tasks.leaving import IDLE, Farewell, leave
+from tasks.notices import Notices, metadata_for
 
 log = structlog.get_logger(__name__)
 
@@ -21,16 +25,23 @@ LOOK_S = 0.5
 
 
 def run_worker(config: Settings) -> int:
-    """Run a Celery worker in this process until it leaves; return its exit status.
+    """Run a Celery worker in this process until it leaves.
 
     It is ``celery -A tasks worker`` with this project's settings, and a node name of its own.
+
+    Returns:
+        The exit status: 0 when it has left by itself or was drained; anything else is a failure.
     """
-    instance = os.environ.get("ELASTIQ_INSTANCE_ID") or f"worker-{os.getpid()}"
+    memory.keep_little()
+    instance = config.instance_id or f"worker-{os.getpid()}"
     try:
         app.worker_main(
             ["worker", "--loglevel=INFO", f"--hostname={instance}@%h", "--without-gossip", "--without-mingle"]
         )
     except SystemExit as end:
+        if isinstance(end.code, str):
+            log.error("worker_failed", reason=end.code)
+            return 1
         return int(end.code or 0)
     return 0
 
@@ -43,6 +54,7 @@ class LoadEngine(bootsteps.Step):
 
         started = time.monotonic()
         model = engine.load()
+        memory.give_back()
         log.info("engine_loaded", model=model.name, seconds=round(time.monotonic() - started, 3))
 
 
@@ -91,7 +103,7 @@ class IdleStop(bootsteps.StartStopStep):
     def _look(self, transport: Any) -> None:
         if self._idle.look(transport, time.monotonic()):
             log.info("idle_stop", idle_s=settings().idle_s)
-            _stop_worker()
+            leave(IDLE)
 
 
 class Idle:
@@ -128,15 +140,37 @@ class Idle:
         return False
 
 
-def _stop_worker() -> None:
-    # Celery's loop looks at this in each turn and shuts down warmly.
-    worker_state.should_stop = 0
+class HeedNotices(bootsteps.StartStopStep):
+    """Has a worker on EC2 leave when its host is about to be taken, or is asked to drain."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **_: Any) -> None:
+        self._metadata = metadata_for(settings(), os.environ)
+        self._notices: Notices | None = None
+
+    def start(self, consumer: Any) -> None:
+        """Look for notices in the background."""
+        if self._metadata is None:
+            return
+
+        def heed(why: str) -> None:
+            leave(why)
+            consumer.connection.transport.notify()  # the loop may be asleep
+
+        self._notices = Notices(self._metadata, heed)
+        self._notices.start()
+
+    def stop(self, consumer: Any) -> None:
+        """Look no more: the worker stops."""
+        if self._notices is not None:
+            self._notices.stop()
 
 
 def install(celery: Any) -> None:
     """Add these steps to the worker's blueprint."""
     steps: dict[str, set[Callable[..., Any]]] = celery.steps
-    steps["consumer"].update({LoadEngine, Events, IdleStop})
+    steps["consumer"].update({LoadEngine, Events, Farewell, IdleStop, HeedNotices})
 
 
 install(app)

@@ -130,7 +130,8 @@ class FleetFeed:
         elif kind == "worker-leaving":
             departure = Departure(worker.id, str(event["why"]), now)
             self._departures.append(departure)
-            self._workers[worker.hostname] = (known or worker).leaves(departure.why)
+            if known is not None:
+                self._workers[worker.hostname] = known.leaves(departure.why)
         else:
             self._workers[worker.hostname] = worker.leaves(known.leaving) if known else worker
         for hostname in [name for name, old in self._workers.items() if now - old.heard_at > WORKER_S]:

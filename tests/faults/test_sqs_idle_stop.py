@@ -38,7 +38,7 @@ def trial(cloud: EmbeddedCloud, folder: Path, name: str, offset_s: float) -> str
     try:
         app = bench.app()
         app.send_task("work", (0,))
-        process = bench.worker("-P", "solo", env={"SAMPLE_IDLE_SECONDS": "1", "ELASTIQ_IDLE_SECONDS": str(IDLE_S)})
+        process = bench.worker("-P", "solo", env={"SAMPLE_LIFECYCLE": "1", "ELASTIQ_IDLE_SECONDS": str(IDLE_S)})
         wait_for(lambda: bench.done()[0] == 1, 60, 0.01)
         last_work = bench.lines(what="end")[0]["at"]
         time.sleep(max(0.0, last_work + IDLE_S + offset_s - time.time()))

@@ -24,10 +24,10 @@ app.conf.update(
 )
 app.conf.update(json.loads(os.environ.get("SAMPLE", "{}")))
 
-if os.environ.get("SAMPLE_IDLE_SECONDS"):
-    from tasks.lifecycle import IdleStop
+if os.environ.get("SAMPLE_LIFECYCLE"):
+    from tasks.lifecycle import Farewell, HeedNotices, IdleStop
 
-    app.steps["consumer"].add(IdleStop)
+    app.steps["consumer"].update({Farewell, HeedNotices, IdleStop})
 
 
 def note(**fields: Any) -> None:

@@ -1,0 +1,163 @@
+"""Real workers that leave: whatever the reason, they kill no task, lose none, say why, and end with status 0."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.support.metadata import MetadataService, metadata_service
+from tests.support.workers import ROOT, Bench, wait_for
+
+ON_EC2 = "i-0123456789abcdef0"
+LONG = ("-P", "threads", "-c", "2")
+
+Ask = Callable[[Bench, MetadataService, subprocess.Popen[bytes]], object]
+
+
+@pytest.fixture
+def metadata() -> Iterator[MetadataService]:
+    with metadata_service() as service:
+        yield service
+
+
+@contextmanager
+def hearing(bench: Bench) -> Iterator[list[dict[str, Any]]]:
+    """Hear every worker's events; return the list that they come into."""
+    heard: list[dict[str, Any]] = []
+    app = bench.app()
+    with app.connection_for_read() as connection:
+        receiver = app.events.Receiver(connection, handlers={"*": heard.append})
+        thread = threading.Thread(target=receiver.capture, kwargs={"limit": None, "timeout": None, "wakeup": False})
+        thread.start()
+        try:
+            yield heard
+        finally:
+            receiver.should_stop = True
+            thread.join(20)
+
+
+def worker(bench: Bench, metadata: MetadataService, **env: str) -> subprocess.Popen[bytes]:
+    """Start a worker as if on an EC2 instance, and wait until it takes work."""
+    environment = {
+        "SAMPLE_LIFECYCLE": "1",
+        "ELASTIQ_INSTANCE_ID": ON_EC2,
+        "ELASTIQ_IDLE_SECONDS": "0",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.endpoint,
+        **env,
+    }
+    return bench.ready_worker(*LONG, env=environment)
+
+
+def notice(path: str) -> Ask:
+    def give(bench: Bench, metadata: MetadataService, process: subprocess.Popen[bytes]) -> None:
+        metadata.found[path] = "{}"
+
+    return give
+
+
+def by_remote_control(bench: Bench, metadata: MetadataService, process: subprocess.Popen[bytes]) -> None:
+    control = bench.app().control
+    (node,) = control.inspect(timeout=10).ping()
+    control.shutdown(destination=[node])
+
+
+def by_signal(bench: Bench, metadata: MetadataService, process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("ask", "why"),
+    [
+        pytest.param(notice("spot/instance-action"), "notice", id="spot interruption"),
+        pytest.param(notice("events/recommendations/rebalance"), "notice", id="rebalance recommendation"),
+        pytest.param(notice("tags/instance/elastiq-drain"), "asked", id="drain tag"),
+        pytest.param(by_remote_control, "asked", id="remote control"),
+        pytest.param(by_signal, "signal", id="SIGTERM"),
+    ],
+)
+def test_a_worker_that_is_to_leave_finishes_what_runs_and_gives_back_the_rest(
+    bench: Bench, metadata: MetadataService, ask: Ask, why: str
+) -> None:
+    with hearing(bench) as heard:
+        process = worker(bench, metadata)
+        wait_for(lambda: heard, 20)
+        bench.send(bench.app(), "work", 20, 2.0)
+        wait_for(lambda: len(bench.lines(what="begin")) >= 2, 20)
+        ask(bench, metadata, process)
+        assert process.wait(60) == 0
+        begun = {line["number"] for line in bench.lines(what="begin", pid=process.pid)}
+        assert begun == {line["number"] for line in bench.lines(what="end", pid=process.pid)}, "a task was cut off"
+        assert len(begun) < 20, "it was to leave before all was done"
+        wait_for(lambda: bench.depth() == (20 - len(begun), 0, 0), 10)
+        said = wait_for(lambda: [e["why"] for e in heard if e["type"] == "worker-leaving"], 10)
+        assert said == [why]
+    bench.worker("-P", "threads", "-c", "20")
+    wait_for(lambda: sum(bench.done().values()) == 20, 60)
+    assert set(bench.done().values()) == {1}
+    wait_for(lambda: bench.depth() == (0, 0, 0), 10)
+
+
+def test_a_worker_without_work_says_that_it_was_idle(bench: Bench, metadata: MetadataService) -> None:
+    with hearing(bench) as heard:
+        process = worker(bench, metadata, ELASTIQ_IDLE_SECONDS="2")
+        assert process.wait(60) == 0
+        farewell = wait_for(lambda: [e for e in heard if e["type"] in ("worker-leaving", "worker-offline")][:2], 10)
+        assert farewell[0]["why"] == "idle"
+
+
+def test_the_first_of_two_reasons_is_the_one_that_is_told(bench: Bench, metadata: MetadataService) -> None:
+    with hearing(bench) as heard:
+        process = worker(bench, metadata)
+        bench.send(bench.app(), "work", 1, 12.0)
+        wait_for(lambda: bench.lines(what="begin"), 20)
+        metadata.found["spot/instance-action"] = "{}"
+        wait_for(lambda: "worker_leaving" in bench.worker_log().read_text(), 20)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        assert wait_for(lambda: [e["why"] for e in heard if e["type"] == "worker-leaving"], 10) == ["notice"]
+    assert bench.done()[0] == 1
+
+
+def test_elsewhere_than_on_ec2_no_metadata_service_is_asked(bench: Bench, metadata: MetadataService) -> None:
+    process = worker(bench, metadata, ELASTIQ_INSTANCE_ID="local-1")
+    metadata.found["spot/instance-action"] = "{}"
+    time.sleep(2)
+    assert metadata.given == 0
+    assert process.poll() is None
+
+
+def test_a_cold_shutdown_is_a_failure_and_no_leaving(bench: Bench, metadata: MetadataService) -> None:
+    process = worker(bench, metadata)
+    bench.send(bench.app(), "work", 1, 30.0)
+    wait_for(lambda: bench.lines(what="begin"), 20)
+    process.send_signal(signal.SIGQUIT)
+    time.sleep(1)
+    process.send_signal(signal.SIGQUIT)
+    assert process.wait(60) != 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "words"),
+    [
+        ({"ELASTIQ_MODEL_DIR": "nowhere"}, {1, 2}, "python -m tasks.engine build"),
+        ({"ELASTIQ_CONCURRENCY": "many"}, {2}, "ELASTIQ_CONCURRENCY"),
+    ],
+)
+def test_a_worker_that_cannot_work_ends_with_a_failure_and_says_why(
+    environment: dict[str, str], wrong: dict[str, str], status: set[int], words: str
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "app.cli", "worker"], env={**os.environ, **environment, **wrong}, cwd=ROOT,
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert ended.returncode in status
+    assert words in ended.stderr + ended.stdout
