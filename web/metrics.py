@@ -89,7 +89,8 @@ def _families(parts: Tier) -> Iterator[str]:
 
 def _of_transport() -> Iterator[str]:
     counted = transport.snapshot()
-    calls = counted.pop("api_calls")
+    calls, held = counted.pop("api_calls"), counted.pop("in_flight", None)
+    yield _gauge("sqs_in_flight", "Messages that are held now.", _count(held))
     for name in sorted({*TRANSPORT, *counted}):
         help = TRANSPORT.get(name, f"The transport's counter {name}.")
         yield family(f"sqs_{name}_total", "counter", help, [({}, _count(counted.get(name)))])

@@ -147,6 +147,8 @@ def test_metrics_count_what_the_process_did_and_tell_what_it_knows(heard: Site, 
     assert told["elastiq_sqs_sent_total"] == 2
     assert told["elastiq_sqs_received_total"] > 0
     assert told["elastiq_sqs_leases_lost_total"] == 0
+    assert told["elastiq_sqs_in_flight"] >= 0
+    assert "elastiq_sqs_in_flight_total" not in told
     assert told["elastiq_sqs_api_calls_total action=send_message_batch"] == 1
     assert told["elastiq_queue_messages state=visible"] == 2
     assert told["elastiq_instances state=running"] == told["elastiq_instances state=draining"] == 1
