@@ -36,8 +36,8 @@ model: install  ## Build the model that ELASTIQ_MODEL names, if it is not built 
 run: install  ## Run everything on this machine; Ctrl-C stops it.
 	@exec $(BIN)/elastiq up
 
-test: model  ## Run every test.
-	@$(BIN)/python -m pytest
+test: model  ## Run every test, in two halves at once.
+	@$(BIN)/python -m tests
 
 check: install  ## Lint, check the formatting, the types and the import contracts.
 	@$(BIN)/ruff check .
