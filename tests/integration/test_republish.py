@@ -59,7 +59,9 @@ class Case:
     def queued(self) -> list[str]:
         """Take the task queue's messages out, and return their keys."""
         keys = []
-        while found := self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
+        # Without a wait: the queue's own is 20 s.
+        ask = {"QueueUrl": self.url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0}
+        while found := self.sqs.receive_message(**ask).get("Messages"):
             for message in found:
                 keys.append(key_of(message["Body"]))
                 self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
