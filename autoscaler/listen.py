@@ -13,8 +13,8 @@ from typing import Any
 
 import structlog
 from celery import Celery
-from celery.events.receiver import EventReceiver
 
+from app.events import EventListener
 from autoscaler.estimate import Heartbeat
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,6 @@ ONLINE, HEARTBEAT, OFFLINE = "worker-online", "worker-heartbeat", "worker-offlin
 GAP_S = 30.0
 # Workers that were not heard for so long are forgotten.
 FORGOTTEN_S = 3600.0
-SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +125,8 @@ class Hearing:
         self._voices[instance] = Voice(node, now, max(said_at, before.said_at if before else said_at), leaving)
 
 
-class Listener:
-    """A thread that hears events for as long as the process lives, through every failure.
+class Listener(EventListener):
+    """Hears events of every type.
 
     Args:
         app: the Celery application of this system.
@@ -135,39 +134,13 @@ class Listener:
     """
 
     def __init__(self, app: Celery, hearing: Hearing) -> None:
-        self._app, self._hearing = app, hearing
-        self._stopping = threading.Event()
-        self._receiver: EventReceiver | None = None
-        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
+        super().__init__(app, {"*": self._heard})
+        self._hearing = hearing
 
     def start(self) -> None:
         """Begin to listen."""
         self._hearing.begin()
-        self._thread.start()
-
-    def stop(self, timeout_s: float = 5) -> None:
-        """Stop, and take the listener's own queue away."""
-        self._stopping.set()
-        if self._receiver is not None:
-            self._receiver.should_stop = True
-        self._thread.join(timeout_s)
-
-    def _run(self) -> None:
-        pause_s = SHORTEST_PAUSE_S
-        while not self._stopping.is_set():
-            try:
-                with self._app.connection_for_read() as connection:
-                    self._capture(connection)
-                pause_s = SHORTEST_PAUSE_S
-            except Exception as err:  # whatever it is, the next try may do better, and the policy knows what is unheard
-                log.warning("workers_not_heard", reason=f"{type(err).__name__}: {err}", retry_in_s=pause_s)
-                self._stopping.wait(pause_s)
-                pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
-
-    def _capture(self, connection: Any) -> None:
-        self._receiver = self._app.events.Receiver(connection, handlers={"*": self._heard})
-        if not self._stopping.is_set():
-            self._receiver.capture(limit=None, timeout=None, wakeup=False)
+        super().start()
 
     def _heard(self, event: dict[str, Any]) -> None:
         try:

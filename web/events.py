@@ -5,16 +5,14 @@ It only makes news of images quicker: while it is away, the feed's polling bring
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 import structlog
-from celery.events.receiver import EventReceiver
 
 from app.domain import Classification, Failure
+from app.events import EventListener
 from tasks import app
 from web.tier import Tier
 
@@ -29,55 +27,19 @@ OF_THE_FLEET = (
     "worker-leaving",
     "worker-offline",
 )
-SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 
 
-class Listener:
-    """A thread that hears Celery's events for as long as the process lives, through every failure.
+class Listener(EventListener):
+    """Hears what concerns the page and the monitor.
 
     Args:
         tier: its feed is told what became of each image; its fleet, what is said of the fleet.
     """
 
     def __init__(self, tier: Tier) -> None:
+        outcomes = {CLASSIFIED: self._outcome, FAILED: self._outcome}
+        super().__init__(app, {**outcomes, **dict.fromkeys(OF_THE_FLEET, self._fleet)})
         self._tier = tier
-        self._stopping = threading.Event()
-        self._receiver: EventReceiver | None = None
-        self._thread = threading.Thread(target=self._run, name="events", daemon=True)
-
-    def start(self) -> None:
-        """Begin to listen."""
-        self._thread.start()
-
-    def stop(self, timeout_s: float = 5) -> None:
-        """Stop, and take the listener's own queue away."""
-        self._stopping.set()
-        if self._receiver is not None:
-            self._receiver.should_stop = True
-        self._thread.join(timeout_s)
-
-    def _run(self) -> None:
-        pause_s = SHORTEST_PAUSE_S
-        while not self._stopping.is_set():
-            started = time.monotonic()
-            try:
-                with app.connection_for_read() as connection:
-                    if not connection.supports_exchange_type("fanout"):
-                        log.info("events_not_heard", reason="the transport carries no events; results are polled for")
-                        return
-                    self._capture(connection)
-            except Exception as err:  # whatever it is, the next try may do better, and polling goes on meanwhile
-                if time.monotonic() - started > LONGEST_PAUSE_S:
-                    pause_s = SHORTEST_PAUSE_S
-                log.warning("events_lost", reason=f"{type(err).__name__}: {err}", retry_in_s=pause_s)
-                self._stopping.wait(pause_s)
-                pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
-
-    def _capture(self, connection: Any) -> None:
-        handlers = {CLASSIFIED: self._outcome, FAILED: self._outcome, **dict.fromkeys(OF_THE_FLEET, self._fleet)}
-        self._receiver = app.events.Receiver(connection, handlers=handlers)
-        if not self._stopping.is_set():
-            self._receiver.capture(limit=None, timeout=None, wakeup=False)
 
     def _outcome(self, event: dict[str, Any]) -> None:
         try:
