@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app import aws
+from app.depth import QueueReader
 from app.domain import Failure
 from app.settings import Settings
 from app.sqs import wire
@@ -42,14 +43,12 @@ class DeadLetters:
 
     def __init__(self, settings: Settings) -> None:
         self._sqs = aws.client("sqs", settings)
+        self._depth = QueueReader(settings, settings.dead_letter_queue)
         self._settings = settings
 
     def count(self) -> int:
         """Return how many there are, about."""
-        with self._translated():
-            names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-            found = self._sqs.get_queue_attributes(QueueUrl=self._url(dead=True), AttributeNames=names)["Attributes"]
-            return sum(int(found[name]) for name in names)
+        return self._depth.depth().total
 
     def look(self, most: int = 1000) -> list[DeadLetter]:
         """Return up to ``most`` of them, oldest first, and leave them where they are."""

@@ -13,9 +13,9 @@ from app.domain import Limits, Observation, ScalingDecision
 
 log = structlog.get_logger(__name__)
 
-DECISION = "scaling-decision"
-# A decision that stays as it was is told again after so long; whoever came meanwhile then knows it.
-AGAIN = timedelta(seconds=10)
+DECISION, SWEPT = "scaling-decision", "swept"
+# What stays as it was is told again after so long; whoever came meanwhile then knows it.
+AGAIN = {DECISION: timedelta(seconds=10), SWEPT: timedelta(seconds=60)}
 
 
 class Announcer:
@@ -29,18 +29,20 @@ class Announcer:
     def __init__(self, app: Celery, name: str) -> None:
         self._app, self._name = app, name
         self._dispatcher: Any = None
-        self._told: tuple[Any, ...] = ()
-        self._told_at: datetime | None = None
+        self._told: dict[str, tuple[object, datetime]] = {}
         self._failing = False
 
     def decided(self, seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
         """Send ``scaling-decision`` if it is another one, or the last is ten seconds old."""
         states = tuple((instance.id, instance.state) for instance in seen.fleet)
         telling = (decision.desired, decision.launch, decision.drain, decision.held, states)
-        if telling == self._told and self._told_at is not None and seen.at - self._told_at < AGAIN:
-            return
-        self._told, self._told_at = telling, seen.at
-        self._send(DECISION, fields(seen, decision, limits, self._name))
+        if self._is_due(DECISION, telling, seen.at):
+            self._send(DECISION, fields(seen, decision, limits, self._name))
+
+    def swept(self, counts: dict[str, int], at: datetime) -> None:
+        """Send ``swept`` if the counts are others, or the last is a minute old."""
+        if self._is_due(SWEPT, counts, at):
+            self._send(SWEPT, counts)
 
     def ask_to_leave(self, nodes: Iterable[str]) -> None:
         """Ask workers, by their node names, to finish what they have and leave; one that has gone is passed over."""
@@ -53,6 +55,13 @@ class Announcer:
         if self._dispatcher is not None:
             self._dispatcher.close()
             self._dispatcher.connection.release()
+
+    def _is_due(self, event: str, telling: object, at: datetime) -> bool:
+        told = self._told.get(event)
+        if told is not None and told[0] == telling and at - told[1] < AGAIN[event]:
+            return False
+        self._told[event] = telling, at
+        return True
 
     def _send(self, event: str, said: dict[str, Any]) -> None:
         def send() -> None:

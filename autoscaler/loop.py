@@ -54,7 +54,7 @@ def run(settings: Settings) -> None:
     leader.start()
     if listener:
         listener.start()
-    sweep.start(settings, stopped, leader.leads)
+    sweep.start(settings, name, stopped, leader.leads)
     while not stop.count:
         loop.step()
         stop.wait(settings.observe_s)

@@ -20,6 +20,7 @@ from app.errors import ElastiqError
 from app.settings import Settings
 from app.sqs.sweep import sweep_listeners
 from app.storage import Storage
+from autoscaler.announce import Announcer
 from autoscaler.republish import LOOKS, Republisher
 from tasks.celery import listener_prefix, make_app
 
@@ -29,8 +30,6 @@ ROUND_S = 10.0
 # Dead letters are looked at when their count changes, and now and then all the same: the count is approximate.
 LOOK_AGAIN_S = 600.0
 LISTENERS_S = 60.0
-# An event that says nothing new is sent again after so long, for those who came meanwhile.
-AGAIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Sweep:
         self._settings, self._app = settings, app
         self._storage = Storage(settings)
         self._dead = DeadLetters(settings)
-        self._republisher = Republisher(settings, app, self._report)
+        self._republisher = Republisher(settings, app, self._report_if_any)
         self._swept = Swept()
         self._looked_at, self._listeners_at = float("-inf"), float("-inf")
 
@@ -85,8 +84,12 @@ class Sweep:
         self._swept = replace(self._swept, dead_letters=count)
 
     def _report(self) -> None:
-        for failure in self._dead.report(self._storage) if self._dead.count() else ():
+        for failure in self._dead.report(self._storage):
             log.error("image_dead_lettered", key=failure.key)
+
+    def _report_if_any(self) -> None:
+        if self._dead.count():
+            self._report()
 
     def _listeners(self, now: float) -> None:
         if not self._settings.listen or now - self._listeners_at < LISTENERS_S:
@@ -106,40 +109,21 @@ class Sweep:
         )
 
 
-class Teller:
-    """Sends ``swept`` when its counts change, and now and then all the same.
-
-    Args:
-        app: the Celery application of this system.
-    """
-
-    def __init__(self, app: Celery) -> None:
-        self._app = app
-        self._told: Swept | None = None
-        self._told_at = float("-inf")
-
-    def tell(self, swept: Swept, now: float) -> None:
-        """Send it if it is due at ``now`` (monotonic seconds)."""
-        if swept == self._told and now - self._told_at < AGAIN_S:
-            return
-        with self._app.connection_for_write() as connection, self._app.events.Dispatcher(connection) as dispatcher:
-            dispatcher.send("swept", **asdict(swept))
-        self._told, self._told_at = swept, now
-
-
-def start(settings: Settings, stopped: threading.Event, leads: Callable[[], bool] = lambda: True) -> threading.Thread:
-    """Sweep every ten seconds in a thread of its own until ``stopped``, while this autoscaler ``leads``."""
+def start(settings: Settings, name: str, stopped: threading.Event, leads: Callable[[], bool]) -> threading.Thread:
+    """Sweep every ten seconds in a thread of its own until ``stopped``, while the autoscaler ``name`` leads."""
     pause_s = min(ROUND_S, settings.republish_s / LOOKS) or ROUND_S
 
     def run() -> None:
         app = make_app(settings)
-        sweep, teller = Sweep(settings, app), Teller(app)
+        sweep, announcer = Sweep(settings, app), Announcer(app, name)
         while not stopped.wait(pause_s):
             try:
                 if leads():
-                    teller.tell(sweep.round(time.monotonic(), datetime.now(UTC)), time.monotonic())
+                    at = datetime.now(UTC)
+                    announcer.swept(asdict(sweep.round(time.monotonic(), at)), at)
             except Exception:  # a defect must not end the sweep for good
                 log.exception("sweep_broke")
+        announcer.stop()
 
     thread = threading.Thread(target=run, name="sweep", daemon=True)
     thread.start()
