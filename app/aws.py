@@ -40,6 +40,8 @@ _DENIED = {
     "UnrecognizedClientException",
 }
 _ELSEWHERE = {"301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
+# The number alone where an answer has no body, or a key that its XML cannot bear.
+NO_KEY = {"NoSuchKey", "404"}
 NO_QUEUE = {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
 _MISSING = {"NoSuchBucket", "NotFoundException", *NO_QUEUE}
 _CREDENTIALS = (InvalidConfigError, NoCredentialsError, NoRegionError, PartialCredentialsError, ProfileNotFound)
@@ -49,7 +51,7 @@ Client = Any  # boto3 makes its clients at run time; they have no static type
 
 # Clients are safe to share between threads, a session is not. One session, so that it reads AWS's models and fetches
 # the credentials once: a client then costs 5 ms, not 90.
-_building = Lock()
+building = Lock()
 
 
 def client(
@@ -77,7 +79,7 @@ def client(
         proxies={} if urlsplit(settings.endpoint_url).hostname in LOOPBACK else None,
     )
     try:
-        with _building:
+        with building:
             return session().client(
                 service, region_name=settings.region, endpoint_url=settings.endpoint_url or None, config=config
             )
@@ -87,7 +89,10 @@ def client(
 
 @cache
 def session() -> Any:
-    """Return the session that all clients of this process share, and with it the credentials."""
+    """Return the session that all clients of this process share, and with it the credentials.
+
+    Whoever uses it holds `building`.
+    """
     return boto3.session.Session()
 
 

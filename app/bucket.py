@@ -27,8 +27,6 @@ from obstore.store import S3Store
 from app import aws
 from app.settings import Settings
 
-# The number alone, where the key has a character that the answer's XML cannot bear.
-_NO_KEY = {"NoSuchKey", "404"}
 # A larger file is not read into memory; boto3 sends it in pieces.
 _READ_BYTES = 8 * 1024 * 1024
 # Of a whole call, its body included.
@@ -40,10 +38,9 @@ _CREDENTIALS_FOR = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An object: ``body`` is None if it has more bytes than were asked for, its ``size`` in bytes."""
+    """An object; ``body`` is None if it has more bytes than were asked for."""
 
     body: bytes | None
-    size: int
     metadata: dict[str, str]
 
 
@@ -84,11 +81,9 @@ class Bucket:
         """Store an object; return False, and change nothing, if there is one of this key and ``replace`` is false."""
         with aws.translated(f"storing {key!r} in bucket {self.name!r}"):
             store = self._store_for(key)
-            content = body if isinstance(body, bytes) else _read_small(body)
-            if store is None or content is None:
-                return self._put_by_boto(
-                    key, body if content is None else content, content_type, metadata or {}, replace
-                )
+            content = body if isinstance(body, bytes) else _read_if_small(body)
+            if store is None or not isinstance(content, bytes):
+                return self._put_by_boto(key, content, content_type, metadata or {}, replace)
             return _put(store, key, content, {"Content-Type": content_type, **(metadata or {})}, replace)
 
     def delete(self, key: str) -> None:
@@ -123,13 +118,12 @@ class Bucket:
         try:
             answer = self._s3.get_object(Bucket=self.name, Key=key)
         except ClientError as err:
-            if aws.error_code(err) in _NO_KEY:
+            if aws.error_code(err) in aws.NO_KEY:
                 return None
             raise
         with answer["Body"] as body:
-            size = int(answer["ContentLength"])
-            fits = most_bytes is None or size <= most_bytes
-            return Found(bytes(body.read()) if fits else None, size, answer["Metadata"])
+            fits = most_bytes is None or answer["ContentLength"] <= most_bytes
+            return Found(bytes(body.read()) if fits else None, answer["Metadata"])
 
     def _put_by_boto(
         self, key: str, body: bytes | BinaryIO, content_type: str, metadata: dict[str, str], replace: bool
@@ -153,7 +147,8 @@ class Bucket:
             return None
         with self._making:
             if self._store is None:
-                self._store = _make_store(self._settings, self.name)
+                with aws.building:
+                    self._store = _make_store(self._settings, self.name)
             return self._store
 
 
@@ -191,16 +186,14 @@ def _nameable(key: str) -> bool:
 def _get(store: S3Store, key: str, most_bytes: int | None) -> Found | None:
     try:
         answer = obstore.get(store, key)
-        size = int(answer.meta["size"])
-        fits = most_bytes is None or size <= most_bytes
+        fits = most_bytes is None or answer.meta["size"] <= most_bytes
         metadata = {str(name): str(value) for name, value in answer.attributes.items()}
-        return Found(bytes(answer.bytes()) if fits else None, size, metadata)
-    except FileNotFoundError as err:
-        if _code(err) == "NoSuchBucket":
-            raise aws.Failed("NoSuchBucket", "") from err
-        return None
-    except BaseError as err:
-        raise aws.Failed(_code(err), _first_line(err)) from err
+        return Found(bytes(answer.bytes()) if fits else None, metadata)
+    except (BaseError, FileNotFoundError) as err:
+        failed = _failed(err)
+        if failed.code in aws.NO_KEY:
+            return None
+        raise failed from err
 
 
 def _put(store: S3Store, key: str, body: bytes, attributes: Any, replace: bool) -> bool:
@@ -211,23 +204,20 @@ def _put(store: S3Store, key: str, body: bytes, attributes: Any, replace: bool) 
     except AlreadyExistsError:
         return False
     except (BaseError, FileNotFoundError) as err:
-        raise aws.Failed(_code(err), _first_line(err)) from err
+        raise _failed(err) from err
     return True
 
 
-def _code(err: Exception) -> str:
-    """Return AWS's code for an error: it is in the answer's body, the last thing that obstore tells."""
-    body = str(err).rpartition("body: Some(")[2]
-    found = re.search(r"<Code>(\w+)</Code>", body)
-    return found[1] if found else type(err).__name__
+def _failed(err: Exception) -> aws.Failed:
+    """Return an error of obstore's with AWS's code: that is in the answer's body, the last thing that obstore tells."""
+    first, _, told = str(err).partition("\n")
+    code = re.search(r"<Code>(\w+)</Code>", told.rpartition("body: Some(")[2])
+    kind = "404" if isinstance(err, FileNotFoundError) else type(err).__name__
+    return aws.Failed(code[1] if code else kind, first)
 
 
-def _first_line(err: Exception) -> str:
-    return str(err).partition("\n")[0]
-
-
-def _read_small(body: BinaryIO) -> bytes | None:
-    """Return a file's bytes from its beginning; None if they are many, the file then stands at its beginning."""
+def _read_if_small(body: BinaryIO) -> bytes | BinaryIO:
+    """Return a file's bytes from its beginning; if they are many, the file itself, which stands there."""
     size = body.seek(0, os.SEEK_END)
     body.seek(0)
-    return body.read() if size <= _READ_BYTES else None
+    return body.read() if size <= _READ_BYTES else body

@@ -32,7 +32,6 @@ ACTS_S, LEASE_S = 7.0, 10.0
 RESOLUTION_S = 1.0
 
 _CHANGED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
-_NONE = {"NoSuchKey", "404"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ class Leader:
                 answer = self._s3.get_object(Bucket=self._bucket, Key=KEY)
                 text = answer["Body"].read()
             except ClientError as err:
-                if aws.error_code(err) not in _NONE:
+                if aws.error_code(err) not in aws.NO_KEY:
                     raise
                 return None
         modified: datetime = answer["LastModified"]
