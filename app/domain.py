@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 BATCH_ID = re.compile(r"\d{8}T\d{9}Z-[0-9a-f]{8}")
+# The autoscaler tags an instance with this, and its worker, which sees the tag, leaves.
+DRAIN_TAG = "elastiq-drain"
 
 
 def new_batch_id(now: datetime, entropy: bytes) -> str:

@@ -18,7 +18,7 @@ import structlog
 from botocore.exceptions import ClientError
 
 from app import aws
-from app.domain import Instance, InstanceState
+from app.domain import DRAIN_TAG, Instance, InstanceState
 from app.errors import ConfigurationError
 from app.settings import Settings
 from autoscaler.fleet import NoRoom
@@ -26,7 +26,6 @@ from autoscaler.fleet import NoRoom
 log = structlog.get_logger(__name__)
 
 FLEET_TAG = "elastiq-fleet"
-DRAIN_TAG = "elastiq-drain"
 # DescribeInstances lists a new instance within seconds, now and then within minutes.
 LEDGER = timedelta(minutes=5)
 

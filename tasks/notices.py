@@ -13,6 +13,7 @@ import structlog
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from app.domain import DRAIN_TAG
 from app.errors import TransientError
 from app.settings import Settings
 from tasks.leaving import ASKED, NOTICE
@@ -22,9 +23,8 @@ log = structlog.get_logger(__name__)
 EVERY_S = 5.0
 TIMEOUT_S = 2.0
 TOKEN_S = 6 * 3600
-# As autoscaler/ec2.py sets it; the instance sees its tags if its launch template has InstanceMetadataTags=enabled.
-DRAIN_TAG = "elastiq-drain"
-# Where a notice appears -> why the worker then leaves. Until then each answers 404.
+# Where a notice appears -> why the worker then leaves. Until then each answers 404. An instance sees its own tags if
+# its launch template has InstanceMetadataTags=enabled.
 PATHS = {
     "spot/instance-action": NOTICE,
     "events/recommendations/rebalance": NOTICE,

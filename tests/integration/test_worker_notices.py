@@ -89,4 +89,4 @@ def test_the_address_is_the_one_that_aws_s_own_variable_gives(service: MetadataS
 
 
 def test_the_tag_that_is_looked_for_is_the_one_that_the_autoscaler_sets() -> None:
-    assert notices.DRAIN_TAG == ec2.DRAIN_TAG
+    assert f"tags/instance/{ec2.DRAIN_TAG}" in notices.PATHS
