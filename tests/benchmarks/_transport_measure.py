@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,43 +55,31 @@ class Queue:
         self._app.send_task(task, arguments, ignore_result=True)
 
     def read_ahead(self, running: int) -> int:
-        """Return how many messages are in flight beyond ``running``, once only long tasks are left.
-
-        Raises:
-            SystemExit: it did not come to that within three minutes.
-        """
-        deadline = time.monotonic() + PATIENCE_S
-        while sum(self._counts()) > WARM_UP or self._counts()[1] <= running:
-            if time.monotonic() > deadline:
-                raise SystemExit(f"{self.name}: nothing was read ahead: {self._counts()} after {PATIENCE_S} s")
-            time.sleep(0.01)
-        return self._counts()[1] - running
+        """Return how many messages are in flight beyond ``running``, once only long tasks are left."""
+        return self._wait(lambda counts: sum(counts) <= WARM_UP and counts[1] > running, 0.01)[1] - running
 
     def wait_until_in_flight(self, running: int) -> float:
-        """Return the monotonic time when no more than ``running`` messages were in flight.
-
-        Raises:
-            SystemExit: it did not come to that within three minutes.
-        """
-        deadline = time.monotonic() + PATIENCE_S
-        while self._counts()[1] > running:
-            if time.monotonic() > deadline:
-                raise SystemExit(f"{self.name}: {self._counts()} messages after {PATIENCE_S} s")
-            time.sleep(0.01)
+        """Return the monotonic time when no more than ``running`` messages were in flight."""
+        self._wait(lambda counts: counts[1] <= running, 0.01)
         return time.monotonic()
 
     def wait_until_empty(self) -> float:
-        """Return the monotonic time when no message was left: visible, in flight or delayed.
+        """Return the monotonic time when no message was left: visible, in flight or delayed."""
+        self._wait(lambda counts: not sum(counts), 0.05)
+        return time.monotonic()
+
+    def _wait(self, condition: Callable[[list[int]], bool], every_s: float) -> list[int]:
+        """Return the counts once they are as ``condition`` says.
 
         Raises:
-            SystemExit: it is still not empty after three minutes.
+            SystemExit: they are not after three minutes.
         """
         deadline = time.monotonic() + PATIENCE_S
-        while sum(self._counts()):
+        while not condition(counts := self._counts()):
             if time.monotonic() > deadline:
-                raise SystemExit(f"{self.name}: {self._counts()} messages are left after {PATIENCE_S} s")
-            time.sleep(0.05)
-        return time.monotonic()
+                raise SystemExit(f"{self.name}: {counts} messages visible, in flight and delayed after {PATIENCE_S} s")
+            time.sleep(every_s)
+        return counts
 
     def _counts(self) -> list[int]:
         found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"])["Attributes"]

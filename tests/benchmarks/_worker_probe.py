@@ -31,6 +31,7 @@ THREADS = {
     "sqs-": "leases_and_watchdog",
     "MainThread": "celerys_loop",
     "tokio": "s3_obstores_threads",
+    "probe": "probe",
 }
 
 _parts: Counter[str] = Counter()
@@ -58,8 +59,10 @@ def spent() -> dict[str, float]:
     names = {thread.native_id: thread.name for thread in threading.enumerate()}
     kinds: Counter[str] = Counter()
     for task in Path("/proc/self/task").iterdir():
-        name = names.get(int(task.name)) or (task / "comm").read_text().strip()
-        kind = next((kind for start, kind in THREADS.items() if name.startswith(start)), "run_openvinos_threads")
+        name = names.get(int(task.name))
+        others = "other_threads" if name else "run_openvinos_threads"
+        name = name or (task / "comm").read_text().strip()
+        kind = next((kind for start, kind in THREADS.items() if name.startswith(start)), others)
         kinds[kind] += int((task / "schedstat").read_text().split()[0])
     with _counting:
         return {what: nanoseconds / 1e9 for what, nanoseconds in (kinds + _parts).items()}

@@ -108,10 +108,10 @@ class Site:
             assert process.stdin is not None
             process.stdin.close()
 
-    def work(self, process: subprocess.Popen[bytes], images: int) -> tuple[float, float]:
+    def work(self, process: subprocess.Popen[bytes], images: int, keys: list[str] | None = None) -> tuple[float, float]:
         """Have a worker do so many images; return the seconds that passed, and those of CPU time."""
         process.send_signal(signal.SIGSTOP)
-        self.ask(images)
+        self.ask(images, keys)
         spent, began = _cpu_s(process), time.monotonic()
         process.send_signal(signal.SIGCONT)
         seconds = self.wait() - began
@@ -141,7 +141,7 @@ def breakdown(site: Site, images: int) -> dict[str, Any]:
     inside = ("s3_get", "decode", "run", "s3_put", "announce")
     parts["celery_in_task_threads"] = parts.pop("task_threads") - sum(parts[what] for what in inside)
     parts["events"] = parts.get("events", 0) + parts.pop("announce")
-    parts.pop("probe", None)
+    parts.pop("probe")
     ordered = sorted(parts.items(), key=lambda part: -part[1])
     return {"breakdown_core_ms": {what: round(spent, 2) for what, spent in ordered}}
 
@@ -201,12 +201,8 @@ def large(site: Site, images: int) -> dict[str, Any]:
     """The same for a photograph of 4000 x 3000."""
     site.storage.put_image("photographs/large.jpg", large_jpeg(), "image/jpeg", replace=True)
     with site.worker() as process:
-        process.send_signal(signal.SIGSTOP)
-        site.ask(images, ["photographs/large.jpg"])
-        spent = _cpu_s(process)
-        process.send_signal(signal.SIGCONT)
-        site.wait()
-        return {"photograph_12mp_core_ms": round(1000 * (_cpu_s(process) - spent) / images, 1)}
+        _, cpu_s = site.work(process, images, ["photographs/large.jpg"])
+    return {"photograph_12mp_core_ms": round(1000 * cpu_s / images, 1)}
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""What the transport's tests share."""
+"""What the tests of the transport, the workers and the autoscaler share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from uuid import uuid4
 import pytest
 
 from app.local import EmbeddedCloud
+from app.local.registry import Registry
+from app.settings import Settings
+from tests.support.autoscaler import end_instances
+from tests.support.fault_proxy import FaultProxy
 from tests.support.workers import Bench
 
 
@@ -18,3 +22,18 @@ def bench(cloud: EmbeddedCloud, tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(tmp_path, cloud.endpoint_url, f"q{uuid4().hex[:8]}")
     yield bench
     bench.end()
+
+
+@pytest.fixture
+def proxy(cloud: EmbeddedCloud) -> Iterator[FaultProxy]:
+    """A proxy before the embedded cloud that counts calls by action, and breaks those it is told to."""
+    with FaultProxy(cloud.endpoint_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def registry(config: Settings) -> Iterator[Registry]:
+    """The registry of this test's own processes; its instances end with the test."""
+    registry = Registry(Path(config.data_dir) / "run")
+    yield registry
+    end_instances(registry)

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from app.settings import Settings
 from tests.support.autoscaler import (
     TIMEOUT_S,
     autoscaler,
-    end_instances,
     events,
     submit,
     wait_for_event,
@@ -28,13 +26,6 @@ from tests.support.autoscaler import (
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     return tmp_path / "autoscaler.log"
-
-
-@pytest.fixture
-def registry(environment: dict[str, str]) -> Iterator[Registry]:
-    registry = Registry(Path(environment["ELASTIQ_DATA_DIR"]) / "run")
-    yield registry
-    end_instances(registry)
 
 
 def test_sigterm_ends_it_cleanly(environment: dict[str, str], log: Path) -> None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,6 +16,7 @@ from app.domain import InstanceState
 from app.local import EmbeddedCloud
 from app.local.registry import Registry
 from app.settings import Settings
+from autoscaler.announce import DECISION
 from autoscaler.listen import Hearing, Listener
 from autoscaler.local import LocalFleet
 from autoscaler.observe import Observer
@@ -26,7 +24,6 @@ from tasks.celery import make_app
 from tests.support.autoscaler import (
     TIMEOUT_S,
     autoscaler,
-    end_instances,
     events,
     submit,
     wait_for_event,
@@ -34,13 +31,9 @@ from tests.support.autoscaler import (
     worker,
 )
 from tests.support.fault_proxy import FaultProxy
+from tests.support.listening import listening
 
-
-@pytest.fixture(autouse=True)
-def registry(config: Settings) -> Iterator[Registry]:
-    registry = Registry(Path(config.data_dir) / "run")
-    yield registry
-    end_instances(registry)
+pytestmark = pytest.mark.usefixtures("registry")
 
 
 @pytest.fixture
@@ -50,25 +43,6 @@ def hearing(config: Settings) -> Iterator[Hearing]:
     listener.start()
     yield hearing
     listener.stop()
-
-
-@contextmanager
-def decisions(config: Settings) -> Iterator[list[dict[str, Any]]]:
-    """Collect the decisions that are announced, as any other listener hears them."""
-    heard: list[dict[str, Any]] = []
-    ready = threading.Event()
-    with make_app(config).connection_for_read() as connection:
-        receiver = make_app(config).events.Receiver(connection, handlers={"scaling-decision": heard.append})
-        receiver.on_consume_ready = lambda *_, **__: ready.set()
-        capture = {"limit": None, "timeout": None, "wakeup": False}
-        thread = threading.Thread(target=receiver.capture, kwargs=capture, daemon=True)
-        thread.start()
-        assert ready.wait(20)
-        try:
-            yield heard
-        finally:
-            receiver.should_stop = True
-            thread.join(5)
 
 
 def test_a_worker_is_seen_from_its_first_word_to_its_goodbye(
@@ -117,7 +91,7 @@ def test_each_decision_is_announced_with_all_that_it_was_made_of(
     config: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
     log = tmp_path / "autoscaler.log"
-    with decisions(config) as heard, autoscaler({**environment, "ELASTIQ_MAX_INSTANCES": "1"}, log):
+    with listening(make_app(config), DECISION) as heard, autoscaler({**environment, "ELASTIQ_MAX_INSTANCES": "1"}, log):
         wait_until(lambda: heard)
         submit(environment, 2)
         wait_until(lambda: any(one["launch"] for one in heard))
@@ -145,7 +119,7 @@ def test_each_decision_is_announced_with_all_that_it_was_made_of(
 def test_a_decision_that_stays_as_it_was_is_announced_every_ten_seconds(
     config: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    with decisions(config) as heard, autoscaler(environment, tmp_path / "autoscaler.log"):
+    with listening(make_app(config), DECISION) as heard, autoscaler(environment, tmp_path / "autoscaler.log"):
         wait_until(lambda: len(heard) >= 3)
     spans = [after["timestamp"] - before["timestamp"] for before, after in pairwise(heard)]
     assert all(9 < span < 15 for span in spans), spans

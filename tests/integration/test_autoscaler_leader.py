@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,33 +12,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import aws
-from app.local import EmbeddedCloud
 from app.local.registry import Registry
 from app.settings import Settings
 from autoscaler.leader import ACTS_S, KEY, LEASE_S, LOOK_S, RESOLUTION_S, Leader
 from tests.support.autoscaler import autoscaler, end_instances, events, submit, wait_for_event
+from tests.support.clock import Clock
 from tests.support.fault_proxy import FaultProxy
-
-
-class Clock:
-    """A time that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def proxy(cloud: EmbeddedCloud) -> Iterator[FaultProxy]:
-    with FaultProxy(cloud.endpoint_url) as proxy:
-        yield proxy
+    return Clock(1_800_000_000.0)
 
 
 @pytest.fixture

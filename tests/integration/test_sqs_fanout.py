@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -15,26 +12,8 @@ import pytest
 from app.local import EmbeddedCloud
 from app.sqs.fanout import merged
 from tests.support.fault_proxy import FaultProxy
+from tests.support.listening import listening
 from tests.support.workers import Bench, wait_for
-
-
-@contextmanager
-def listening(app: Any) -> Iterator[list[dict[str, Any]]]:
-    """Collect the events that a receiver hears."""
-    events: list[dict[str, Any]] = []
-    ready = threading.Event()
-    with app.connection() as connection:
-        receiver = app.events.Receiver(connection, handlers={"*": events.append})
-        receiver.on_consume_ready = lambda *_, **__: ready.set()
-        thread = threading.Thread(target=receiver.capture, kwargs={"limit": None, "timeout": None, "wakeup": False})
-        thread.daemon = True
-        thread.start()
-        assert ready.wait(20)
-        try:
-            yield events
-        finally:
-            receiver.should_stop = True
-            thread.join(5)
 
 
 def kinds(events: list[dict[str, Any]]) -> set[str]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from app.errors import ConfigurationError, TransientError
-from app.local import EmbeddedCloud
 from app.sqs import bulk
 from app.sqs.api import Refused, Unavailable
 from app.sqs.gateway import Gateway
@@ -18,12 +16,6 @@ from app.sqs.metrics import metrics
 from app.sqs.options import Options
 from tests.support.fault_proxy import FaultProxy
 from tests.support.workers import Bench
-
-
-@pytest.fixture
-def proxy(cloud: EmbeddedCloud) -> Iterator[FaultProxy]:
-    with FaultProxy(cloud.endpoint_url) as proxy:
-        yield proxy
 
 
 @pytest.fixture

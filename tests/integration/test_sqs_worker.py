@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.local import EmbeddedCloud
 from app.sqs import wire
 from tests.support.fault_proxy import FaultProxy
 from tests.support.workers import Bench, wait_for
-
-
-@pytest.fixture
-def proxy(cloud: EmbeddedCloud) -> Iterator[FaultProxy]:
-    with FaultProxy(cloud.endpoint_url) as proxy:
-        yield proxy
 
 
 @pytest.mark.parametrize("pool", [("threads", "8"), ("prefork", "2"), ("solo", "1")], ids=lambda pool: pool[0])

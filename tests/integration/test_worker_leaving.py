@@ -6,14 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
+from tests.support.listening import listening
 from tests.support.metadata import MetadataService, metadata_service
 from tests.support.workers import ROOT, Bench, wait_for
 
@@ -27,22 +25,6 @@ Ask = Callable[[Bench, MetadataService, subprocess.Popen[bytes]], object]
 def metadata() -> Iterator[MetadataService]:
     with metadata_service() as service:
         yield service
-
-
-@contextmanager
-def hearing(bench: Bench) -> Iterator[list[dict[str, Any]]]:
-    """Hear every worker's events; return the list that they come into."""
-    heard: list[dict[str, Any]] = []
-    app = bench.app()
-    with app.connection_for_read() as connection:
-        receiver = app.events.Receiver(connection, handlers={"*": heard.append})
-        thread = threading.Thread(target=receiver.capture, kwargs={"limit": None, "timeout": None, "wakeup": False})
-        thread.start()
-        try:
-            yield heard
-        finally:
-            receiver.should_stop = True
-            thread.join(20)
 
 
 def worker(bench: Bench, metadata: MetadataService, **env: str) -> subprocess.Popen[bytes]:
@@ -87,7 +69,7 @@ def by_signal(bench: Bench, metadata: MetadataService, process: subprocess.Popen
 def test_a_worker_that_is_to_leave_finishes_what_runs_and_gives_back_the_rest(
     bench: Bench, metadata: MetadataService, ask: Ask, why: str
 ) -> None:
-    with hearing(bench) as heard:
+    with listening(bench.app()) as heard:
         process = worker(bench, metadata)
         wait_for(lambda: heard, 20)
         bench.send(bench.app(), "work", 20, 2.0)
@@ -107,7 +89,7 @@ def test_a_worker_that_is_to_leave_finishes_what_runs_and_gives_back_the_rest(
 
 
 def test_a_worker_without_work_says_that_it_was_idle(bench: Bench, metadata: MetadataService) -> None:
-    with hearing(bench) as heard:
+    with listening(bench.app()) as heard:
         process = worker(bench, metadata, ELASTIQ_IDLE_SECONDS="2")
         assert process.wait(60) == 0
         farewell = wait_for(lambda: [e for e in heard if e["type"] in ("worker-leaving", "worker-offline")][:2], 10)
@@ -115,7 +97,7 @@ def test_a_worker_without_work_says_that_it_was_idle(bench: Bench, metadata: Met
 
 
 def test_the_first_of_two_reasons_is_the_one_that_is_told(bench: Bench, metadata: MetadataService) -> None:
-    with hearing(bench) as heard:
+    with listening(bench.app()) as heard:
         process = worker(bench, metadata)
         bench.send(bench.app(), "work", 1, 12.0)
         wait_for(lambda: bench.lines(what="begin"), 20)

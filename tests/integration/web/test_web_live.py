@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -119,13 +119,6 @@ def test_streams_beyond_their_number_are_told_to_poll_and_take_nothing_from_uplo
     site.classify(f"{id}/a.png")
     site.classify(f"{id}/b.png")
     wait_for(lambda: site.get(f"/api/batches/{id}/events").status == 200, 30)
-
-
-@pytest.fixture
-def proxy(config: Settings) -> Iterator[FaultProxy]:
-    """A proxy before the embedded cloud that counts calls by action."""
-    with FaultProxy(config.endpoint_url) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -6,23 +6,14 @@ from typing import Any
 
 import pytest
 
+from tests.support.clock import Clock
 from tests.support.fleet import decision
 from web.fleet import DECISIONS, DEPARTURES, HISTORY_S, FleetFeed
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_800_000_000.0)
 
 
 @pytest.fixture
