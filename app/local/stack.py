@@ -23,7 +23,7 @@ from urllib.error import URLError
 import click
 import structlog
 
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, TransientError
 from app.local.cloud import EmbeddedCloud, free_port
 from app.local.directory import DataDirectory
 from app.local.process import with_parent
@@ -148,7 +148,13 @@ class _Stack:
             assert self._cloud.pid is not None
             self._directory.registry.add("cloud", "cloud", self._cloud.pid, time.time())
             os.environ.update(self._cloud.environment)
-        provision(Settings.from_environment(os.environ))
+        try:
+            provision(Settings.from_environment(os.environ))
+        except TransientError as err:
+            if self._cloud is not None:
+                raise
+            text = "this shell has AWS_ENDPOINT_URL set, maybe by `elastiq env` of a run that has ended"
+            raise ConfigurationError(f"{err}; {text}: unset it, or open another terminal") from err
 
     def _start_service(self, service: Service) -> None:
         service.start()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from app.local.cloud import CREDENTIALS, free_port
 from tests.conftest import models
 from tests.support.stack import TIMEOUT_S, Stack, stack, wait_until
 
@@ -124,6 +125,14 @@ def test_a_taken_port_is_refused_with_the_setting_to_change(data_dir: Path) -> N
         refused = Stack(data_dir, **MODELS, ELASTIQ_PORT=str(taken.getsockname()[1]))
         assert refused.process.wait(TIMEOUT_S) == 2
     assert "ELASTIQ_PORT" in refused.said
+    assert refused.processes() == []
+
+
+def test_a_shell_that_still_names_a_cloud_that_is_gone_is_told_so(data_dir: Path) -> None:
+    left_over = {**CREDENTIALS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"}
+    refused = Stack(data_dir, **MODELS, **left_over)
+    assert refused.process.wait(TIMEOUT_S) == 2
+    assert "unset it, or open another terminal" in refused.said
     assert refused.processes() == []
 
 
