@@ -69,4 +69,6 @@ def test_the_worker_knows_its_instance(fleet: LocalFleet, data_dir: Path) -> Non
     for entry in Registry(data_dir / "run").entries(KIND):
         process = entry.process()
         assert process is not None
+        # A process that has just been started shows an empty environment for a moment, in the middle of its exec.
+        wait_until(lambda process=process: bool(process.environ()))
         assert process.environ()["ELASTIQ_INSTANCE_ID"] == entry.id
