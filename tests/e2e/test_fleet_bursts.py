@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,12 +28,6 @@ def running(tmp_path: Path) -> Iterator[Stack]:
         yield running
 
 
-def logged(running: Stack, event: str) -> list[dict[str, object]]:
-    """What the autoscaler has logged of one kind."""
-    records = [json.loads(line) for line in running.log("autoscaler").splitlines() if line.startswith("{")]
-    return [record for record in records if record["event"] == event]
-
-
 def ids(records: list[dict[str, object]], field: str) -> list[str]:
     found = [record[field] for record in records]
     return [str(id) for some in found if isinstance(some, list) for id in some]
@@ -56,12 +49,12 @@ def test_500_images_in_three_bursts_are_each_done_once_by_a_fleet_that_grows_dra
     assert {key: done[key] for batch in keys.values() for key in batch if done[key] != 1} == {}
     assert sum(done.values()) == sum(BURSTS)
 
-    out = logged(running, "scaled_out")
-    launched, drained = ids(out, "launched"), ids(logged(running, "drain_asked"), "instances")
+    out = running.records("autoscaler", "scaled_out")
+    launched, drained = ids(out, "launched"), ids(running.records("autoscaler", "drain_asked"), "instances")
     assert 2 <= len(launched) <= CEILING * len(BURSTS)
     assert all(int(str(record["desired"])) <= CEILING for record in out)
     assert drained, "no instance was asked to leave"
     assert set(drained) <= set(launched)
     assert all("Warm shutdown" in running.log(instance) for instance in drained)
     for bad in ("instance_failed", "orphans_terminated", "step_failed"):
-        assert logged(running, bad) == []
+        assert running.records("autoscaler", bad) == []

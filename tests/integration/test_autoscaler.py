@@ -16,11 +16,11 @@ from app.settings import Settings
 from tests.support.autoscaler import (
     TIMEOUT_S,
     autoscaler,
-    events,
     submit,
     wait_for_event,
     wait_for_instances,
 )
+from tests.support.records import records
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_sigterm_ends_it_cleanly(environment: dict[str, str], log: Path) -> None
         wait_for_event(log, "autoscaler_started")
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
-    assert events(log, "autoscaler_stopped")
+    assert records(log, "autoscaler_stopped")
 
 
 def test_a_policy_that_does_not_exist_ends_it_with_the_names_of_those_that_do(environment: dict[str, str]) -> None:
@@ -55,7 +55,7 @@ def test_a_queue_that_is_not_there_yet_is_said_once_and_waited_for(environment: 
         (failure,) = wait_for_event(log, "step_failed")
         assert "elastiq provision" in str(failure["reason"])
         time.sleep(1)
-        assert len(events(log, "step_failed")) == 1
+        assert len(records(log, "step_failed")) == 1
         assert process.poll() is None
         provision(Settings.from_environment(missing))
         submit(missing, 1)

@@ -24,7 +24,6 @@ from tasks.celery import make_app
 from tests.support.autoscaler import (
     TIMEOUT_S,
     autoscaler,
-    events,
     submit,
     wait_for_event,
     wait_until,
@@ -32,6 +31,7 @@ from tests.support.autoscaler import (
 )
 from tests.support.fault_proxy import FaultProxy
 from tests.support.listening import listening
+from tests.support.records import records
 
 pytestmark = pytest.mark.usefixtures("registry")
 
@@ -106,7 +106,7 @@ def test_each_decision_is_announced_with_all_that_it_was_made_of(
     assert (launching["policy"], launching["held"], launching["drain"]) == ("deadline", False, [])
     assert sum(launching["depth"].values()) == 2
     assert "2 outstanding" in launching["reason"]
-    (entry,) = events(log, "leading")
+    (entry,) = records(log, "leading")
     assert launching["leader"] == entry["name"]
     (instance,) = heard[-1]["fleet"]
     assert set(instance) == {"id", "state", "launched_at", "heard_at"}

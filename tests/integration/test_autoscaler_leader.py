@@ -15,9 +15,10 @@ from app import aws
 from app.local.registry import Registry
 from app.settings import Settings
 from autoscaler.leader import ACTS_S, KEY, LEASE_S, LOOK_S, RESOLUTION_S, Leader
-from tests.support.autoscaler import autoscaler, end_instances, events, submit, wait_for_event
+from tests.support.autoscaler import autoscaler, end_instances, submit, wait_for_event
 from tests.support.clock import Clock
 from tests.support.fault_proxy import FaultProxy
+from tests.support.records import records
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_a_standby_takes_over_from_a_leader_that_is_killed_or_stopped_and_is_the
         wait_for_event(logs[1], "standing_by")
         submit(config, 1)
         wait_for_event(logs[0], "scaled_out")
-        assert not events(logs[1], "scaled_out")
+        assert not records(logs[1], "scaled_out")
         first.send_signal(end)
         wait_for_event(logs[1], "leading")
         # The instance goes as well, and more work comes: somebody has to launch, and one alone.
@@ -135,7 +136,7 @@ def test_a_standby_takes_over_from_a_leader_that_is_killed_or_stopped_and_is_the
             wait_for_event(logs[0], "leadership_lost")
         submit(config, 1, batch="more")
         wait_for_event(logs[1], "scaled_out")
-    assert len(events(logs[0], "scaled_out")) == 1
+    assert len(records(logs[0], "scaled_out")) == 1
 
 
 def test_a_stopped_autoscaler_leaves_the_lease_to_the_next(environment: dict[str, str], tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def test_a_stopped_autoscaler_leaves_the_lease_to_the_next(environment: dict[str
     with autoscaler(environment, logs[1]) as second:
         wait_for_event(logs[1], "leading")
         assert second.poll() is None
-        assert not events(logs[1], "standing_by")
+        assert not records(logs[1], "standing_by")
 
 
 def test_the_lease_says_who_holds_it(config: Settings) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from app.local.registry import Entry, Registry
 from app.settings import Settings
 from app.storage import Storage
 from tests.support.photographs import chelsea
+from tests.support.records import records
 
 TIMEOUT_S = 60
 PUBLISH = "import sys; from tasks import bulk, classify\nwith bulk():\n [classify.delay(key) for key in sys.argv[1:]]"
@@ -47,16 +47,10 @@ def _running(command: str, environment: dict[str, str], log: Path) -> Iterator[s
         process.wait()
 
 
-def events(log: Path, name: str) -> list[dict[str, object]]:
-    """Return the records of one event in a log."""
-    records = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-    return [record for record in records if record["event"] == name]
-
-
 def wait_for_event(log: Path, name: str, count: int = 1) -> list[dict[str, object]]:
     """Wait until a log has so many records of an event, and return them."""
-    wait_until(lambda: len(events(log, name)) >= count, log.read_text)
-    return events(log, name)
+    wait_until(lambda: len(records(log, name)) >= count, log.read_text)
+    return records(log, name)
 
 
 def wait_for_instances(registry: Registry, count: int) -> list[Entry]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
 import signal
@@ -14,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -23,6 +23,7 @@ from app.local.stack import read_environment
 from app.settings import Settings
 from app.storage import RESULT, Storage
 from tests.support.photographs import labelled
+from tests.support.records import records
 
 TIMEOUT_S = 120
 PUBLISH = "import sys; from tasks import bulk, classify\nwith bulk():\n for key in sys.argv[1:]: classify.delay(key)"
@@ -108,8 +109,7 @@ class Stack:
 
     def launched(self) -> int:
         """How many instances its autoscaler has launched in all."""
-        records = [json.loads(line) for line in self.log("autoscaler").splitlines() if line.startswith("{")]
-        return sum(len(record["launched"]) for record in records if record["event"] == "scaled_out")
+        return sum(len(record["launched"]) for record in self.records("autoscaler", "scaled_out"))
 
     def times_done(self) -> Counter[str]:
         """How often each key was classified, by what every worker has logged of its tasks."""
@@ -119,6 +119,10 @@ class Stack:
                 ast.literal_eval(key) for key in re.findall(r"succeeded in \S+: {'key': ('[^']+')", path.read_text())
             )
         return done
+
+    def records(self, name: str, event: str) -> list[dict[str, Any]]:
+        """What one of its parts has logged of an event."""
+        return records(self.data_dir / "logs" / f"{name}.log", event)
 
     def log(self, name: str) -> str:
         """The log file of one of its parts."""

@@ -15,6 +15,8 @@ from typing import Any
 
 import boto3
 
+from tests.support.records import records
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -92,8 +94,7 @@ class Bench:
 
     def lines(self, **fields: Any) -> list[dict[str, Any]]:
         """Return the log's lines that have ``fields``."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
-        return [line for line in lines if fields.items() <= line.items()]
+        return [line for line in records(self.log) if fields.items() <= line.items()]
 
     def done(self) -> Counter[int]:
         """Return how often each number's work came to its end."""
