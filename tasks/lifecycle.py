@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +28,8 @@ LOOK_S = 0.5
 def run_worker(config: Settings) -> int:
     """Run a Celery worker in this process until it leaves.
 
-    It is ``celery -A tasks worker`` with this project's settings, and a node name of its own.
+    It is ``celery -A tasks worker`` with this project's settings and a node name of its own, without Celery's command
+    line, which imports every command that a package adds to it, Flower's with its web server among them.
 
     Returns:
         The exit status: 0 when it has left by itself or was drained; anything else is a failure.
@@ -35,15 +37,20 @@ def run_worker(config: Settings) -> int:
     memory.keep_little()
     instance = config.instance_id or f"worker-{os.getpid()}"
     try:
-        app.worker_main(
-            ["worker", "--loglevel=INFO", f"--hostname={instance}@%h", "--without-gossip", "--without-mingle"]
+        worker = app.Worker(
+            hostname=f"{instance}@{socket.gethostname()}",
+            loglevel="INFO",
+            without_gossip=True,
+            without_mingle=True,
+            quiet=True,
         )
+        worker.start()
     except SystemExit as end:
         if isinstance(end.code, str):
             log.error("worker_failed", reason=end.code)
             return 1
         return int(end.code or 0)
-    return 0
+    return int(worker.exitcode or 0)
 
 
 class LoadEngine(bootsteps.Step):
