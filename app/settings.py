@@ -134,7 +134,7 @@ class Settings:
         "ELASTIQ_MODEL_DIR", "", "Where built models are kept; `models` in the data directory unless told."
     )
     concurrency: int = _setting(
-        "ELASTIQ_CONCURRENCY", 16, "Images that one worker has in hand at once.", low=1, high=256
+        "ELASTIQ_CONCURRENCY", 12, "Images that one worker has in hand at once.", low=1, high=256
     )
     poll_wait_s: int = _setting(
         "ELASTIQ_POLL_SECONDS",

@@ -22,8 +22,9 @@ OUTLIERS = 2
 OLDEST_S = 3600.0
 # Ages told: the oldest image's, the newest's, and those at equal steps between them.
 AGES = 9
-# The service rate is measured over this many busy seconds at least, and half forgotten after so many more.
-GROUND_S, HALF_LIFE_S = 10.0, 300.0
+# The service rate is measured over this many images or busy seconds at least: fewer would tell of the images, not of the
+# rate, which then stays while nobody is busy. It is half forgotten after so many more busy seconds.
+GROUND_IMAGES, GROUND_S, HALF_LIFE_S = 30, 60.0, 300.0
 # The weight of the newest boot in their mean.
 NEWEST = 0.2
 
@@ -117,7 +118,7 @@ class Estimator:
         if self._history and now.at_s > self._history[-1].at_s:
             before = self._history[-1]
             self._rates.append((now.arrived - before.arrived) / (now.at_s - before.at_s))
-        measured = self._busy_s >= GROUND_S and self._worked > 0
+        measured = self._worked >= GROUND_IMAGES or (self._busy_s >= GROUND_S and self._worked > 0)
         return Estimates(
             self._ages_s(now),
             self._arrival_rate(),
