@@ -27,7 +27,7 @@ $(STAMP): setup.cfg
 	@$(PYTHON) -m venv $(VENV) || { \
 		echo "Python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --index-url '$(TORCH_INDEX)' torch torchvision)
-	$(BIN)/python -m pip install --editable '.[model,local,dev]'
+	$(BIN)/python -m pip install --editable '.[worker,model,local,dev]'
 	@touch $@
 
 model: install  ## Build the model that ELASTIQ_MODEL names, if it is not built yet.

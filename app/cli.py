@@ -29,7 +29,7 @@ class _Command(click.Group):
 @click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Classify images on AWS, at whatever rate they arrive."""
-    logs.configure(settings().log_format)
+    logs.configure(settings().log_format, sys.stdout if settings().log_stream == "stdout" else sys.stderr)
 
 
 @main.command()
@@ -63,6 +63,27 @@ def autoscaler() -> None:
     from autoscaler.loop import run
 
     run(settings())
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to bind to.")
+@click.option("--port", default=4566, show_default=True, type=click.IntRange(1, 65535), help="The port to listen on.")
+def cloud(host: str, port: int) -> None:
+    """Run the embedded cloud alone: SQS, S3 and SNS, with its data in the data directory."""
+    from app.local.cloud import serve
+
+    serve(Path(settings().data_dir) / "cloud", host, port)
+
+
+@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def flower(arguments: tuple[str, ...]) -> None:
+    """Run Flower, Celery's own monitor, on the workers; ARGUMENTS are Flower's, such as --address and --port."""
+    from celery.bin.celery import main as celery
+
+    # Without a log of its own, Flower's lines go where this process's do.
+    sys.argv = ["celery", "-A", "tasks", "flower", "--logging=none", *arguments]
+    sys.exit(celery())
 
 
 @main.command()

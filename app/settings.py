@@ -26,6 +26,7 @@ _URL = (r"https?://[^\s/?#]+/?", "an address such as http://127.0.0.1:4566")
 _URL_PATH = (r"https?://[^\s?#]+", "a queue's address such as https://sqs.eu-central-1.amazonaws.com/123456789012/name")
 _ARN = (r"arn:[^\s:]+:sns:[^\s:]+:\d{12}:\S+", "a topic's ARN such as arn:aws:sns:eu-central-1:123456789012:name")
 _LOG_FORMAT = (r"auto|json|text", "auto, json or text")
+_LOG_STREAM = (r"stderr|stdout", "stderr or stdout")
 _ENGINE = (r"openvino|torch", "openvino or torch")
 _PRECISION = (r"auto|bf16|fp16|fp32", "auto, bf16, fp16 or fp32")
 
@@ -179,6 +180,13 @@ class Settings:
         low=1,
         high=1000,
     )
+    watch_only: int = _setting(
+        "ELASTIQ_WATCH_ONLY",
+        0,
+        "`1`: start and stop no instance, since others do; observe all the same, and tell what the policy would do.",
+        low=0,
+        high=1,
+    )
     observe_s: float = _setting("ELASTIQ_OBSERVE_SECONDS", 2.0, "Seconds between two looks at the queue.", low=0.1)
     launch_template: str = _setting(
         "ELASTIQ_LAUNCH_TEMPLATE", "", "EC2: the launch template that instances are started from."
@@ -208,6 +216,17 @@ class Settings:
     )
     log_format: str = _setting(
         "ELASTIQ_LOG_FORMAT", "auto", "`json`, `text`, or `auto`: text at a terminal, JSON elsewhere.", form=_LOG_FORMAT
+    )
+    log_stream: str = _setting(
+        "ELASTIQ_LOG_STREAM",
+        "stderr",
+        "Where the log goes: `stderr`, or `stdout`, as in a container.",
+        form=_LOG_STREAM,
+    )
+    alive_file: str = _setting(
+        "ELASTIQ_ALIVE_FILE",
+        "",
+        "A file that workers and autoscalers touch every few seconds while they go on; health checks look at its age.",
     )
 
     @classmethod

@@ -22,8 +22,8 @@ OUTLIERS = 2
 OLDEST_S = 3600.0
 # Ages told: the oldest image's, the newest's, and those at equal steps between them.
 AGES = 9
-# The service rate is measured over this many images or busy seconds at least: fewer would tell of the images, not of the
-# rate, which then stays while nobody is busy. It is half forgotten after so many more busy seconds.
+# The service rate is measured over this many images or busy seconds at least: fewer would tell of the images, not of
+# the rate, which then stays while nobody is busy. It is half forgotten after so many more busy seconds.
 GROUND_IMAGES, GROUND_S, HALF_LIFE_S = 30, 60.0, 300.0
 # The weight of the newest boot in their mean.
 NEWEST = 0.2

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import celery.apps.worker
 import structlog
 from celery import bootsteps
 
+from app.alive import AliveFile
 from app.settings import Settings, settings
 from tasks import announce, memory
 from tasks.celery import app
@@ -35,7 +37,9 @@ def run_worker(config: Settings) -> int:
         The exit status: 0 when it has left by itself or was drained; anything else is a failure.
     """
     memory.keep_little()
-    instance = config.instance_id or f"worker-{os.getpid()}"
+    instance = config.instance_id or f"worker-{socket.gethostname()}-{os.getpid()}"
+    # What Celery prints when a signal comes, as a line that is no record of the log; `worker_leaving` says the same.
+    celery.apps.worker.safe_say = lambda *_: None
     try:
         worker = app.Worker(
             hostname=f"{instance}@{socket.gethostname()}",
@@ -146,6 +150,26 @@ class Idle:
         return False
 
 
+class StayAlive(bootsteps.StartStopStep):
+    """Touches ``ELASTIQ_ALIVE_FILE`` while the worker's loop goes on."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **_: Any) -> None:
+        self._alive = AliveFile(settings().alive_file)
+        self._entry: Any = None
+
+    def start(self, consumer: Any) -> None:
+        """Touch it, now and from time to time."""
+        self._alive.touch()
+        self._entry = consumer.timer.call_repeatedly(AliveFile.EVERY_S, self._alive.touch)
+
+    def stop(self, consumer: Any) -> None:
+        """Leave it: the worker stops."""
+        if self._entry is not None:
+            self._entry.cancel()
+
+
 class HeedNotices(bootsteps.StartStopStep):
     """Has a worker on EC2 leave when its host is about to be taken, or is asked to drain."""
 
@@ -173,10 +197,10 @@ class HeedNotices(bootsteps.StartStopStep):
             self._notices.stop()
 
 
-def install(celery: Any) -> None:
+def install(application: Any) -> None:
     """Add these steps to the worker's blueprint."""
-    steps: dict[str, set[Callable[..., Any]]] = celery.steps
-    steps["consumer"].update({LoadEngine, Events, Farewell, IdleStop, HeedNotices})
+    steps: dict[str, set[Callable[..., Any]]] = application.steps
+    steps["consumer"].update({LoadEngine, Events, Farewell, IdleStop, StayAlive, HeedNotices})
 
 
 install(app)

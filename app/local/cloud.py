@@ -1,7 +1,8 @@
-"""ministack as a child process, bound to loopback, with its data kept between runs."""
+"""ministack, with its data kept between runs: as a child process bound to loopback, or as this process."""
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import subprocess
@@ -11,8 +12,12 @@ import urllib.request
 from pathlib import Path
 from urllib.error import URLError
 
+import structlog
+
 from app.errors import ConfigurationError, TransientError
 from app.local.process import stop, with_parent
+
+log = structlog.get_logger(__name__)
 
 # A proxy that the environment names for the Internet cannot reach this machine's loopback.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -57,7 +62,7 @@ class EmbeddedCloud:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 with_parent([sys.executable, "-m", "ministack"]),
-                env={**os.environ, **self._ministack_environment()},
+                env={**os.environ, **_ministack_environment(self._data_dir, "127.0.0.1", self._port)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -87,29 +92,58 @@ class EmbeddedCloud:
         """Return whether its process runs."""
         return self._process is not None and self._process.poll() is None
 
-    def _ministack_environment(self) -> dict[str, str]:
-        return {
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(self._port),
-            "PERSIST_STATE": "1",
-            "STATE_DIR": str(self._data_dir / "state"),
-            "S3_PERSIST": "1",
-            "S3_DATA_DIR": str(self._data_dir / "s3"),
-            "SERVICES": "sqs,s3,sns",
-            # Unsigned requests are refused, and no page of another site that a browser shows may read anything.
-            "AUTH": "true",
-            # On by default, on every interface.
-            "IOT_MTLS_ENABLED": "0",
-            "LOG_LEVEL": "WARNING",
-            **CREDENTIALS,
-        }
-
     def _answers(self) -> bool:
         try:
             with _DIRECT.open(f"{self.endpoint_url}/_ministack/health", timeout=2):
                 return True
         except (URLError, OSError):
             return False
+
+
+def serve(data_dir: Path, host: str, port: int) -> None:
+    """Be the embedded cloud, in this process, until SIGTERM; it logs as this process does.
+
+    Args:
+        data_dir: where its queues and objects are kept; made if missing.
+        host: the address to bind to.
+        port: the port to listen on.
+
+    Raises:
+        ConfigurationError: ministack is not installed, or the folder cannot be made.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise ConfigurationError(f"the embedded cloud cannot keep its data in {data_dir}: {err}") from err
+    # ministack reads these when it is imported, and takes the command line for its own.
+    os.environ.update(_ministack_environment(data_dir.resolve(), host, port))
+    sys.argv = ["ministack"]
+    try:
+        from ministack.app import main
+    except ModuleNotFoundError as err:
+        raise ConfigurationError("the embedded cloud is not installed; run: pip install 'elastiq[local]'") from err
+    log.info("cloud_starts", host=host, port=port, data_dir=str(data_dir))
+    # Its level is set by a call that does nothing where logging is configured already.
+    logging.getLogger().setLevel(logging.WARNING)
+    main()
+
+
+def _ministack_environment(data_dir: Path, host: str, port: int) -> dict[str, str]:
+    return {
+        "BIND_HOST": host,
+        "GATEWAY_PORT": str(port),
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(data_dir / "state"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(data_dir / "s3"),
+        "SERVICES": "sqs,s3,sns",
+        # Unsigned requests are refused, and no page of another site that a browser shows may read anything.
+        "AUTH": "true",
+        # On by default, on every interface.
+        "IOT_MTLS_ENABLED": "0",
+        "LOG_LEVEL": "WARNING",
+        **CREDENTIALS,
+    }
 
 
 def free_port() -> int:

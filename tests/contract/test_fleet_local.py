@@ -47,7 +47,7 @@ def test_a_drained_worker_shuts_down_warmly_and_is_gone(fleet: LocalFleet, data_
         fleet.drain([instance.id])
         wait_until(lambda: not fleet.instances())
     assert logs == []
-    assert "Warm shutdown" in (data_dir / "logs" / f"{instance.id}.log").read_text()
+    assert "worker_leaving" in (data_dir / "logs" / f"{instance.id}.log").read_text()
 
 
 def test_an_instance_that_ends_badly_is_said_with_its_status_and_its_log(fleet: LocalFleet, data_dir: Path) -> None:

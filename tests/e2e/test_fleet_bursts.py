@@ -55,6 +55,6 @@ def test_500_images_in_three_bursts_are_each_done_once_by_a_fleet_that_grows_dra
     assert all(int(str(record["desired"])) <= CEILING for record in out)
     assert drained, "no instance was asked to leave"
     assert set(drained) <= set(launched)
-    assert all("Warm shutdown" in running.log(instance) for instance in drained)
+    assert all("worker_leaving" in running.log(instance) for instance in drained)
     for bad in ("instance_failed", "orphans_terminated", "step_failed"):
         assert running.records("autoscaler", bad) == []
