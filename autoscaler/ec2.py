@@ -90,6 +90,8 @@ class Ec2Fleet:
         clock: the time, UTC; a test may bring its own.
     """
 
+    elastic = True
+
     def __init__(
         self,
         settings: Settings,

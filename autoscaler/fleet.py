@@ -1,4 +1,4 @@
-"""The port to where instances run. `ec2` and `local` implement it; one contract suite holds both to it."""
+"""The port to where instances run. `ec2` and `local` implement it, under one contract suite; `watched` only looks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from app.domain import Instance
-from app.errors import TransientError
+from app.errors import ConfigurationError, TransientError
 from app.settings import Settings
+from autoscaler.listen import Hearing
+from autoscaler.watched import WatchedFleet
 
 
 class NoRoom(TransientError):
@@ -16,7 +18,13 @@ class NoRoom(TransientError):
 
 
 class Fleet(Protocol):
-    """The instances of one fleet. Every method raises `TransientError` when the other side does not answer."""
+    """The instances of one fleet. Every method raises `TransientError` when the other side does not answer.
+
+    Attributes:
+        elastic: whether it starts and stops instances; one that does not is asked for `instances` alone.
+    """
+
+    elastic: bool
 
     def instances(self) -> list[Instance]:
         """Return the instances that are pending, running or draining, those just launched included; oldest first."""
@@ -41,13 +49,24 @@ class Fleet(Protocol):
         """End instances that do not answer, at once; what they held comes back to the queue by its lease."""
 
 
-def make_fleet(settings: Settings, tell: Callable[[list[str]], object]) -> Fleet:
-    """Return the fleet that ``settings`` describes: EC2 when there is a launch template, this machine otherwise.
+def make_fleet(settings: Settings, tell: Callable[[list[str]], object], hearing: Hearing | None = None) -> Fleet:
+    """Return the fleet that ``settings`` describes.
+
+    It is the workers that are heard, if it may only be watched; EC2 when there is a launch template; this machine
+    otherwise.
 
     Args:
         settings: which it is, and where.
         tell: tells the workers of instances, by id, to leave, where the fleet itself cannot reach them.
+        hearing: what workers say; None where they cannot be heard.
+
+    Raises:
+        ConfigurationError: it may only be watched, and workers cannot be heard.
     """
+    if settings.watch_only:
+        if hearing is None:
+            raise ConfigurationError("ELASTIQ_WATCH_ONLY=1 needs ELASTIQ_LISTEN=1: workers are known by their events")
+        return WatchedFleet(hearing)
     if settings.launch_template:
         from autoscaler.ec2 import Ec2Fleet
 

@@ -33,12 +33,14 @@ class Voice:
 
     Attributes:
         node: its name in Celery's remote control, ``<instance>@<host>``.
-        at: when it was heard, by this process's clock.
+        first_at: when it was first heard, by this process's clock; after a goodbye, when it came anew.
+        at: when it was heard last, by the same clock.
         said_at: when it said so, by its own clock; seconds since 1970.
         leaving: whether it has said goodbye.
     """
 
     node: str
+    first_at: datetime
     at: datetime
     said_at: float
     leaving: bool
@@ -94,6 +96,11 @@ class Hearing:
             if event["type"] in (ONLINE, HEARTBEAT, OFFLINE):
                 self._hear_worker(event, now)
 
+    def known(self) -> Heard:
+        """Return all that is known, but no heartbeats: those are left to `take`."""
+        with self._lock:
+            return Heard(self._since, self._at, dict(self._voices))
+
     def take(self) -> Heard:
         """Return all that is known, and the heartbeats that came since the last call."""
         now = self._clock()
@@ -122,7 +129,9 @@ class Hearing:
         # SQS keeps no order: a heartbeat may come after the goodbye.
         late = before is not None and said_at < before.said_at
         leaving = before.leaving if before and late else event["type"] == OFFLINE
-        self._voices[instance] = Voice(node, now, max(said_at, before.said_at if before else said_at), leaving)
+        first_at = before.first_at if before and (leaving or not before.leaving) else now
+        said_at = max(said_at, before.said_at if before else said_at)
+        self._voices[instance] = Voice(node, first_at, now, said_at, leaving)
 
 
 class Listener(EventListener):

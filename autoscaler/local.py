@@ -33,6 +33,8 @@ class LocalFleet:
         data_dir: the registry is in its ``run`` folder, the log files are in ``logs``.
     """
 
+    elastic = True
+
     def __init__(self, data_dir: Path) -> None:
         self._registry = Registry(data_dir / "run")
         self._logs = data_dir / "logs"

@@ -37,7 +37,8 @@ def run(settings: Settings) -> None:
     """Keep the fleet as large as the queue needs, until SIGTERM or SIGINT; the instances live on.
 
     Raises:
-        ConfigurationError: there is no policy of the name that ELASTIQ_POLICY gives.
+        ConfigurationError: there is no policy of the name that ELASTIQ_POLICY gives, or workers that are to be watched
+            cannot be heard.
     """
     if settings.policy not in POLICIES:
         raise ConfigurationError(f"ELASTIQ_POLICY={settings.policy!r} must be one of: {', '.join(POLICIES)}")
@@ -47,7 +48,7 @@ def run(settings: Settings) -> None:
     hearing = Hearing(settings.concurrency, lambda: datetime.now(UTC)) if settings.listen else None
     listener = Listener(app, hearing) if hearing else None
     announcer, leader = Announcer(app, name), Leader(settings, name)
-    fleet = make_fleet(settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids) if hearing else []))
+    fleet = make_fleet(settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids) if hearing else []), hearing)
     loop = Loop(Observer(settings, fleet, hearing=hearing), fleet, _limits(settings), leader.leads, announcer.decided)
     log.info("autoscaler_started", policy=settings.policy, ceiling=settings.max_instances, fleet=type(fleet).__name__)
     stopped = threading.Event()
@@ -88,7 +89,7 @@ class Loop:
 
     Args:
         observer: what it sees with.
-        fleet: what it acts on.
+        fleet: what it acts on, if it is elastic; otherwise it only tells what it would do.
         limits: what the policy decides within.
         leads: whether this autoscaler may act now; one that may not observes all the same, and so knows what to do at
             once when it may.
@@ -131,6 +132,9 @@ class Loop:
 
     def _decide(self, seen: Observation) -> tuple[ScalingDecision, Found]:
         decision = decide(seen, self._limits)
+        if not self._fleet.elastic:
+            reason = f"{decision.reason}; watched only, nothing is started or stopped"
+            return replace(decision, launch=0, drain=(), reason=reason), Found()
         found = self._orphans.look(seen, self._limits)
         if decision.held:
             return decision, Found()

@@ -41,7 +41,8 @@ class Observer:
         self.now = clock
         self._hearing = hearing
         self._estimator = Estimator(clock())
-        self._boots = Boots(min(settings.idle_s or LONG_ENOUGH_S, LONG_ENOUGH_S))
+        # Boots that others see to do not fail here.
+        self._boots = Boots(min(settings.idle_s or LONG_ENOUGH_S, LONG_ENOUGH_S) if fleet.elastic else 0.0)
         self._refusal = ""
         self._refused_at: datetime | None = None
 
@@ -62,9 +63,7 @@ class Observer:
         self._estimator.hear(heard.heartbeats)
         known = self._estimator.see(now, depth, fleet) if self._hearing else Estimates(())
         for instance in self._boots.see(fleet, now):
-            log.info(
-                "instance_gone", instance=instance.id, lived_s=round((now - instance.launched_at).total_seconds(), 1)
-            )
+            log.info("instance_gone", instance=instance.id, lived_s=self._lived_s(instance, now))
         return Observation(
             now,
             depth,
@@ -91,6 +90,11 @@ class Observer:
     def refused(self, why: str) -> None:
         """Take note that a launch has just been refused."""
         self._refusal, self._refused_at = why, self.now()
+
+    def _lived_s(self, instance: Instance, now: datetime) -> float:
+        """Return how long an instance that is gone has lived; where it is known by its worker, until the last word."""
+        ended_at = now if self._fleet.elastic else instance.heard_at or now
+        return round((ended_at - instance.launched_at).total_seconds(), 1)
 
 
 def _as_heard(instance: Instance, heard: Heard) -> Instance:
