@@ -13,10 +13,10 @@ BENCHMARKS := $(filter-out tests/benchmarks/_%,$(wildcard tests/benchmarks/$(or 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install model run test check bench clean
+.PHONY: help install model run test test-images check bench images lock clean
 
 help:  ## Print this list.
-	@sed -n 's/^\([a-z]*\):[^#]*##  *\(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*##  *\(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 install: $(STAMP)  ## Make .venv and install everything in it; does nothing when it is up to date.
 	@:
@@ -39,6 +39,9 @@ run: install  ## Run everything on this machine; Ctrl-C stops it.
 test: model  ## Run every test, in two halves at once.
 	@$(BIN)/python -m tests
 
+test-images: install  ## Build every image and run docker/compose.yml's services; needs root, buildah, debootstrap, runc.
+	@$(BIN)/python -m pytest tests/images
+
 check: install  ## Lint, check the formatting, the types and the import contracts.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -47,6 +50,12 @@ check: install  ## Lint, check the formatting, the types and the import contract
 
 bench: model  ## Run every benchmark, or the one that NAME names; each prints JSON.
 	@set -e; for file in $(BENCHMARKS); do echo "$$file" >&2; $(BIN)/python "$$file" --json; done
+
+images:  ## Build every image with docker, podman or buildah, whichever works here.
+	@docker/build
+
+lock: install  ## Renew the versions that the images are made of.
+	@$(BIN)/python docker/lock.py
 
 clean:  ## Remove .venv and caches; images, results and built models stay in .elastiq.
 	rm -rf $(VENV) build elastiq.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -150,8 +150,8 @@ class Estimator:
         rates = list(self._rates)
         if len(rates) < RECENT:
             return None
-        usual = sorted(rates)[OUTLIERS:-OUTLIERS] if len(rates) > 4 * OUTLIERS else rates
-        return max(0.0, fmean(usual), median(rates[-RECENT:]))
+        usual = fmean(sorted(rates)[OUTLIERS:-OUTLIERS]) if len(rates) > 4 * OUTLIERS else median(rates)
+        return max(0.0, usual, median(rates[-RECENT:]))
 
     def _forget(self, at: datetime) -> None:
         """Drop the last heartbeats of workers that have long gone."""

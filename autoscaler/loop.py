@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from app.alive import AliveFile
 from app.domain import Limits, Observation, ScalingDecision
 from app.errors import ConfigurationError, ElastiqError
 from app.settings import Settings
@@ -51,13 +52,14 @@ def run(settings: Settings) -> None:
     fleet = make_fleet(settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids) if hearing else []), hearing)
     loop = Loop(Observer(settings, fleet, hearing=hearing), fleet, _limits(settings), leader.leads, announcer.decided)
     log.info("autoscaler_started", policy=settings.policy, ceiling=settings.max_instances, fleet=type(fleet).__name__)
-    stopped = threading.Event()
+    stopped, alive = threading.Event(), AliveFile(settings.alive_file)
     leader.start()
     if listener:
         listener.start()
     sweep.start(settings, name, stopped, leader.leads)
     while not stop.count:
         loop.step()
+        alive.touch()
         stop.wait(settings.observe_s)
     stopped.set()
     leader.stop()

@@ -1,0 +1,37 @@
+"""Health checks of containers: ``python -m app.healthy URL`` or ``python -m app.healthy FILE``.
+
+Exit status 0 when the address answers with success, or the file was touched within half a minute; else 1, and why.
+It imports the standard library alone: it is started every few seconds.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+OLD_S = 30.0
+PATIENCE_S = 4.0
+# A proxy that the environment names for the Internet cannot reach this container.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def why_not(target: str) -> str:
+    """Return why a process is not healthy; empty when it is.
+
+    Args:
+        target: an http address, or the path of a file that the process touches (``ELASTIQ_ALIVE_FILE``).
+    """
+    try:
+        if target.startswith("http://"):
+            with _DIRECT.open(target, timeout=PATIENCE_S):
+                return ""
+        age_s = time.time() - Path(target).stat().st_mtime
+    except OSError as err:  # urllib's errors are OSErrors
+        return f"{target}: {err}"
+    return f"{target} was last touched {age_s:.0f} s ago" if age_s > OLD_S else ""
+
+
+if __name__ == "__main__":
+    sys.exit(why_not(sys.argv[1]) or 0)
