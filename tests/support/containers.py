@@ -242,6 +242,7 @@ class Pod:
         own = [f"{key}={value}" for key, value in service.environment.items()]
         mounts = [
             {"destination": "/proc", "type": "proc", "source": "proc"},
+            {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"]},
             {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755", "size=64k"]},
             {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": ["nosuid", "nodev", "mode=1777"]},
             {"destination": _ETC_HOSTS, "type": "bind", "source": str(self._hosts), "options": ["bind", "ro"]},
