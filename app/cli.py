@@ -78,9 +78,13 @@ def cloud(host: str, port: int) -> None:
 @main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def flower(arguments: tuple[str, ...]) -> None:
-    """Run Flower, Celery's own monitor, on the workers; ARGUMENTS are Flower's, such as --address and --port."""
+    """Run Flower, Celery's own monitor, on the workers; ARGUMENTS are Flower's, such as --address and --port.
+
+    It binds to loopback unless told otherwise, which is not Flower's own default.
+    """
     from celery.bin.celery import main as celery
 
+    os.environ.setdefault("FLOWER_ADDRESS", "127.0.0.1")
     # Without a log of its own, Flower's lines go where this process's do.
     sys.argv = ["celery", "-A", "tasks", "flower", "--logging=none", *arguments]
     sys.exit(celery())

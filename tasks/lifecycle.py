@@ -16,6 +16,7 @@ import structlog
 from celery import bootsteps
 
 from app.alive import AliveFile
+from app.errors import ConfigurationError
 from app.settings import Settings, settings
 from tasks import announce, memory
 from tasks.celery import app
@@ -61,10 +62,13 @@ class LoadEngine(bootsteps.Step):
     """Loads the engine before the first message is received, so that a worker that cannot work takes none."""
 
     def __init__(self, consumer: Any, **_: Any) -> None:
-        from tasks import engine
-
         started = time.monotonic()
-        model = engine.load()
+        try:
+            from tasks import engine
+
+            model = engine.load()
+        except ModuleNotFoundError as err:
+            raise ConfigurationError(f"a worker needs {err.name}; run: pip install 'elastiq[worker]'") from err
         log.info("engine_loaded", model=model.name, seconds=round(time.monotonic() - started, 3))
 
 

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import models
 from tests.support.listening import listening
 from tests.support.metadata import MetadataService, metadata_service
 from tests.support.workers import ROOT, Bench, wait_for
@@ -143,3 +145,13 @@ def test_a_worker_that_cannot_work_ends_with_status_2_and_says_why(
     )  # fmt: skip
     assert ended.returncode == 2
     assert words in ended.stderr + ended.stdout
+
+
+def test_a_worker_without_its_packages_says_what_to_install(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "openvino.py").write_text("raise ModuleNotFoundError(name=__name__)")
+    found = {**os.environ, **environment, "PYTHONPATH": str(tmp_path), "ELASTIQ_MODEL_DIR": str(models())}
+    ended = subprocess.run(
+        [sys.executable, "-m", "app.cli", "worker"], env=found, cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 2
+    assert "a worker needs openvino; run: pip install 'elastiq[worker]'" in ended.stderr
