@@ -49,6 +49,11 @@ def test_a_service_may_do_nothing_that_it_need_not(service: Service) -> None:
 
 
 @each_service
+def test_a_service_is_built_where_its_image_is_missing(service: Service) -> None:
+    assert service.raw["build"] == {"context": "..", "dockerfile": "docker/Dockerfile", "target": service.target}
+
+
+@each_service
 def test_a_port_is_published_on_loopback_alone(service: Service) -> None:
     assert all(port.startswith("127.0.0.1:") for port in service.raw.get("ports", []))
 
