@@ -1,4 +1,4 @@
-"""A file whose age tells whether a process still goes on, for health checks that start no Python."""
+"""A file whose age tells whether a process still goes on: `app.healthy` looks at it."""
 
 from __future__ import annotations
 

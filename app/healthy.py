@@ -1,4 +1,4 @@
-"""Health checks of containers: ``python -m app.healthy URL`` or ``python -m app.healthy FILE``.
+"""Whether a process is healthy; for containers ``python -m app.healthy URL`` or ``python -m app.healthy FILE``.
 
 Exit status 0 when the address answers with success, or the file was touched within half a minute; else 1, and why.
 It imports the standard library alone: it is started every few seconds.
@@ -33,7 +33,7 @@ def _ask(url: str) -> str:
     # Imported here: it takes twice as long as all the rest.
     import urllib.request
 
-    # A proxy that the environment names for the Internet cannot reach this container.
+    # A proxy that the environment names for the Internet cannot reach this machine.
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(url, timeout=PATIENCE_S):  # its errors are OSErrors
         return ""

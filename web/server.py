@@ -5,10 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-import urllib.request
 from types import FrameType
 from typing import Any, cast
-from urllib.error import URLError
 
 import structlog
 from flask import Flask
@@ -17,6 +15,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from app.errors import ConfigurationError
+from app.healthy import why_not
 from app.settings import Settings
 from web.application import create_app
 from web.events import Listener
@@ -124,14 +123,10 @@ def _address(listener: socket.socket) -> str:
 
 
 def _say_when_ready(address: str) -> None:
-    # Directly: a proxy of the environment's cannot reach this machine.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     for _ in range(100):
-        try:
-            with opener.open(f"{address}/healthz", timeout=5):
-                log.info("web_ready", url=address)
-                return
-        except (URLError, OSError) as err:
-            reason = str(err)
-            time.sleep(0.1)
+        reason = why_not(f"{address}/healthz")
+        if not reason:
+            log.info("web_ready", url=address)
+            return
+        time.sleep(0.1)
     log.error("web_does_not_answer", url=address, reason=reason)

@@ -13,17 +13,16 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
-from urllib.error import URLError
 
 import click
 import structlog
 
 from app.errors import ConfigurationError, TransientError
+from app.healthy import why_not
 from app.local.cloud import EmbeddedCloud, free_port
 from app.local.directory import DataDirectory
 from app.local.process import with_parent
@@ -40,7 +39,6 @@ PAGE_S = 60
 # How long each part may take to end when asked: web lets uploads end, instances their images.
 WEB_S, AUTOSCALER_S, INSTANCES_S, LEFTOVERS_S = 15, 10, 20, 20
 KEPT_INSTANCE_LOGS = 100
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def up(settings: Settings) -> int:
@@ -188,7 +186,7 @@ class _Stack:
 
     def _await_page(self) -> None:
         deadline = time.monotonic() + PAGE_S
-        while not _answers(f"{_address(self._settings)}/healthz"):
+        while why_not(f"{_address(self._settings)}/healthz"):
             if time.monotonic() > deadline:
                 raise ConfigurationError(f"web does not answer after {PAGE_S} s; {self._web.end_of_log()}")
             self._look()
@@ -243,14 +241,6 @@ def _published(environment: os._Environ[str], *, own_cloud: bool) -> dict[str, s
 def _address(settings: Settings) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
-
-
-def _answers(url: str) -> bool:
-    try:
-        with _DIRECT.open(url, timeout=2):
-            return True
-    except (URLError, OSError):
-        return False
 
 
 def _welcome(settings: Settings, directory: DataDirectory) -> str:

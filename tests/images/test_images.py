@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.images.conftest import TARGETS
+from tests.support import compose
 from tests.support.containers import USER, Images, Pod, healthy
 from tests.support.photographs import labelled
 from tests.support.workers import wait_for
@@ -50,7 +51,7 @@ def test_compose_ups_services_come_up_in_order(system: Pod) -> None:
     healthy(cloud)
     provision = system.start("provision")
     assert provision.ended() == 0, provision.log.read_text()
-    workers = [system.start("worker") for _ in range(2)]
+    workers = [system.start("worker") for _ in range(compose.services({})["worker"].scale)]
     healthy(system.start("web"), system.start("autoscaler"), *workers)
 
 

@@ -6,13 +6,13 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
+from app.healthy import why_not
 from app.local import EmbeddedCloud
 from app.local.cloud import CREDENTIALS, free_port
 from app.provision import provision
@@ -38,11 +38,7 @@ def service(log: Path, *command: str, **environment: str) -> Iterator[subprocess
 
 def answers(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
     assert process.poll() is None, log.read_text()
-    try:
-        with urllib.request.urlopen(url, timeout=5):
-            return True
-    except OSError:
-        return False
+    return not why_not(url)
 
 
 def addresses(process: subprocess.Popen[bytes]) -> set[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.support.workers import ROOT
+
 FILE = ROOT / "docker" / "compose.yml"
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?:(?P<sign>:?-)(?P<default>[^}]*))?\}")
