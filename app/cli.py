@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from app import logs
 from app.errors import ElastiqError
+from app.process import logs
 from app.settings import settings
 
 
@@ -52,7 +52,7 @@ def web() -> None:
 def worker() -> None:
     """Run one worker; it leaves by itself after ELASTIQ_IDLE_SECONDS without work."""
     # The same as `celery -A tasks worker`, in this process, so that its exit status is the worker's.
-    from tasks.lifecycle import run_worker
+    from tasks.worker.lifecycle import run_worker
 
     sys.exit(run_worker(settings()))
 
@@ -99,7 +99,7 @@ def classify(paths: tuple[Path, ...], as_json: bool, url: str | None) -> None:
 
     Exit status: 0 when every image got a label, 1 when any failed, 2 when it could not be done.
     """
-    from web.client import classify
+    from app.client.classify import classify
 
     sys.exit(classify(paths, url or f"http://{settings().host}:{settings().port}", as_json=as_json))
 
@@ -107,7 +107,7 @@ def classify(paths: tuple[Path, ...], as_json: bool, url: str | None) -> None:
 @main.command()
 def provision() -> None:
     """Make the buckets and queues in the account that the environment names; running it again changes nothing."""
-    from app.provision import provision
+    from app.account.provision import provision
 
     for line in provision(settings()):
         click.echo(line)
@@ -119,7 +119,7 @@ def status() -> None:
 
     Exit status: 0 when all is well, 1 when something is missing, out of reach, or among the dead letters.
     """
-    from app.status import look
+    from app.account.status import look
 
     findings = look(settings())
     for finding in findings:
@@ -136,7 +136,7 @@ def dead_letters() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def list_dead_letters(as_json: bool) -> None:
     """Print each dead letter: when it was sent, its task, its image. They stay where they are."""
-    from app.dead_letters import DeadLetters
+    from app.account.dead_letters import DeadLetters
 
     for letter in DeadLetters(settings()).look():
         fields = {
@@ -154,7 +154,7 @@ def list_dead_letters(as_json: bool) -> None:
 @click.argument("keys", nargs=-1)
 def redrive(keys: tuple[str, ...]) -> None:
     """Send dead letters back to the task queue: those of the images KEYS, or all."""
-    from app.dead_letters import DeadLetters
+    from app.account.dead_letters import DeadLetters
     from app.storage import Storage
 
     sent = DeadLetters(settings()).redrive(Storage(settings()), lambda letter: not keys or letter.key in keys)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from app.bucket import Bucket
+from app.aws.bucket import Bucket
 from app.domain import Classification, Failure, Prediction, filename_of
 from app.errors import ImageExists, ImageNotFound, InvalidImage, InvalidKey
 from app.settings import Settings

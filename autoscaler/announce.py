@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from celery import Celery
 
-from app.domain import Limits, Observation, ScalingDecision
+from autoscaler.values import Limits, Observation, ScalingDecision
 
 log = structlog.get_logger(__name__)
 

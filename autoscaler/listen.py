@@ -14,8 +14,8 @@ from typing import Any
 import structlog
 from celery import Celery
 
-from app.events import EventListener
-from autoscaler.estimate import Heartbeat
+from app.listener import EventListener
+from autoscaler.memory.estimate import Heartbeat
 
 log = structlog.get_logger(__name__)
 

@@ -14,19 +14,19 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from app.alive import AliveFile
-from app.domain import Limits, Observation, ScalingDecision
 from app.errors import ConfigurationError, ElastiqError
+from app.process.alive import AliveFile
+from app.process.signals import StopSignals
 from app.settings import Settings
-from app.signals import StopSignals
-from autoscaler import sweep
 from autoscaler.announce import Announcer
 from autoscaler.fleet import Fleet, NoRoom, make_fleet
 from autoscaler.leader import Leader
 from autoscaler.listen import Hearing, Listener
+from autoscaler.memory.orphans import Found, Orphans
 from autoscaler.observe import Observer
-from autoscaler.orphans import Found, Orphans
 from autoscaler.policy import POLICIES, decide
+from autoscaler.sweep import rounds as sweep
+from autoscaler.values import Limits, Observation, ScalingDecision
 from tasks.celery import make_app
 
 log = structlog.get_logger(__name__)

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 
 import structlog
 
-from app.depth import QueueReader
-from app.domain import Instance, InstanceState, Observation
+from app.aws.depth import QueueReader
+from app.domain import Instance, InstanceState
 from app.settings import Settings
-from autoscaler.boots import LONG_ENOUGH_S, Boots
-from autoscaler.estimate import Estimates, Estimator
 from autoscaler.fleet import Fleet
 from autoscaler.listen import Heard, Hearing
+from autoscaler.memory.boots import LONG_ENOUGH_S, Boots
+from autoscaler.memory.estimate import Estimates, Estimator
+from autoscaler.values import Observation
 
 log = structlog.get_logger(__name__)
 

@@ -17,11 +17,11 @@ from typing import Any
 
 import click
 
-from app.domain import Limits
 from app.errors import ConfigurationError, ElastiqError
 from autoscaler.policy import POLICIES, decide
-from autoscaler.rivals import Keda, TargetTracking, whole_fleet
-from autoscaler.simulation import Outcome, Policy, Simulation, World
+from autoscaler.simulator.rivals import Keda, TargetTracking, whole_fleet
+from autoscaler.simulator.simulation import Outcome, Policy, Simulation, World
+from autoscaler.values import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def main(trace: Path, policy: str, plot: Path | None, as_json: bool, **given: An
     )
     outcome = simulate(arrivals, policy, limits, world, given["seed"])
     if plot:
-        from autoscaler.plot import draw
+        from autoscaler.simulator.plot import draw
 
         draw(outcome, arrivals, limits, plot)
     found = report(outcome, arrivals, limits, world)

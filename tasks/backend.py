@@ -9,7 +9,7 @@ from typing import Any
 
 from celery.backends.base import KeyValueStoreBackend
 
-from app.bucket import Bucket
+from app.aws.bucket import Bucket
 from app.settings import settings
 from app.storage import TASK_RESULTS
 

@@ -12,7 +12,11 @@ CLASSIFY = "tasks.classify"
 
 def make_app(config: Settings) -> Celery:
     """Return the application that ``config`` describes; it connects at first use."""
-    app = Celery("elastiq", include=["tasks.classify", "tasks.lifecycle"], backend="tasks.backend:OutputBucketBackend")
+    app = Celery(
+        "elastiq",
+        include=["tasks.classification", "tasks.worker.lifecycle"],
+        backend="tasks.backend:OutputBucketBackend",
+    )
     app.conf.update(
         broker_url="sqs://",
         broker_transport="app.sqs:Transport",

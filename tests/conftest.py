@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from app.account.provision import provision
 from app.local import EmbeddedCloud
 from app.local.cloud import CREDENTIALS
-from app.provision import provision
 from app.settings import Settings
 
 os.environ.update(CREDENTIALS)

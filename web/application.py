@@ -8,14 +8,17 @@ from app import aws
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
-from web import api, compat, health, metrics, monitor, pages, problems, security
-from web.depths import DepthReader
-from web.fleet import FleetFeed
-from web.intake import Intake, Publish
-from web.live import Feed
-from web.publish import publish
-from web.seats import Seats
+from web.batches.feed import Feed
+from web.fleet.depths import DepthReader
+from web.fleet.feed import FleetFeed
+from web.http import problems, security
+from web.http.seats import Seats
+from web.routes import batches as api
+from web.routes import course as compat
+from web.routes import health, metrics, monitor, pages
 from web.tier import EXTENSION, Tier
+from web.uploads.intake import Intake, Publish
+from web.uploads.publish import publish
 
 
 def create_app(settings: Settings, publish: Publish = publish) -> Flask:

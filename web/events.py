@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from app.domain import Classification, Failure
-from app.events import EventListener
+from app.listener import EventListener
 from tasks import app
 from web.tier import Tier
 

@@ -15,7 +15,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from app.errors import ConfigurationError
-from app.healthy import why_not
+from app.process.healthy import why_not
 from app.settings import Settings
 from web.application import create_app
 from web.events import Listener

@@ -11,11 +11,11 @@ from app import aws
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
-from web.depths import DepthReader
-from web.fleet import FleetFeed
-from web.intake import Intake
-from web.live import Feed
-from web.seats import Seats
+from web.batches.feed import Feed
+from web.fleet.depths import DepthReader
+from web.fleet.feed import FleetFeed
+from web.http.seats import Seats
+from web.uploads.intake import Intake
 
 EXTENSION = "elastiq"
 
@@ -25,7 +25,7 @@ class Tier:
     """The parts of one web process.
 
     Attributes:
-        counts: what this process has done; `web.metrics` tells it.
+        counts: what this process has done; `web.routes.metrics` tells it.
         streams: the event streams that may be open at once.
         waiters: the requests that may wait for a label at once.
     """

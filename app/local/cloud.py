@@ -13,8 +13,8 @@ from pathlib import Path
 import structlog
 
 from app.errors import ConfigurationError, TransientError
-from app.healthy import why_not
 from app.local.process import stop, with_parent
+from app.process.healthy import why_not
 
 log = structlog.get_logger(__name__)
 

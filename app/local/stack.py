@@ -21,16 +21,16 @@ from typing import NoReturn
 import click
 import structlog
 
+from app.account.provision import provision
 from app.errors import ConfigurationError, TransientError
-from app.healthy import why_not
 from app.local.cloud import EmbeddedCloud, free_port
 from app.local.directory import DataDirectory
 from app.local.process import with_parent
 from app.local.registry import Entry, end
 from app.local.service import Restarts, Service
-from app.provision import provision
+from app.process.healthy import why_not
+from app.process.signals import StopSignals
 from app.settings import Settings
-from app.signals import StopSignals
 
 log = structlog.get_logger(__name__)
 

@@ -16,11 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.bucket import Bucket
+from app.aws.bucket import Bucket
 from app.settings import settings
 from tasks.engine import engine
 from tasks.engine.openvino_runner import OpenVinoRunner
-from tasks.lifecycle import run_worker
+from tasks.worker.lifecycle import run_worker
 
 # The names of threads, or what they begin with -> what they do.
 THREADS = {
@@ -83,7 +83,7 @@ def main() -> None:
     OpenVinoRunner.run = timed("run", OpenVinoRunner.run)  # type: ignore[method-assign]
     engine.decode = timed("decode", engine.decode)
     # `tasks.classify` is the task; this is the module that it is in.
-    module: Any = importlib.import_module("tasks.classify")
+    module: Any = importlib.import_module("tasks.classification")
     module.announce = timed("announce", module.announce)
     threading.Thread(target=answer, name="probe", daemon=True).start()
     sys.exit(run_worker(settings()))

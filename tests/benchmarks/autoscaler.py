@@ -21,10 +21,10 @@ from typing import Any
 sys.path[0] = str(Path(__file__).parents[2])
 
 from app.domain import Limits  # noqa: E402
-from autoscaler.plot import draw  # noqa: E402
 from autoscaler.policy import POLICIES  # noqa: E402
 from autoscaler.simulate import CONTENDERS, read_trace, report, simulate  # noqa: E402
-from autoscaler.simulation import Outcome, World  # noqa: E402
+from autoscaler.simulator.plot import draw  # noqa: E402
+from autoscaler.simulator.simulation import Outcome, World  # noqa: E402
 
 RATES = (0.5, 2.0, 20.0)
 LOADS = (1.5, 5.0, 12.0)

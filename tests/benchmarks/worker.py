@@ -28,11 +28,11 @@ sys.path.insert(0, str(ROOT))
 
 from engine import large_jpeg, small_jpegs  # noqa: E402
 
-from app.depth import QueueReader  # noqa: E402
+from app.account.provision import provision  # noqa: E402
+from app.aws.depth import QueueReader  # noqa: E402
 from app.domain import Classification  # noqa: E402
 from app.local import EmbeddedCloud  # noqa: E402
 from app.local.cloud import CREDENTIALS  # noqa: E402
-from app.provision import provision  # noqa: E402
 from app.settings import Settings  # noqa: E402
 from app.storage import Storage  # noqa: E402
 from tasks.celery import CLASSIFY, bulk, make_app  # noqa: E402

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from app.account.provision import provision
 from app.local import EmbeddedCloud
 from app.local.process import stop
-from app.provision import provision
 from app.settings import Settings
 from tests.conftest import models
 from tests.support.web import ROOT, Site

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psutil
 
-from app.healthy import why_not
+from app.account.provision import provision
 from app.local import EmbeddedCloud
 from app.local.cloud import CREDENTIALS, free_port
-from app.provision import provision
+from app.process.healthy import why_not
 from app.settings import Settings
 from app.storage import Storage
 from tests.support.workers import ROOT, wait_for

@@ -25,7 +25,7 @@ app.conf.update(
 app.conf.update(json.loads(os.environ.get("SAMPLE", "{}")))
 
 if os.environ.get("SAMPLE_LIFECYCLE"):
-    from tasks.lifecycle import Farewell, HeedNotices, IdleStop
+    from tasks.worker.lifecycle import Farewell, HeedNotices, IdleStop
 
     app.steps["consumer"].update({Farewell, HeedNotices, IdleStop})
 

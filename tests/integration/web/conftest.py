@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from app.account.provision import provision
 from app.local import EmbeddedCloud
-from app.provision import provision
 from app.settings import Settings
 from tests.support.web import Site
 

@@ -1,0 +1,1 @@
+"""What every process of Elastiq needs of itself: its log, its signals, and a sign that it lives."""

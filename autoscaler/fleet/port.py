@@ -1,0 +1,45 @@
+"""The port to where instances run. `ec2` and `processes` implement it, under one suite; `watched` only looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from app.domain import Instance
+from app.errors import TransientError
+
+
+class NoRoom(TransientError):
+    """No instance came, that is certain: there was no room. A later launch with a token of its own may find some."""
+
+
+class Fleet(Protocol):
+    """The instances of one fleet. Every method raises `TransientError` when the other side does not answer.
+
+    Attributes:
+        elastic: whether it starts and stops instances; one that does not is asked for `instances` alone.
+    """
+
+    elastic: bool
+
+    def instances(self) -> list[Instance]:
+        """Return the instances that are pending, running or draining, those just launched included; oldest first."""
+
+    def launch(self, count: int, token: str) -> list[Instance]:
+        """Start up to ``count`` instances and return those that came, at least one.
+
+        Args:
+            count: how many are wanted; fewer come when there is no room for more.
+            token: names this launch. The same token again launches nothing twice: it returns what came.
+
+        Raises:
+            NoRoom: none came.
+            ConfigurationError: none came, and none will before somebody mends what the message says.
+            TransientError: some may have come, the answer was lost; try again with the same token.
+        """
+
+    def drain(self, ids: Iterable[str]) -> None:
+        """Ask instances to finish what they have and leave; one that has gone is passed over."""
+
+    def terminate(self, ids: Iterable[str]) -> None:
+        """End instances that do not answer, at once; what they held comes back to the queue by its lease."""

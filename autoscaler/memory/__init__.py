@@ -1,0 +1,1 @@
+"""What the autoscaler remembers from one observation to the next. Pure: the time is handed in."""

@@ -1,0 +1,75 @@
+"""Finding instances that cost and do nothing: lost ones, and such as do not leave. Pure; it remembers whom it met.
+
+In two phases: first they are asked to leave, as a worker that cannot be heard may be at work; then they are ended.
+Nothing is concluded from silence unless what workers say arrives (`Observation.would_hear`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from app.domain import Instance, InstanceState
+from autoscaler.values import Limits, Observation
+
+# A worker tells of itself every two seconds; one that was heard and then is silent for so long is lost.
+SILENT_LIMIT_S = 180.0
+# How long an orphan that was asked to leave may take, and how long a worker, with what it has in hand.
+ORPHAN_LEAVES_S, WORKER_LEAVES_S = 120.0, 600.0
+# One that goes on telling of itself so long after it was asked has not heard that, and is asked again.
+REMIND_S = 30.0
+# Within so many seconds something must have been heard, or everybody's silence is the listener's deafness.
+HEARS_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Whom to ask to leave, whom to remind of that, and whom to end."""
+
+    lost: tuple[Instance, ...] = ()
+    reminded: tuple[Instance, ...] = ()
+    stuck: tuple[Instance, ...] = ()
+
+
+@dataclass(slots=True)
+class Orphans:
+    """Looks at one observation after the other."""
+
+    _asked_at: dict[str, datetime] = field(default_factory=dict)
+    _reminded_at: dict[str, datetime] = field(default_factory=dict)
+    _lost: set[str] = field(default_factory=set)
+
+    def look(self, seen: Observation, limits: Limits) -> Found:
+        """Return what is to be done about instances that are lost, or do not leave.
+
+        Args:
+            seen: the fleet, and what was heard.
+            limits: how long a boot may take.
+        """
+        draining = [instance for instance in seen.fleet if instance.state is InstanceState.DRAINING]
+        self._note(draining, seen.at)
+        lost = tuple(instance for instance in seen.alive if _is_lost(instance, seen, limits))
+        self._lost.update(instance.id for instance in lost)
+        reminded = tuple(instance for instance in draining if self._goes_on(instance, seen))
+        self._reminded_at.update({instance.id: seen.at for instance in reminded})
+        return Found(lost, reminded, tuple(instance for instance in draining if self._is_stuck(instance, seen)))
+
+    def _note(self, draining: list[Instance], at: datetime) -> None:
+        ids = {instance.id for instance in draining}
+        self._asked_at = {id: self._asked_at.get(id, at) for id in ids}
+        self._reminded_at = {id: self._reminded_at.get(id, at) for id in ids}
+        self._lost &= ids
+
+    def _goes_on(self, instance: Instance, seen: Observation) -> bool:
+        asked_s = (seen.at - self._reminded_at[instance.id]).total_seconds()
+        return asked_s > REMIND_S and instance.heard_at is not None and seen.unheard_s(instance) < REMIND_S / 2
+
+    def _is_stuck(self, instance: Instance, seen: Observation) -> bool:
+        limit_s = ORPHAN_LEAVES_S if instance.id in self._lost else WORKER_LEAVES_S
+        asked_s = (seen.at - self._asked_at[instance.id]).total_seconds()
+        return min(asked_s, seen.unheard_s(instance)) > limit_s and seen.would_hear(instance, HEARS_S)
+
+
+def _is_lost(instance: Instance, seen: Observation, limits: Limits) -> bool:
+    limit_s = limits.boot_limit_s if instance.heard_at is None else SILENT_LIMIT_S
+    return seen.unheard_s(instance) > limit_s and seen.would_hear(instance, HEARS_S)

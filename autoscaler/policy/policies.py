@@ -1,0 +1,71 @@
+"""How many instances an observation calls for. Pure: no clock, no network, no chance; `loop` carries decisions out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from autoscaler.policy.deadline import deadline
+from autoscaler.policy.seed import seed
+from autoscaler.values import Limits, Observation, ScalingDecision
+
+# After a launch that was refused; after instances that ended at once (2 s, 4 s, ... for as many in a row).
+REFUSED_PAUSE_S = 30
+LONGEST_PAUSE_S = 300
+
+
+def decide(seen: Observation, limits: Limits) -> ScalingDecision:
+    """Return what the fleet should be, by the policy that ``limits`` names.
+
+    Args:
+        seen: queue depth and fleet, as of ``seen.at``.
+        limits: the ceiling, and how old a count may be.
+
+    Returns:
+        The decision with its reason; it holds when ``seen`` is stale, launches nothing while launches fail, and
+        never more than the ceiling leaves room for beside every instance that is there, the draining included.
+
+    Raises:
+        KeyError: ``limits.policy`` is not one of `POLICIES`.
+    """
+    policy = POLICIES[limits.policy]
+    stale = _stale(seen, limits)
+    if stale:
+        return ScalingDecision(desired=min(len(seen.alive), limits.ceiling), launch=0, reason=stale, held=True)
+    decision = policy(seen, limits)
+    pause = _pause(seen)
+    if decision.launch and pause:
+        return replace(decision, launch=0, held=True, reason=f"{decision.reason}; but {pause}")
+    room = max(0, limits.ceiling - len(seen.fleet))
+    if decision.launch > room:
+        draining = len(seen.fleet) - len(seen.alive)
+        reason = f"{decision.reason}; {draining} that are draining count to the ceiling of {limits.ceiling}"
+        return replace(decision, launch=room, reason=reason)
+    return decision
+
+
+POLICIES: dict[str, Callable[[Observation, Limits], ScalingDecision]] = {"seed": seed, "deadline": deadline}
+
+
+def _stale(seen: Observation, limits: Limits) -> str:
+    for what, then in (("the queue's counts are", seen.counted_at), ("the list of instances is", seen.listed_at)):
+        age_s = (seen.at - then).total_seconds()
+        if age_s > limits.stale_s:
+            return f"{what} {age_s:.0f} s old; more than {limits.stale_s:.0f} s is too old to act upon"
+    return ""
+
+
+def _pause(seen: Observation) -> str:
+    """Return why nothing is launched for now: a broken image must not cost a fleet an hour."""
+    if seen.refused_at is not None:
+        left_s = REFUSED_PAUSE_S - (seen.at - seen.refused_at).total_seconds()
+        if left_s > 0:
+            return f"the last launch was refused: {seen.refusal}; next try in {left_s:.0f} s"
+    if seen.failed_boot_at is not None:
+        pause_s = min(LONGEST_PAUSE_S, 2 ** min(seen.failed_boots, 30))
+        left_s = pause_s - (seen.at - seen.failed_boot_at).total_seconds()
+        if left_s > 0:
+            return (
+                f"{seen.failed_boots} in a row ended before they could work, see their logs; next try in {left_s:.0f} s"
+            )
+    return ""

@@ -1,0 +1,323 @@
+"""A discrete-event model of a queue, its workers and an autoscaler that runs the real policies.
+
+Modelled: a queue that hands out in its own order, to any worker; instances whose boot takes a varying time or fails,
+and that are billed from `running` on for a minute at least; counts that lag; workers that hold a few images, finish
+what they hold when asked to leave, and leave by themselves when idle.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from app.domain import Instance, InstanceState, QueueDepth
+from autoscaler.memory.boots import LONG_ENOUGH_S, Boots
+from autoscaler.memory.estimate import Estimator, Heartbeat
+from autoscaler.values import Limits, Observation, ScalingDecision
+
+LONGEST_LAG_S = 60.0
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Policy(Protocol):
+    """What is simulated: `policy.decide`, or another system's rule with a memory of its own."""
+
+    def __call__(self, seen: Observation, limits: Limits) -> ScalingDecision:
+        """Return what the fleet should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the policy cannot choose. Times in seconds.
+
+    Attributes:
+        rate: images per second and instance, in the mean; a service takes half to one and a half times that.
+        boot_s: from a launch to a worker that is ready, in the mean; the deviation is an eighth of it.
+        pending_s: of the boot, the part before `running`, which is not billed.
+        failing_boots: the share of launches that end before they are ready.
+        reclaims_per_hour: how often a running instance is taken back; it then drains.
+        holds: images that a worker has in hand at once.
+        partitions: of the queue; each is in order, and a receive draws from any.
+        lag_s: mean age of the counts; exponentially distributed, a minute at most.
+        heartbeat_s: how often a worker tells how many images it has done.
+        bill_s: seconds billed at least.
+    """
+
+    rate: float
+    boot_s: float = 30.0
+    pending_s: float = 10.0
+    failing_boots: float = 0.01
+    reclaims_per_hour: float = 0.0
+    holds: int = 8
+    partitions: int = 16
+    lag_s: float = 2.0
+    heartbeat_s: float = 2.0
+    bill_s: float = 60.0
+
+
+@dataclass(slots=True)
+class Host:
+    """An instance in the model; the lists are its images, by number."""
+
+    id: str
+    launched_s: float
+    ready_s: float | None = None
+    heard_s: float | None = None
+    draining: bool = False
+    held: deque[int] = field(default_factory=deque)
+    busy: bool = False
+    idle_since_s: float = 0.0
+    done: int = 0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+        waits_s: from each image's arrival to its end.
+        bills: of each instance, the seconds billed and the images done.
+        course: at each observation the time, the images outstanding, the instances ready, and all instances.
+    """
+
+    waits_s: list[float]
+    bills: list[tuple[float, int]] = field(default_factory=list)
+    course: list[tuple[float, int, int, int]] = field(default_factory=list)
+
+
+class Simulation:
+    """One run.
+
+    Args:
+        arrivals_s: when each image arrives, ascending.
+        policy: what decides.
+        limits: what it decides within.
+        world: everything else.
+        observe_s: seconds between two decisions.
+        idle_s: seconds without work after which a worker leaves; 0 means never.
+        seed: of the random numbers; the same seed makes the same run.
+    """
+
+    def __init__(
+        self,
+        arrivals_s: Sequence[float],
+        policy: Policy,
+        limits: Limits,
+        world: World,
+        observe_s: float = 2.0,
+        idle_s: float = 30.0,
+        seed: int = 0,
+    ) -> None:
+        self._arrivals, self._policy, self._limits, self._world = arrivals_s, policy, limits, world
+        self._observe_s, self._idle_s = observe_s, idle_s
+        self._random = random.Random(seed)
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._now = 0.0
+        self._order = 0
+        self._hosts: dict[str, Host] = {}
+        self._free: list[Host] = []
+        self._queue: list[deque[int]] = [deque() for _ in range(world.partitions)]
+        self._visible = self._in_flight = self._done = self._launched = 0
+        self._history: deque[tuple[float, QueueDepth]] = deque()
+        self._boots = Boots(min(idle_s or LONG_ENOUGH_S, LONG_ENOUGH_S))
+        self._estimator = Estimator(EPOCH)
+        self._heard_at: datetime | None = None
+        self._outcome = Outcome([-1.0] * len(arrivals_s))
+
+    def run(self) -> Outcome:
+        """Run until every image is done and the fleet has left, or cannot be expected to."""
+        if self._arrivals:
+            self._at(self._arrivals[0], lambda: self._arrive(0))
+        self._at(0.0, self._count)
+        self._at(0.0, self._observe)
+        while self._events and not self._over():
+            self._now, _, happen = heapq.heappop(self._events)
+            happen()
+        for host in list(self._hosts.values()):
+            self._end(host)
+        return self._outcome
+
+    def _over(self) -> bool:
+        """Return whether nothing more can happen that matters: all is done, and who is left would stay for ever."""
+        if self._done < len(self._arrivals):
+            return False
+        return not self._hosts or self._now > self._arrivals[-1] + 600
+
+    def _at(self, when_s: float, happen: Callable[[], None]) -> None:
+        self._order += 1
+        heapq.heappush(self._events, (when_s, self._order, happen))
+
+    # The queue
+
+    def _arrive(self, number: int) -> None:
+        self._queue[self._random.randrange(len(self._queue))].append(number)
+        self._visible += 1
+        if number + 1 < len(self._arrivals):
+            self._at(self._arrivals[number + 1], lambda: self._arrive(number + 1))
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Give what is visible to workers that have a hand free, each to any of them."""
+        while self._visible and self._free:
+            place = self._random.randrange(len(self._free))
+            host = self._free[place]
+            host.held.append(self._receive())
+            if len(host.held) >= self._world.holds:
+                self._free[place] = self._free[-1]
+                self._free.pop()
+            if not host.busy:
+                self._work(host)
+
+    def _receive(self) -> int:
+        partition = self._random.randrange(len(self._queue))
+        while not self._queue[partition]:
+            partition = (partition + 1) % len(self._queue)
+        self._visible -= 1
+        self._in_flight += 1
+        return self._queue[partition].popleft()
+
+    # Workers
+
+    def _work(self, host: Host) -> None:
+        host.busy = True
+        took_s = (0.5 + self._random.random()) / self._world.rate
+        self._at(self._now + took_s, lambda: self._finish(host))
+
+    def _finish(self, host: Host) -> None:
+        number = host.held.popleft()
+        self._in_flight -= 1
+        self._done += 1
+        host.done += 1
+        self._outcome.waits_s[number] = self._now - self._arrivals[number]
+        if not host.draining and len(host.held) == self._world.holds - 1:
+            self._free.append(host)
+            self._hand_out()
+        if host.held:
+            self._work(host)
+            return
+        host.busy = False
+        if host.draining:
+            self._end(host)
+        else:
+            self._watch_idleness(host)
+
+    def _watch_idleness(self, host: Host) -> None:
+        host.idle_since_s = self._now
+        if self._idle_s:
+            since_s = self._now
+            self._at(self._now + self._idle_s, lambda: self._leave_if_idle(host, since_s))
+
+    def _leave_if_idle(self, host: Host, since_s: float) -> None:
+        if host.id in self._hosts and not host.busy and host.idle_since_s == since_s:
+            self._end(host)
+
+    # Instances
+
+    def _launch(self) -> None:
+        self._launched += 1
+        host = Host(f"i-{self._launched}", self._now)
+        self._hosts[host.id] = host
+        boot_s = max(self._world.pending_s, self._random.gauss(self._world.boot_s, self._world.boot_s / 8))
+        if self._random.random() < self._world.failing_boots:
+            self._at(self._now + boot_s * self._random.random(), lambda: self._end(host))
+        else:
+            self._at(self._now + boot_s, lambda: self._be_ready(host))
+
+    def _be_ready(self, host: Host) -> None:
+        if host.id not in self._hosts:
+            return
+        host.ready_s = self._now
+        self._tell(host)
+        if self._world.reclaims_per_hour:
+            in_s = self._random.expovariate(self._world.reclaims_per_hour / 3600)
+            self._at(self._now + in_s, lambda: self._drain(host))
+        self._free.append(host)
+        self._watch_idleness(host)
+        self._hand_out()
+
+    def _drain(self, host: Host) -> None:
+        """Let it take no more; it leaves once it has finished what it holds."""
+        if host.draining or host.id not in self._hosts:
+            return
+        host.draining = True
+        if host in self._free:
+            self._free.remove(host)
+        if not host.held:
+            self._end(host)
+
+    def _tell(self, host: Host) -> None:
+        """Have a worker send a heartbeat, and the next one later."""
+        if host.id not in self._hosts:
+            return
+        self._heartbeat(host)
+        self._at(self._now + self._world.heartbeat_s, lambda: self._tell(host))
+
+    def _heartbeat(self, host: Host) -> None:
+        host.heard_s = self._now
+        self._heard_at = _time(self._now)
+        full = len(host.held) == self._world.holds
+        self._estimator.hear([Heartbeat(host.id, _time(self._now), host.done, full)])
+
+    def _end(self, host: Host) -> None:
+        del self._hosts[host.id]
+        if host.ready_s is not None:
+            self._heartbeat(host)
+        if host in self._free:
+            self._free.remove(host)
+        ran_s = self._now - host.launched_s - self._world.pending_s
+        self._outcome.bills.append((max(self._world.bill_s, ran_s), host.done))
+
+    # The autoscaler
+
+    def _count(self) -> None:
+        """Take the counts that later observations are told of."""
+        self._history.append((self._now, QueueDepth(self._visible, self._in_flight)))
+        while self._history[0][0] < self._now - 2 * LONGEST_LAG_S:
+            self._history.popleft()
+        self._at(self._now + 1.0, self._count)
+
+    def _observe(self) -> None:
+        seen = self._see()
+        decision = self._policy(seen, self._limits)
+        for id in decision.drain:
+            self._drain(self._hosts[id])
+        # An account has no room for more than the ceiling, those that still finish what they hold included.
+        for _ in range(min(decision.launch, self._limits.ceiling - len(self._hosts))):
+            self._launch()
+        ready = sum(host.ready_s is not None for host in self._hosts.values())
+        self._outcome.course.append((self._now, self._visible + self._in_flight, ready, len(self._hosts)))
+        self._at(self._now + self._observe_s, self._observe)
+
+    def _see(self) -> Observation:
+        now = _time(self._now)
+        depth = self._depth_at(self._now - min(LONGEST_LAG_S, self._random.expovariate(1 / self._world.lag_s)))
+        fleet = tuple(_instance(host) for host in self._hosts.values())
+        self._boots.see(fleet, now)
+        known = self._estimator.see(now, depth, fleet)
+        return Observation(
+            now, depth, now, fleet, now, self._boots.failed, self._boots.failed_at, "", None,
+            known.ages_s, known.arrival_rate, known.service_rate, known.boot_s,
+            EPOCH, now, self._heard_at,
+        )  # fmt: skip
+
+    def _depth_at(self, when_s: float) -> QueueDepth:
+        """Return the last counts taken before a time."""
+        for at_s, depth in reversed(self._history):
+            if at_s <= when_s:
+                return depth
+        return self._history[0][1]
+
+
+def _time(seconds: float) -> datetime:
+    return EPOCH + timedelta(seconds=seconds)
+
+
+def _instance(host: Host) -> Instance:
+    heard_at = None if host.heard_s is None else _time(host.heard_s)
+    state = InstanceState.RUNNING if heard_at else InstanceState.PENDING
+    return Instance(host.id, InstanceState.DRAINING if host.draining else state, _time(host.launched_s), heard_at)

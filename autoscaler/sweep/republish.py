@@ -1,0 +1,154 @@
+"""Publishes again what was lost: images of batches that have neither an outcome nor, by all evidence, a message.
+
+SQS cannot be asked whether it has a message. The evidence is, first, that the queue stands empty at every look for a
+while, and then that for as long again it stays empty and none of the unfinished images gets its outcome. So what a
+worker still has in hand, what waits for its retry, and a count that lags are not taken for lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+import structlog
+from celery import Celery
+
+from app.aws.bucket import Bucket
+from app.aws.depth import QueueReader
+from app.domain import Failure
+from app.settings import Settings
+from app.storage import Storage
+from autoscaler.sweep.unfinished import Unfinished
+from tasks.celery import CLASSIFY, bulk
+
+log = structlog.get_logger(__name__)
+
+ATTEMPTS = 3
+# One small object for each image that was published again, with how often.
+COUNTS = "_resent/"
+LOOKS = 3
+# While nothing is outstanding and nothing was found, the buckets are searched ever more rarely.
+LONGEST_PAUSE_S = 3600.0
+THREADS, TOGETHER = 16, 500
+REASON = (
+    f"its message was lost {ATTEMPTS + 1} times, and published again {ATTEMPTS} times in vain; "
+    "upload the image again, and look at who empties the task queue"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """How many images one round published again, and how many it gave up."""
+
+    republished: int = 0
+    given_up: int = 0
+
+
+class Emptiness:
+    """Says when a queue has been seen empty for long enough to be believed. Pure.
+
+    Args:
+        window_s: seconds for which every look must find it empty.
+    """
+
+    def __init__(self, window_s: float) -> None:
+        self._window_s = window_s
+        self._since: float | None = None
+        self._looks = 0
+
+    def look(self, outstanding: int, now: float) -> bool:
+        """Take note of one look; return whether there were `LOOKS` in a row, over the window, that found nothing."""
+        if outstanding:
+            self.doubt()
+            return False
+        if self._since is None:
+            self._since = now
+        self._looks += 1
+        return self._looks >= LOOKS and now - self._since >= self._window_s
+
+    def doubt(self) -> None:
+        """Begin anew."""
+        self._since, self._looks = None, 0
+
+
+class Republisher:
+    """One round at a time: looks at the queue, now and then searches the buckets, and publishes what was lost.
+
+    Every method raises `ConfigurationError` or `TransientError`; the next round goes on.
+
+    Args:
+        settings: the queue, the buckets, and ``republish_s``, the window in seconds.
+        app: publishes.
+        before: called before anything is given a message again, so that images with a dead letter get their failure.
+    """
+
+    def __init__(self, settings: Settings, app: Celery, before: Callable[[], object] = lambda: None) -> None:
+        self._app, self._before = app, before
+        self._window_s = settings.republish_s
+        self._queue = QueueReader(settings)
+        self._storage = Storage(settings)
+        self._counts = Bucket(settings, settings.output_bucket)
+        self._unfinished = Unfinished(settings)
+        self._emptiness = Emptiness(self._window_s)
+        self._suspects: frozenset[str] = frozenset()
+        self._rests_until, self._pause_s = float("-inf"), self._window_s
+
+    def round(self, now: float, at: datetime) -> Resent:
+        """Do what is due.
+
+        Args:
+            now: monotonic seconds.
+            at: the same moment by the wall clock, UTC.
+        """
+        outstanding = self._queue.depth().total
+        if outstanding:
+            self._suspects = frozenset()
+            self._rests_until, self._pause_s = float("-inf"), self._window_s
+        if not self._emptiness.look(outstanding, now) or now < self._rests_until:
+            return Resent()
+        stored_before = at - timedelta(seconds=self._window_s)
+        found = self._unfinished.search(stored_before)
+        if not found:
+            self._unfinished.remember(stored_before)
+            self._pause_s = min(LONGEST_PAUSE_S, 2 * self._pause_s)
+            self._rests_until = now + self._pause_s
+            return Resent()
+        self._emptiness.doubt()
+        if not self._suspects or not self._suspects <= found:  # the first of two searches, or somebody works on them
+            self._suspects = found
+            return Resent()
+        lost, self._suspects = self._suspects, frozenset()
+        return self._resend(lost)
+
+    def _resend(self, keys: Iterable[str]) -> Resent:
+        """Publish ``keys`` again, or give them up; an attempt counts before it is made, so that they are bounded."""
+        waiting = iter(sorted(keys))
+        republished = given_up = 0
+        with ThreadPoolExecutor(THREADS, "resend") as pool:
+            while group := list(islice(waiting, TOGETHER)):
+                self._before()
+                outcomes = pool.map(self._storage.outcome, group)
+                lost = [key for key, outcome in zip(group, outcomes, strict=True) if outcome is None]
+                again = [key for key, more in zip(lost, pool.map(self._count, lost), strict=True) if more]
+                with bulk():
+                    for key in again:
+                        self._app.send_task(CLASSIFY, (key,), ignore_result=True)
+                republished += len(again)
+                given_up += len(lost) - len(again)
+        if republished or given_up:
+            log.warning("images_republished", republished=republished, given_up=given_up)
+        return Resent(republished, given_up)
+
+    def _count(self, key: str) -> bool:
+        """Count one more attempt and return true; leave a failure and return false where there were enough."""
+        stored = self._counts.get(COUNTS + key)
+        made = int(stored.body or 0) if stored else 0
+        if made >= ATTEMPTS:
+            log.error("image_given_up", key=key, reason=REASON)
+            self._storage.save(Failure.of(key, REASON))
+            return False
+        self._counts.put(COUNTS + key, str(made + 1).encode(), "text/plain")
+        return True

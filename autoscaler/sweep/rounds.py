@@ -1,0 +1,130 @@
+"""Sweeps up after what died or was lost, beside the scaling loop, in a thread of its own.
+
+It tells the owners of dead letters, deletes the queues of listeners that are gone, and publishes lost images again.
+What fails is logged and tried again at the next round.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+import structlog
+from celery import Celery
+
+from app.account.dead_letters import DeadLetters
+from app.errors import ElastiqError
+from app.settings import Settings
+from app.sqs.sweep import sweep_listeners
+from app.storage import Storage
+from autoscaler.announce import Announcer
+from autoscaler.sweep.republish import LOOKS, Republisher
+from tasks.celery import listener_prefix, make_app
+
+log = structlog.get_logger(__name__)
+
+ROUND_S = 10.0
+# Dead letters are looked at when their count changes, and now and then all the same: the count is approximate.
+LOOK_AGAIN_S = 600.0
+LISTENERS_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What was done since the start, and the dead letters that there are; the event ``swept`` carries it."""
+
+    dead_letters: int = 0
+    listeners: int = 0
+    republished: int = 0
+    given_up: int = 0
+
+
+class Sweep:
+    """One round at a time.
+
+    Args:
+        settings: the queues and buckets.
+        app: the Celery application of this system.
+    """
+
+    def __init__(self, settings: Settings, app: Celery) -> None:
+        self._settings, self._app = settings, app
+        self._storage = Storage(settings)
+        self._dead = DeadLetters(settings)
+        self._republisher = Republisher(settings, app, self._report_if_any)
+        self._swept = Swept()
+        self._looked_at, self._listeners_at = float("-inf"), float("-inf")
+
+    def round(self, now: float, at: datetime) -> Swept:
+        """Do what is due at ``now`` (monotonic seconds), which is ``at`` by the wall clock (UTC).
+
+        Returns:
+            What was done since the start.
+        """
+        for part in (self._dead_letters, self._listeners):
+            self._try(part, now)
+        if self._settings.republish_s:
+            self._try(self._republish, now, at)
+        return self._swept
+
+    def _try(self, part: Callable[..., None], *when: object) -> None:
+        try:
+            part(*when)
+        except ElastiqError as err:
+            log.warning("sweep_failed", part=part.__name__.strip("_"), reason=str(err))
+
+    def _dead_letters(self, now: float) -> None:
+        count = self._dead.count()
+        if count and (count != self._swept.dead_letters or now - self._looked_at > LOOK_AGAIN_S):
+            self._report()
+            self._looked_at = now
+        self._swept = replace(self._swept, dead_letters=count)
+
+    def _report(self) -> None:
+        for failure in self._dead.report(self._storage):
+            log.error("image_dead_lettered", key=failure.key)
+
+    def _report_if_any(self) -> None:
+        if self._dead.count():
+            self._report()
+
+    def _listeners(self, now: float) -> None:
+        if not self._settings.listen or now - self._listeners_at < LISTENERS_S:
+            return
+        self._listeners_at = now
+        with self._app.connection() as connection:
+            gateway = connection.transport.gateway
+            swept = sweep_listeners(gateway.api, listener_prefix(self._settings), gateway.fanout.topic_arn)
+        self._swept = replace(self._swept, listeners=self._swept.listeners + len(swept))
+
+    def _republish(self, now: float, at: datetime) -> None:
+        done = self._republisher.round(now, at)
+        self._swept = replace(
+            self._swept,
+            republished=self._swept.republished + done.republished,
+            given_up=self._swept.given_up + done.given_up,
+        )
+
+
+def start(settings: Settings, name: str, stopped: threading.Event, leads: Callable[[], bool]) -> threading.Thread:
+    """Sweep every ten seconds in a thread of its own until ``stopped``, while the autoscaler ``name`` leads."""
+    pause_s = min(ROUND_S, settings.republish_s / LOOKS) or ROUND_S
+
+    def run() -> None:
+        app = make_app(settings)
+        sweep, announcer = Sweep(settings, app), Announcer(app, name)
+        while not stopped.wait(pause_s):
+            try:
+                if leads():
+                    at = datetime.now(UTC)
+                    announcer.swept(asdict(sweep.round(time.monotonic(), at)), at)
+            except Exception:  # a defect must not end the sweep for good
+                log.exception("sweep_broke")
+        announcer.stop()
+
+    thread = threading.Thread(target=run, name="sweep", daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,211 @@
+"""A worker's life: it loads its engine, then takes work; when it has had none for a while it drains and leaves.
+
+`leaving` has what all ways of leaving share, and `notices` what EC2 says.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import celery.apps.worker
+import structlog
+from celery import bootsteps
+
+from app.errors import ConfigurationError
+from app.process.alive import AliveFile
+from app.settings import Settings, settings
+from tasks import announce
+from tasks.celery import app
+from tasks.worker import memory
+from tasks.worker.leaving import IDLE, Farewell, leave
+from tasks.worker.notices import Notices, metadata_for
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 0.5
+
+
+def run_worker(config: Settings) -> int:
+    """Run a Celery worker in this process until it leaves.
+
+    It is ``celery -A tasks worker`` with this project's settings and a node name of its own, without Celery's command
+    line, which imports every command that a package adds to it, Flower's with its web server among them.
+
+    Returns:
+        The exit status: 0 when it has left by itself or was drained; anything else is a failure.
+    """
+    memory.keep_little()
+    instance = config.instance_id or f"worker-{socket.gethostname()}-{os.getpid()}"
+    # What Celery prints when a signal comes, as a line that is no record of the log; `worker_leaving` says the same.
+    celery.apps.worker.safe_say = lambda *_: None
+    try:
+        worker = app.Worker(
+            hostname=f"{instance}@{socket.gethostname()}",
+            loglevel="INFO",
+            without_gossip=True,
+            without_mingle=True,
+            quiet=True,
+        )
+        worker.start()
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            log.error("worker_failed", reason=end.code)
+            return 1
+        return int(end.code or 0)
+    return int(worker.exitcode or 0)
+
+
+class LoadEngine(bootsteps.Step):
+    """Loads the engine before the first message is received, so that a worker that cannot work takes none."""
+
+    def __init__(self, consumer: Any, **_: Any) -> None:
+        started = time.monotonic()
+        try:
+            from tasks import engine
+
+            model = engine.load()
+        except ModuleNotFoundError as err:
+            raise ConfigurationError(f"a worker needs {err.name}; run: pip install 'elastiq[worker]'") from err
+        log.info("engine_loaded", model=model.name, seconds=round(time.monotonic() - started, 3))
+
+
+class Events(bootsteps.StartStopStep):
+    """Sends what tasks announce through the worker's own dispatcher, gathered by the transport's event thread."""
+
+    requires = ("celery.worker.consumer.events:Events",)
+
+    def start(self, consumer: Any) -> None:
+        """Gather image events as Celery gathers task events, and let one thread flush both."""
+        dispatcher = consumer.event_dispatcher
+        if dispatcher is None or not dispatcher.enabled:
+            return
+        fanout = dispatcher.connection.transport.gateway.fanout
+        dispatcher.buffer_group = frozenset({"task", "image"})
+        dispatcher.buffer_limit = 1000
+        dispatcher.on_send_buffered = fanout.wake
+        fanout.before_publish = dispatcher.flush
+        announce.through(dispatcher.send)
+
+    def stop(self, consumer: Any) -> None:
+        """Send no more through a dispatcher that is about to close."""
+        announce.through(None)
+
+
+class IdleStop(bootsteps.StartStopStep):
+    """Drains and ends the worker after ``ELASTIQ_IDLE_SECONDS`` without work; a late message cancels that."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **_: Any) -> None:
+        self._idle = Idle(settings().idle_s)
+        self._entry: Any = None
+
+    def start(self, consumer: Any) -> None:
+        """Look twice a second."""
+        if settings().idle_s:
+            transport = consumer.connection.transport
+            self._entry = consumer.timer.call_repeatedly(LOOK_S, self._look, (transport,))
+
+    def stop(self, consumer: Any) -> None:
+        """Look no more: the worker stops."""
+        if self._entry is not None:
+            self._entry.cancel()
+
+    def _look(self, transport: Any) -> None:
+        if self._idle.look(transport, time.monotonic()):
+            log.info("idle_stop", idle_s=settings().idle_s)
+            leave(IDLE)
+
+
+class Idle:
+    """Decides when a worker has been idle for long enough, by draining its transport first.
+
+    Args:
+        idle_s: seconds without a message after which to leave.
+    """
+
+    def __init__(self, idle_s: float) -> None:
+        self._idle_s = idle_s
+        self._draining_since: float | None = None
+
+    def look(self, transport: Any, now: float) -> bool:
+        """Return whether the drain is complete; begin it, or cancel it when a message came in its last poll.
+
+        Args:
+            transport: an `app.sqs.Transport`.
+            now: monotonic seconds.
+        """
+        if self._draining_since is not None:
+            if transport.touched_at > self._draining_since:
+                self._draining_since = None
+                transport.resume()
+                log.info("idle_stop_cancelled")
+                return False
+            return bool(transport.quiesced)
+        leaves_at = transport.touched_at + self._idle_s
+        transport.wait_no_longer_than(leaves_at)
+        if now >= leaves_at and not transport.working:
+            self._draining_since = now
+            transport.pause()
+            return bool(transport.quiesced)
+        return False
+
+
+class StayAlive(bootsteps.StartStopStep):
+    """Touches ``ELASTIQ_ALIVE_FILE`` while the worker's loop goes on."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **_: Any) -> None:
+        self._alive = AliveFile(settings().alive_file)
+        self._entry: Any = None
+
+    def start(self, consumer: Any) -> None:
+        """Touch it, now and from time to time."""
+        self._alive.touch()
+        self._entry = consumer.timer.call_repeatedly(AliveFile.EVERY_S, self._alive.touch)
+
+    def stop(self, consumer: Any) -> None:
+        """Leave it: the worker stops."""
+        if self._entry is not None:
+            self._entry.cancel()
+
+
+class HeedNotices(bootsteps.StartStopStep):
+    """Has a worker on EC2 leave when its host is about to be taken, or is asked to drain."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **_: Any) -> None:
+        self._metadata = metadata_for(settings(), os.environ)
+        self._notices: Notices | None = None
+
+    def start(self, consumer: Any) -> None:
+        """Look for notices in the background."""
+        if self._metadata is None:
+            return
+
+        def heed(why: str) -> None:
+            leave(why)
+            consumer.connection.transport.notify()  # the loop may be asleep
+
+        self._notices = Notices(self._metadata, heed)
+        self._notices.start()
+
+    def stop(self, consumer: Any) -> None:
+        """Look no more: the worker stops."""
+        if self._notices is not None:
+            self._notices.stop()
+
+
+def install(application: Any) -> None:
+    """Add these steps to the worker's blueprint."""
+    steps: dict[str, set[Callable[..., Any]]] = application.steps
+    steps["consumer"].update({LoadEngine, Events, Farewell, IdleStop, StayAlive, HeedNotices})
+
+
+install(app)

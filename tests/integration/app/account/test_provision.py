@@ -1,0 +1,252 @@
+"""`elastiq provision` and `elastiq status` against the embedded cloud, and against S3's refusals as S3 words them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from app import aws
+from app.account.provision import provision
+from app.errors import ConfigurationError
+from app.local import EmbeddedCloud
+from app.local.cloud import free_port
+from app.settings import Settings
+
+
+@pytest.fixture
+def unmade(cloud: EmbeddedCloud) -> dict[str, str]:
+    """The environment of names that nothing has yet."""
+    name = uuid.uuid4().hex[:8]
+    return {
+        **os.environ,
+        **cloud.environment,
+        "ELASTIQ_INPUT_BUCKET": f"in-{name}",
+        "ELASTIQ_OUTPUT_BUCKET": f"out-{name}",
+        "ELASTIQ_QUEUE": f"tasks-{name}",
+    }
+
+
+def attributes(config: Settings, queue: str) -> dict[str, str]:
+    sqs = aws.client("sqs", config)
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    return dict(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"])
+
+
+def elastiq(command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", command], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_everything_is_made_once_and_found_ever_after(unmade: dict[str, str]) -> None:
+    config = Settings.from_environment(unmade)
+    names = [
+        f"input bucket {config.input_bucket}",
+        f"output bucket {config.output_bucket}",
+        f"dead-letter queue {config.queue}-dead",
+        f"task queue {config.queue}",
+        f"events topic arn:aws:sns:us-east-1:000000000000:{config.queue}-events",
+    ]
+
+    assert provision(config) == [f"{name}: made" for name in names]
+    assert provision(config) == [f"{name}: found" for name in names]
+
+
+def test_the_command_prints_what_it_made(unmade: dict[str, str]) -> None:
+    ended = elastiq("provision", unmade)
+
+    assert ended.returncode == 0
+    assert f"task queue {unmade['ELASTIQ_QUEUE']}: made" in ended.stdout.splitlines()
+
+
+def test_provisioning_twice_at_once_makes_no_trouble(unmade: dict[str, str]) -> None:
+    config = Settings.from_environment({**unmade, "AWS_REGION": "eu-central-1"})
+
+    with ThreadPoolExecutor(4) as pool:
+        lines = [line for done in pool.map(provision, [config] * 4) for line in done]
+
+    assert len(lines) == 20
+
+
+def test_a_message_that_fails_five_times_goes_to_the_dead_letter_queue(config: Settings) -> None:
+    redrive = json.loads(attributes(config, config.queue)["RedrivePolicy"])
+
+    assert int(redrive["maxReceiveCount"]) == 5
+    assert redrive["deadLetterTargetArn"] == attributes(config, config.dead_letter_queue)["QueueArn"]
+
+
+def test_messages_are_kept_for_two_weeks_leased_for_half_a_minute_and_polled_long(config: Settings) -> None:
+    task_queue, dead = attributes(config, config.queue), attributes(config, config.dead_letter_queue)
+
+    assert task_queue["MessageRetentionPeriod"] == dead["MessageRetentionPeriod"] == str(14 * 24 * 3600)
+    assert task_queue["VisibilityTimeout"] == "30"
+    assert task_queue["ReceiveMessageWaitTimeSeconds"] == "20"
+
+
+def test_a_queue_that_was_set_otherwise_is_set_right(config: Settings) -> None:
+    sqs = aws.client("sqs", config)
+    url = sqs.get_queue_url(QueueName=config.queue)["QueueUrl"]
+    before = attributes(config, config.queue)
+    sqs.set_queue_attributes(
+        QueueUrl=url, Attributes={"VisibilityTimeout": "1800", "RedrivePolicy": "", "MessageRetentionPeriod": "60"}
+    )
+    assert attributes(config, config.queue)["VisibilityTimeout"] == "1800"
+
+    provision(config)
+
+    after = attributes(config, config.queue)
+    for name in ("VisibilityTimeout", "RedrivePolicy", "MessageRetentionPeriod"):
+        assert after[name] == before[name]
+
+
+def test_nobody_can_make_the_buckets_public(config: Settings) -> None:
+    s3 = aws.client("s3", config)
+    for bucket in (config.input_bucket, config.output_bucket):
+        assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+
+
+def rules(config: Settings) -> list[dict[str, Any]]:
+    answer = aws.client("s3", config).get_bucket_lifecycle_configuration(Bucket=config.output_bucket)
+    return list(answer["Rules"])
+
+
+def test_task_results_expire_after_a_day_and_classifications_never(config: Settings) -> None:
+    (rule,) = rules(config)
+
+    assert rule["Filter"] == {"Prefix": "_celery/"}
+    assert rule["Expiration"] == {"Days": 1}
+    assert rule["Status"] == "Enabled"
+
+
+def test_the_lifecycle_rules_of_the_buckets_owner_stay(config: Settings) -> None:
+    theirs = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "old/"}, "Expiration": {"Days": 90}}
+    aws.client("s3", config).put_bucket_lifecycle_configuration(
+        Bucket=config.output_bucket, LifecycleConfiguration={"Rules": [theirs]}
+    )
+
+    provision(config)
+    provision(config)
+
+    assert sorted(rule["ID"] for rule in rules(config)) == ["elastiq-task-results", "theirs"]
+    assert theirs in rules(config)
+
+
+def test_a_region_of_ones_own_is_respected(unmade: dict[str, str]) -> None:
+    config = Settings.from_environment({**unmade, "AWS_REGION": "eu-central-1"})
+
+    provision(config)
+
+    s3 = aws.client("s3", config)
+    assert s3.get_bucket_location(Bucket=config.input_bucket)["LocationConstraint"] == "eu-central-1"
+
+
+def test_a_bucket_in_another_region_is_an_error_that_names_it(unmade: dict[str, str]) -> None:
+    provision(Settings.from_environment({**unmade, "AWS_REGION": "eu-central-1"}))
+
+    with pytest.raises(ConfigurationError, match=r"is in eu-central-1, not in us-east-1; set AWS_REGION=eu-central-1"):
+        provision(Settings.from_environment({**unmade, "AWS_REGION": "us-east-1"}))
+
+
+@pytest.fixture
+def foreign(request: pytest.FixtureRequest) -> Iterator[tuple[str, list[str]]]:
+    """An S3 where every bucket's name is another account's: HEAD answers as told, PUT that the name is taken."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            asked.append("HEAD")
+            self.send_response(request.param)
+            self.end_headers()
+
+        def do_PUT(self) -> None:
+            asked.append("PUT")
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = b"<Error><Code>BucketAlreadyExists</Code><Message>The name is taken.</Message></Error>"
+            self.send_response(409)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize(("foreign", "calls"), [(403, ["HEAD"]), (404, ["HEAD", "PUT"])], indirect=["foreign"])
+def test_a_bucket_of_somebody_else_is_an_error_that_says_which_variable_to_set(
+    foreign: tuple[str, list[str]], calls: list[str]
+) -> None:
+    address, asked = foreign
+    config = Settings.from_environment({"AWS_ENDPOINT_URL": address, "ELASTIQ_INPUT_BUCKET": "images"})
+
+    with pytest.raises(ConfigurationError, match=r"'images' is there.*another account's; set ELASTIQ_INPUT_BUCKET"):
+        provision(config)
+    assert asked == calls
+
+
+def test_status_tells_what_waits(environment: dict[str, str]) -> None:
+    config = Settings.from_environment(environment)
+    sqs = aws.client("sqs", config)
+    url = sqs.get_queue_url(QueueName=config.queue)["QueueUrl"]
+    for _ in range(3):
+        sqs.send_message(QueueUrl=url, MessageBody="task")
+    sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=600)
+    sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)
+
+    ended = elastiq("status", environment)
+
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines() == [
+        f"ok    input bucket {config.input_bucket}: reachable",
+        f"ok    output bucket {config.output_bucket}: reachable",
+        f"ok    task queue {config.queue}: 2 visible, 1 in flight, 1 delayed",
+        f"ok    dead letters {config.dead_letter_queue}: 0",
+    ]
+
+
+def test_status_fails_on_a_dead_letter(environment: dict[str, str]) -> None:
+    config = Settings.from_environment(environment)
+    sqs = aws.client("sqs", config)
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=config.dead_letter_queue)["QueueUrl"], MessageBody="poison")
+
+    ended = elastiq("status", environment)
+
+    assert ended.returncode == 1
+    assert ended.stdout.splitlines()[-1] == f"FAIL  dead letters {config.dead_letter_queue}: 1"
+
+
+def test_status_says_what_is_missing_and_what_to_do(unmade: dict[str, str]) -> None:
+    ended = elastiq("status", unmade)
+
+    assert ended.returncode == 1
+    lines = ended.stdout.splitlines()
+    assert len(lines) == 4
+    assert all(line.startswith("FAIL") and line.endswith("run `elastiq provision`") for line in lines)
+
+
+@pytest.mark.timeout(60)
+def test_status_says_when_the_cloud_is_out_of_reach(unmade: dict[str, str]) -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+
+    ended = elastiq("status", {**unmade, "AWS_ENDPOINT_URL": address})
+
+    assert ended.returncode == 1
+    assert all(address in line for line in ended.stdout.splitlines())
+    assert ended.stderr == ""

@@ -1,0 +1,224 @@
+"""Images whose message is lost are published again, a bounded number of times; all others are left alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app import aws
+from app.domain import Classification, Failure, Prediction, new_batch_id
+from app.settings import Settings
+from app.storage import Storage
+from autoscaler.sweep.republish import ATTEMPTS, LOOKS, Emptiness, Republisher, Resent
+from autoscaler.sweep.rounds import Sweep
+from autoscaler.sweep.unfinished import Unfinished
+from tasks.celery import CLASSIFY, make_app
+from tests.support.photographs import chelsea
+
+WINDOW_S = 60.0
+NOTHING = Resent()
+
+
+class Case:
+    """One system whose time the test tells, and a batch in it."""
+
+    def __init__(self, config: Settings) -> None:
+        self.config, self.storage, self.app = config, Storage(config), make_app(config)
+        self.sqs = aws.client("sqs", config)
+        self.url = self.sqs.get_queue_url(QueueName=config.queue)["QueueUrl"]
+        self.batch = batch_of(datetime.now(UTC))
+        self.republisher = Republisher(config, self.app)
+        self.now = 0.0
+
+    def store(self, *names: str, batch: str = "") -> list[str]:
+        """Store photographs; nobody publishes them."""
+        keys = [f"{batch or self.batch}/{name}" for name in names]
+        for key in keys:
+            self.storage.put_image(key, chelsea(), "image/png")
+        return keys
+
+    def classified(self, key: str) -> None:
+        self.storage.save(Classification.of(key, [Prediction("tabby", 0.9)], "test"))
+
+    def rounds(self, count: int, while_: Callable[[], object] = lambda: None) -> Resent:
+        """Make rounds half a window apart; return what they did in all."""
+        done = NOTHING
+        for _ in range(count):
+            while_()
+            one = self.republisher.round(self.now, datetime.now(UTC) + timedelta(minutes=10, seconds=self.now))
+            done = Resent(done.republished + one.republished, done.given_up + one.given_up)
+            self.now += WINDOW_S / 2
+        return done
+
+    def queued(self) -> list[str]:
+        """Take the task queue's messages out, and return their keys."""
+        keys = []
+        # Without a wait: the queue's own is 20 s.
+        ask = {"QueueUrl": self.url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0}
+        while found := self.sqs.receive_message(**ask).get("Messages"):
+            for message in found:
+                keys.append(key_of(message["Body"]))
+                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        return sorted(keys)
+
+
+def key_of(body: str) -> str:
+    from base64 import b64decode
+    from json import loads
+
+    from app.sqs import wire
+
+    return str(loads(b64decode(wire.decode(body)["body"]))[0][0])
+
+
+def batch_of(at: datetime) -> str:
+    return new_batch_id(at, os.urandom(4))
+
+
+@pytest.fixture
+def case(config: Settings) -> Case:
+    return Case(config)
+
+
+# Three looks over a window, and three more over another.
+ALL = 2 * LOOKS
+
+
+def test_what_has_neither_outcome_nor_message_is_published_again_after_two_windows(case: Case) -> None:
+    lost = case.store("a.png", "b.png", "ä b.png")
+    case.classified(lost[0])
+    case.storage.save(Failure.of(case.store("broken.png")[0], "it is damaged"))
+    assert case.rounds(ALL - 1) == NOTHING
+    assert case.rounds(1) == Resent(republished=2)
+    assert case.queued() == sorted(lost[1:])
+
+
+def test_after_three_attempts_an_image_is_given_up_with_a_reason_also_by_another_autoscaler(case: Case) -> None:
+    (key,) = case.store("a.png")
+    for _ in range(ATTEMPTS):
+        case.republisher = Republisher(case.config, case.app)
+        assert case.rounds(ALL) == Resent(republished=1)
+        assert case.queued() == [key]
+    assert case.rounds(ALL) == Resent(given_up=1)
+    outcome = case.storage.outcome(key)
+    assert isinstance(outcome, Failure)
+    assert "published again 3 times in vain" in outcome.reason
+    assert case.rounds(2 * ALL) == NOTHING
+    assert case.queued() == []
+
+
+@pytest.mark.parametrize("state", ["visible", "in flight", "delayed"])
+def test_while_the_queue_holds_any_message_nothing_is_published(case: Case, state: str) -> None:
+    case.store("a.png")
+    case.app.send_task(CLASSIFY, ("another",), countdown=600 if state == "delayed" else None)
+    if state == "in flight":
+        assert case.sqs.receive_message(QueueUrl=case.url, VisibilityTimeout=600)["Messages"]
+    assert case.rounds(2 * ALL) == NOTHING
+
+
+def test_while_unfinished_images_get_their_outcomes_somebody_works_on_them(case: Case) -> None:
+    keys = case.store(*(f"{n}.png" for n in range(4)))
+    for key in keys[:3]:
+        assert case.rounds(LOOKS) == NOTHING
+        case.classified(key)
+    # Nothing moves any more: the fourth is lost.
+    assert case.rounds(ALL) == Resent(republished=1)
+    assert case.queued() == keys[3:]
+
+
+def test_an_image_that_was_stored_within_the_window_is_still_on_its_way(case: Case) -> None:
+    case.rounds(LOOKS)
+
+    def upload() -> None:
+        later = batch_of(datetime.now(UTC) + timedelta(minutes=10, seconds=case.now))
+        case.store("a.png", batch=later)
+
+    assert case.rounds(ALL, upload) == NOTHING
+
+
+def test_a_key_under_no_batch_is_not_covered(case: Case) -> None:
+    for key in ("mine/cat.jpg", "cat.jpg", "20261124/cat.jpg", "0.png"):
+        case.storage.put_image(key, chelsea(), "image/png")
+    assert case.rounds(2 * ALL) == NOTHING
+
+
+def test_a_dead_letter_is_told_and_not_published_again(config: Settings) -> None:
+    case = Case(config)
+    (key,) = case.store("a.png")
+    case.app.send_task(CLASSIFY, (key,))
+    for _ in range(6):
+        case.sqs.receive_message(QueueUrl=case.url, VisibilityTimeout=0, WaitTimeSeconds=1)
+    # That sweep has just missed the letter: its count lags.
+    case.republisher = Sweep(config, case.app)._republisher
+    assert case.rounds(ALL) == NOTHING
+    outcome = case.storage.outcome(key)
+    assert isinstance(outcome, Failure)
+    assert "gave up after 5 attempts" in outcome.reason
+
+
+def test_finished_days_are_not_listed_again(case: Case) -> None:
+    now = datetime.now(UTC)
+    for days in range(10):
+        (key,) = case.store("a.png", batch=batch_of(now - timedelta(days=days)))
+        case.classified(key)
+    unfinished = Unfinished(case.config)
+    assert unfinished.search(now + timedelta(minutes=1)) == frozenset()
+    unfinished.remember(now + timedelta(minutes=1))
+    following = Unfinished(case.config)
+    listed = listing(following)
+    assert following.search(now + timedelta(minutes=1)) == frozenset()
+    assert len(listed) == 2
+    assert all(after >= batch_of(now - timedelta(days=1, minutes=1))[:8] for after in listed)
+
+
+def listing(unfinished: Unfinished) -> list[str]:
+    """Return a list that grows by where each listing begins."""
+    began: list[str] = []
+    for bucket in (unfinished._inputs, unfinished._outputs):
+        bucket._s3.meta.events.register(
+            "provide-client-params.s3.ListObjectsV2", lambda params, **_: began.append(params.get("StartAfter", ""))
+        )
+    return began
+
+
+def test_what_is_added_to_a_batch_of_the_last_day_is_found(case: Case) -> None:
+    now = datetime.now(UTC)
+    morning = batch_of(now - timedelta(hours=20))
+    (first,) = case.store("a.png", batch=morning)
+    case.classified(first)
+    unfinished = Unfinished(case.config)
+    unfinished.remember(now)
+    late = case.store("late.png", batch=morning)
+    assert unfinished.search(now + timedelta(minutes=1)) == frozenset(late)
+
+
+def test_while_nothing_is_to_do_the_buckets_are_searched_ever_more_rarely(case: Case) -> None:
+    listed = listing(case.republisher._unfinished)
+    case.rounds(240)  # two hours
+    assert len(listed) / 2 <= 8
+    case.app.send_task(CLASSIFY, ("x",))
+    case.rounds(1)
+    case.queued()
+    before = len(listed)
+    case.rounds(LOOKS)
+    assert len(listed) == before + 2, "after work it looks again soon"
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.floats(0.1, 40)), max_size=60))
+def test_a_queue_is_believed_empty_only_after_three_looks_over_a_window_without_a_message(
+    looks: list[tuple[int, float]],
+) -> None:
+    emptiness, now = Emptiness(WINDOW_S), 0.0
+    seen: list[tuple[int, float]] = []
+    for outstanding, pause in looks:
+        now += pause
+        seen.append((outstanding, now))
+        believed: Any = emptiness.look(outstanding, now)
+        empty = seen[max((n + 1 for n, (count, _) in enumerate(seen) if count), default=0) :]
+        assert believed == (len(empty) >= LOOKS and empty[-1][1] - empty[0][1] >= WINDOW_S)

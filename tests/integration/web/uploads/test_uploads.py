@@ -1,0 +1,229 @@
+"""Uploads: checked, stored, published, and safe to send again."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import boto3
+import psutil
+import pytest
+
+from app import aws
+from app.account.provision import provision
+from app.domain import BATCH_ID, Failure
+from app.settings import Settings
+from app.storage import Storage
+from tests.support import photographs
+from tests.support.fault_proxy import FaultProxy
+from tests.support.web import Site, key_path, wait_for
+
+CAT, COFFEE = photographs.chelsea(), photographs.coffee()
+HOSTILE = '../../x"><script>.jpg'
+BAD = [
+    ("empty.jpg", b"", "the file is empty"),
+    ("text.jpg", b"I am no photograph\n", "not an image"),
+    ("bomb.png", photographs.bomb(), "200 megapixels"),
+    ("corrupt.png", CAT[:20] + b"nonsense" * 100, "damaged"),
+    (HOSTILE, CAT, "must not hold a path"),
+]
+
+Serve = Callable[..., Site]
+
+
+def test_an_upload_is_stored_published_and_answered_with_its_batch(serve: Serve) -> None:
+    site = serve()
+    answer = site.post("/api/batches", fields=[("files", ("cat.png", CAT)), ("files", ("cup.png", COFFEE))])
+    assert answer.status == 201
+    made = answer.json()
+    assert BATCH_ID.fullmatch(made["id"])
+    assert answer.headers["Location"] == f"/api/batches/{made['id']}"
+    assert made["url"] == f"{site.url}/batches/{made['id']}"
+    assert [(i["key"], i["filename"], i["state"]) for i in made["images"]] == [
+        (f"{made['id']}/cat.png", "cat.png", "waiting"),
+        (f"{made['id']}/cup.png", "cup.png", "waiting"),
+    ]
+    assert site.storage.get_image(f"{made['id']}/cup.png") == COFFEE
+    assert site.queued() == 2
+
+
+def test_a_refused_file_costs_its_neighbours_nothing_and_keeps_its_reason(serve: Serve) -> None:
+    site = serve()
+    bad = [(name, data) for name, data, _ in BAD]
+    made = site.upload(("a.png", CAT), *bad, ("b.png", COFFEE))
+    assert (made["accepted"], made["rejected"]) == (2, 5)
+    assert [image["state"] for image in made["images"]] == ["waiting", *["failed"] * 5, "waiting"]
+    for image, (_, _, reason) in zip(made["images"][1:-1], BAD, strict=True):
+        assert reason in image["reason"]
+        assert site.storage.outcome(image["key"]) == Failure.of(image["key"], image["reason"])
+    assert site.keys(made["id"]) == [f"{made['id']}/a.png", f"{made['id']}/b.png"]
+    assert site.queued() == 2
+    assert site.batch(made["id"])["counts"] == {"total": 7, "waiting": 2, "done": 0, "failed": 5}
+
+
+def test_a_file_over_the_limit_is_refused_alone(serve: Serve) -> None:
+    site = serve(ELASTIQ_MAX_FILE_BYTES=str(len(CAT)))
+    made = site.upload(("large.png", COFFEE), ("small.png", CAT))
+    assert [image["state"] for image in made["images"]] == ["failed", "waiting"]
+    assert "larger than" in made["images"][0]["reason"]
+
+
+def test_markup_in_a_name_is_a_name_like_any_other(site: Site) -> None:
+    name = 'x"><script>alert(1)</script> & %22 + é照.jpg'.replace("/", "")
+    made = site.upload((name, CAT))
+    (image,) = made["images"]
+    assert image["filename"] == name.replace("%22", '"')  # which a browser cannot tell from a quote
+    assert site.storage.get_image(image["key"]) == CAT
+    assert site.get(key_path(image["key"])).status == 200
+
+
+def test_sending_a_chunk_again_adds_no_image_and_publishes_only_what_has_no_result(serve: Serve) -> None:
+    site = serve()
+    id = site.upload(("a.png", CAT), ("b.png", COFFEE))["id"]
+    site.classify(f"{id}/a.png")
+    again = site.upload(("a.png", CAT), ("b.png", COFFEE), ("c.png", CAT), path=f"/api/batches/{id}/images")
+    assert [(i["filename"], i["state"]) for i in again["images"]] == [
+        ("a.png", "done"),
+        ("b.png", "waiting"),
+        ("c.png", "waiting"),
+    ]
+    assert site.keys(id) == [f"{id}/a.png", f"{id}/b.png", f"{id}/c.png"]
+    assert site.queued() == 2 + 2
+
+
+def test_a_refused_file_that_is_sent_again_is_refused_once(site: Site) -> None:
+    id = site.upload(("a.jpg", b"text"))["id"]
+    site.upload(("a.jpg", b"text"), path=f"/api/batches/{id}/images")
+    assert site.batch(id)["counts"]["failed"] == 1
+    site.upload(("a.jpg", b"other text"), ("a.jpg", CAT), path=f"/api/batches/{id}/images")
+    assert site.batch(id)["counts"] == {"total": 3, "waiting": 1, "done": 0, "failed": 2}
+
+
+def test_other_files_of_the_same_name_get_numbers(site: Site) -> None:
+    first = site.upload(("x.png", CAT), ("x.png", COFFEE), ("x.png", CAT))
+    assert {image["filename"] for image in first["images"]} == {"x.png", "x (2).png"}
+    third = site.upload(("x.png", CAT + b"\0"), path=f"/api/batches/{first['id']}/images")
+    assert [image["filename"] for image in third["images"]] == ["x (3).png"]
+    stored = {site.storage.get_image(key) for key in site.keys(first["id"])}
+    assert stored == {CAT, COFFEE, CAT + b"\0"}
+
+
+def test_chunks_sent_at_once_all_arrive_in_the_batch(site: Site) -> None:
+    id = site.post("/api/batches").json()["id"]
+    with ThreadPoolExecutor(6) as pool:
+        chunks = [[(f"{chunk}-{n}.png", CAT) for n in range(5)] for chunk in range(6)]
+        list(pool.map(lambda chunk: site.upload(*chunk, path=f"/api/batches/{id}/images"), chunks))
+    assert len(site.keys(id)) == 30
+
+
+def test_an_upload_that_is_cut_off_keeps_and_publishes_what_had_arrived(serve: Serve) -> None:
+    site = serve()
+    id = site.post("/api/batches").json()["id"]
+    part = b'--limit\r\nContent-Disposition: form-data; name="files"; filename="%s"\r\n\r\n%s\r\n'
+    body = part % (b"a.png", CAT) + part % (b"b.png", COFFEE)
+    head = (
+        f"POST /api/batches/{id}/images HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body) + 100}\r\n"
+        "Content-Type: multipart/form-data; boundary=limit\r\n\r\n"
+    )
+    with socket.create_connection((urlsplit(site.url).hostname, urlsplit(site.url).port)) as connection:
+        connection.sendall(head.encode() + body[:-1000])
+        connection.shutdown(socket.SHUT_WR)
+        assert b" 400 " in connection.recv(4096)
+    wait_for(lambda: site.queued() == 1, 10)
+    assert site.keys(id) == [f"{id}/a.png"]
+
+
+def test_images_that_could_not_be_published_are_published_when_they_are_sent_again(serve: Serve) -> None:
+    site = serve()
+    site.upload(("first.png", CAT))
+    sqs = aws.client("sqs", site.config)
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=site.config.queue)["QueueUrl"])
+    fields = [("files", ("a.png", CAT)), ("files", ("b.png", COFFEE))]
+    refused = site.post("/api/batches", fields=fields)
+    assert refused.status >= 500
+    assert refused.headers["Content-Type"] == "application/problem+json"
+    assert "the images are stored" in refused.json()["detail"]
+    id = refused.json()["batch"]
+    assert len(site.keys(id)) == 2
+    provision(site.config)
+    assert site.post(f"/api/batches/{id}/images", fields=fields).status == 201
+    assert site.queued() == 2
+    assert len(site.keys(id)) == 2
+
+
+def test_storage_that_is_away_is_said_to_be_worth_another_try(serve: Serve) -> None:
+    site = serve(ELASTIQ_OUTPUT_BUCKET="no-such-bucket-here")
+    answer = site.post("/api/batches", fields=[("files", ("a.jpg", b"text")), ("files", ("b.png", CAT))])
+    assert answer.status == 500
+    assert "no-such-bucket-here" in answer.json()["detail"]
+    assert "elastiq provision" in answer.json()["detail"]
+    # The good neighbour of the one whose reason could not be kept.
+    assert site.queued() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "detail"),
+    [([("pictures", ("a.png", CAT))], "a part named 'files'"), ([("files", "text")], "a part named 'files'")],
+)
+def test_an_upload_without_files_is_told_where_to_put_them(site: Site, fields: list[object], detail: str) -> None:
+    answer = site.post("/api/batches", fields=fields)
+    assert answer.status == 400
+    assert detail in answer.json()["detail"]
+
+
+def test_a_body_that_is_no_form_is_refused(site: Site) -> None:
+    answer = site.post("/api/batches", body=b"{}", headers={"Content-Type": "application/json"})
+    assert answer.status == 415
+    assert "multipart/form-data" in answer.json()["detail"]
+
+
+def test_a_large_upload_passes_through_little_memory(serve: Serve) -> None:
+    site = serve(ELASTIQ_MAX_FILE_BYTES="30000000")
+    (worker,) = psutil.Process(site.process.pid).children()
+    before = worker.memory_info().rss
+    peak, stop = [before], threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(0.02):
+            peak.append(worker.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    part = b'--limit\r\nContent-Disposition: form-data; name="files"; filename="%d.jpg"\r\n\r\n'
+    data = bytes(20_000_000)  # nothing that we take, so that no cloud has to keep it
+
+    def body() -> object:
+        for number in range(25):
+            yield part % number + data + b"\r\n"
+        yield b"--limit--\r\n"
+
+    answer = site.post(
+        "/api/batches", body=body(), headers={"Content-Type": "multipart/form-data; boundary=limit"}, chunked=True
+    )
+    stop.set()
+    watcher.join()
+    assert answer.status == 201
+    assert answer.json()["rejected"] == 25
+    assert max(peak) - before < 100_000_000  # of the 500 MB that came
+
+
+def test_nothing_else_is_written_into_the_input_bucket(site: Site) -> None:
+    id = site.upload(*[(name, data) for name, data, _ in BAD])["id"]
+    s3 = boto3.session.Session().client("s3", region_name="us-east-1", endpoint_url=site.config.endpoint_url)
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=site.config.input_bucket).get("Contents", [])]
+    assert not [key for key in keys if key.startswith(id) or not BATCH_ID.match(key)]
+
+
+@pytest.mark.parametrize("size", [len(CAT), 9_000_000], ids=["small", "sent in pieces"])
+def test_an_image_is_sent_to_its_bucket_without_asking_first(config: Settings, size: int) -> None:
+    with FaultProxy(config.endpoint_url) as proxy:
+        storage = Storage(dataclasses.replace(config, endpoint_url=proxy.endpoint_url))
+        storage.put_image("batch/a.png", io.BytesIO(CAT.ljust(size, b"\0")), "image/png")
+        sent = {name.lower() for name in proxy.headers["PutObject"]}
+    assert "if-none-match" in sent
+    assert "expect" not in sent

@@ -1,0 +1,57 @@
+"""Stopping on signals, seen from outside: a process that waits, and what a signal makes of it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+PROGRAM = """
+import signal, sys
+from app.process.signals import StopSignals
+stop = StopSignals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+print("up", flush=True)
+print(stop.wait(30), stop.count, flush=True)
+print(stop.wait(float(sys.argv[1]), above=1), stop.count, flush=True)
+"""
+
+
+@pytest.fixture
+def waiting(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    # The tests themselves may run where a hangup is ignored, as under nohup.
+    before, second_wait_s = getattr(request, "param", (["env", "--default-signal=HUP"], "0.2"))
+    command = [*before, sys.executable, "-c", PROGRAM, second_wait_s]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "up\n"
+    yield child
+    child.kill()
+    child.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_the_wait_at_once(waiting: subprocess.Popen[str], number: signal.Signals) -> None:
+    waiting.send_signal(number)
+    out, _ = waiting.communicate(timeout=10)
+    assert out == "True 1\nFalse 1\n"
+    assert waiting.returncode == 0
+
+
+@pytest.mark.parametrize("waiting", [([], "30")], indirect=True)
+def test_a_wait_for_a_second_signal_is_not_ended_by_the_first(waiting: subprocess.Popen[str]) -> None:
+    assert waiting.stdout is not None
+    waiting.send_signal(signal.SIGINT)
+    assert waiting.stdout.readline() == "True 1\n"
+    waiting.send_signal(signal.SIGINT)
+    assert waiting.stdout.readline() == "True 2\n"
+
+
+@pytest.mark.parametrize("waiting", [(["nohup"], "0.2")], indirect=True)
+def test_a_hangup_that_the_parent_ignores_stays_ignored(waiting: subprocess.Popen[str]) -> None:
+    waiting.send_signal(signal.SIGHUP)
+    waiting.send_signal(signal.SIGTERM)
+    out, _ = waiting.communicate(timeout=10)
+    assert out == "True 1\nFalse 1\n"

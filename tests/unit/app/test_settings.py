@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import re
+from dataclasses import Field, FrozenInstanceError, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import ConfigurationError
+from app.settings import Settings
+
+FIELDS = fields(Settings)
+NUMBERS = [field for field in FIELDS if type(field.default) in (int, float)]
+BOUNDS = [
+    (field, bound, step)
+    for field in NUMBERS
+    for bound, step in (("low", -1), ("high", 1))
+    if field.metadata.get(bound) is not None
+]
+DOCUMENT = Path(__file__).parents[3] / "docs" / "settings.md"
+
+
+def named(field: Field[Any] | object) -> str:
+    return field.metadata["variable"] if isinstance(field, Field) else str(field)
+
+
+def another(number: Field[Any]) -> int:
+    default = int(number.default)
+    return default - 1 if default == number.metadata.get("high") else default + 1
+
+
+def shown(default: object) -> str:
+    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`" if default != "" else ""
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Settings.from_environment({}) == Settings()
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert Settings.from_environment({field.metadata["variable"]: "" for field in FIELDS}) == Settings()
+
+
+def test_every_setting_is_read_from_its_own_variable() -> None:
+    others = {
+        "AWS_REGION": "eu-central-1",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
+        "ELASTIQ_QUEUE_URL": "http://127.0.0.1:4566/000000000000/q",
+        "ELASTIQ_TOPIC_ARN": "arn:aws:sns:eu-central-1:000000000000:t",
+        "ELASTIQ_LOG_FORMAT": "json",
+        "ELASTIQ_LOG_STREAM": "stdout",
+        "ELASTIQ_ENGINE": "torch",
+        "ELASTIQ_PRECISION": "fp32",
+        **{named(field): str(another(field)) for field in NUMBERS},
+    }
+    environment = {named(field): f"x{number}x" for number, field in enumerate(FIELDS)} | others
+
+    found = Settings.from_environment(environment)
+
+    for field in FIELDS:
+        assert str(getattr(found, field.name)) in (environment[named(field)], environment[named(field)] + ".0")
+
+
+def test_no_two_settings_share_a_variable() -> None:
+    assert len({named(field) for field in FIELDS}) == len(FIELDS)
+
+
+def test_the_region_may_come_by_its_other_name_and_aws_region_wins() -> None:
+    assert Settings.from_environment({"AWS_DEFAULT_REGION": "eu-west-1"}).region == "eu-west-1"
+    both = {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "eu-north-1"}
+    assert Settings.from_environment(both).region == "eu-north-1"
+
+
+@pytest.mark.parametrize("field", NUMBERS, ids=named)
+@pytest.mark.parametrize("text", ["many", "1,000", "0x10", "nan", "--1"])
+def test_a_number_that_is_none_is_an_error_that_names_the_variable(field: Field[Any], text: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(f"{named(field)}={text!r}")):
+        Settings.from_environment({named(field): text})
+
+
+@pytest.mark.parametrize(("field", "bound", "step"), BOUNDS, ids=named)
+def test_a_number_is_taken_up_to_its_bound_and_not_beyond(field: Field[Any], bound: str, step: int) -> None:
+    limit = field.metadata[bound]
+
+    Settings.from_environment({named(field): str(limit)})
+    with pytest.raises(ConfigurationError, match=rf"{named(field)}='.*' must be at (least|most) {limit}"):
+        Settings.from_environment({named(field): str(limit + step)})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("AWS_REGION", "Frankfurt am Main"),
+        ("AWS_DEFAULT_REGION", "eu_central_1"),
+        ("AWS_ENDPOINT_URL", "127.0.0.1:4566"),
+        ("AWS_ENDPOINT_URL", "file:///etc/passwd"),
+        ("ELASTIQ_INPUT_BUCKET", "My_Bucket"),
+        ("ELASTIQ_INPUT_BUCKET", "ab"),
+        ("ELASTIQ_OUTPUT_BUCKET", "-results"),
+        ("ELASTIQ_OUTPUT_BUCKET", "b" * 64),
+        ("ELASTIQ_QUEUE", "tasks.fifo"),
+        ("ELASTIQ_QUEUE", "q" * 76),
+        ("ELASTIQ_QUEUE", "tasks\n"),
+        ("ELASTIQ_LOG_FORMAT", "xml"),
+    ],
+)
+def test_a_text_of_the_wrong_form_is_an_error_that_says_the_right_one(variable: str, text: str) -> None:
+    name = "AWS_REGION" if variable == "AWS_DEFAULT_REGION" else variable
+    with pytest.raises(ConfigurationError, match=re.escape(f"{name}={text!r} must be ")):
+        Settings.from_environment({variable: text})
+
+
+def test_one_bucket_cannot_hold_both_images_and_results() -> None:
+    with pytest.raises(ConfigurationError, match="ELASTIQ_INPUT_BUCKET and ELASTIQ_OUTPUT_BUCKET"):
+        Settings.from_environment({"ELASTIQ_INPUT_BUCKET": "same", "ELASTIQ_OUTPUT_BUCKET": "same"})
+
+
+@given(st.dictionaries(st.sampled_from([named(field) for field in FIELDS]), st.text()))
+def test_any_environment_is_read_or_refused_with_the_name_of_a_variable(environment: dict[str, str]) -> None:
+    try:
+        found = Settings.from_environment(environment)
+    except ConfigurationError as err:
+        refused = str(err)
+    else:
+        refused = ""
+        assert found.input_bucket != found.output_bucket
+
+    assert not refused or any(refused.startswith(variable) for variable in environment)
+
+
+def test_settings_do_not_change_once_read() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Settings().port = 1  # type: ignore[misc]
+
+
+def test_the_dead_letter_queue_and_the_models_follow_their_settings() -> None:
+    found = Settings.from_environment({"ELASTIQ_QUEUE": "q", "ELASTIQ_DATA_DIR": "d"})
+
+    assert found.dead_letter_queue == "q-dead"
+    assert found.models == Path("d/models")
+    assert Settings.from_environment({"ELASTIQ_MODEL_DIR": "m"}).models == Path("m")
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=named)
+def test_every_setting_says_what_it_is_for(field: Field[Any]) -> None:
+    assert re.fullmatch(r"[A-Z`].{10,}\.", field.metadata["help"])
+
+
+def test_the_document_lists_exactly_the_settings_with_their_defaults_and_purposes() -> None:
+    rows = {line for line in DOCUMENT.read_text().splitlines() if line.startswith("| `")}
+    wanted = {f"| `{named(field)}` | {shown(field.default)} | {field.metadata['help']} |" for field in FIELDS}
+
+    assert not wanted - rows, "docs/settings.md lacks:\n" + "\n".join(wanted - rows)
+    assert not rows - wanted, "docs/settings.md should not have:\n" + "\n".join(rows - wanted)

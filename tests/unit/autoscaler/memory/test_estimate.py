@@ -1,0 +1,130 @@
+"""What the estimator makes of counts whose truth the test knows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.domain import Instance, InstanceState, QueueDepth
+from autoscaler.memory.estimate import AGES, Estimates, Estimator, Heartbeat
+
+START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def ready(count: int, boot_s: float = 30) -> tuple[Instance, ...]:
+    return tuple(Instance(f"i-{n}", InstanceState.RUNNING, START, at(boot_s)) for n in range(count))
+
+
+def steady(arrivals: float, done: float, seconds: int, full: bool = False) -> Estimates:
+    """Arrivals and completions by one worker at constant rates, seen every two seconds."""
+    estimator = Estimator(START)
+    for second in range(0, seconds + 1, 2):
+        completed = round(done * second)
+        estimator.hear([Heartbeat("i-0", at(second), completed, full)])
+        known = estimator.see(at(second), QueueDepth(round(arrivals * second) - completed, 0), ready(1))
+    return known
+
+
+def test_arrivals_are_told_apart_from_completions() -> None:
+    assert steady(arrivals=5, done=3, seconds=60).arrival_rate == pytest.approx(5, rel=0.05)
+
+
+def test_a_rise_in_arrivals_is_seen_within_seconds() -> None:
+    estimator = Estimator(START)
+    for second in range(0, 62, 2):
+        known = estimator.see(at(second), QueueDepth(second, 0), ready(1))
+    assert known.arrival_rate == pytest.approx(1, rel=0.05)
+    for second in range(62, 68, 2):
+        known = estimator.see(at(second), QueueDepth(60 + (second - 60) * 10, 0), ready(1))
+    assert known.arrival_rate == pytest.approx(10, rel=0.1)
+
+
+def test_a_burst_is_not_expected_to_go_on() -> None:
+    estimator = Estimator(START)
+    for second in range(0, 62, 2):
+        known = estimator.see(at(second), QueueDepth(second + (1000 if second >= 50 else 0), 0), ready(1))
+    assert known.arrival_rate == pytest.approx(1, rel=0.2)
+
+
+def test_the_service_rate_is_measured_from_the_workers_whose_hands_are_full() -> None:
+    assert steady(arrivals=10, done=2, seconds=60, full=True).service_rate == pytest.approx(2, rel=0.05)
+
+
+def test_a_worker_with_a_hand_free_says_nothing_of_the_service_rate() -> None:
+    assert steady(arrivals=1, done=1, seconds=60, full=False).service_rate is None
+
+
+def test_what_a_worker_has_done_counts_after_it_has_left() -> None:
+    estimator = Estimator(START)
+    for second in range(0, 32, 2):
+        estimator.hear([Heartbeat("i-0", at(second), min(second, 10), full=False)])
+        estimator.hear([Heartbeat("i-1", at(second), max(0, second - 10), full=False)] if second >= 10 else [])
+        known = estimator.see(at(second), QueueDepth(second * 4 - second, 0), ready(1))
+    assert known.arrival_rate == pytest.approx(4, rel=0.05)
+
+
+def test_the_ages_are_those_of_the_images_that_are_left() -> None:
+    known = steady(arrivals=4, done=2, seconds=60)
+    # 120 of 240 are left: the oldest came at 30 s, the newest now.
+    assert len(known.ages_s) == AGES
+    assert known.ages_s[0] == pytest.approx(30, abs=3)
+    assert known.ages_s[AGES // 2] == pytest.approx(15, abs=3)
+    assert known.ages_s[-1] == pytest.approx(0, abs=3)
+
+
+def test_a_burst_is_of_one_age() -> None:
+    estimator = Estimator(START)
+    for second in range(0, 22, 2):
+        known = estimator.see(at(second), QueueDepth(0 if second < 10 else 100, 0), ())
+    assert known.ages_s[0] == pytest.approx(11, abs=2)
+    assert known.ages_s[-1] == pytest.approx(11, abs=2)
+
+
+def test_an_empty_queue_has_no_ages() -> None:
+    assert steady(arrivals=2, done=2, seconds=20).ages_s == ()
+
+
+def test_the_boot_time_is_that_of_the_instances_that_became_ready() -> None:
+    estimator = Estimator(START)
+    booting = (Instance("i-0", InstanceState.PENDING, START),)
+    assert estimator.see(at(0), QueueDepth(1, 0), booting).boot_s is None
+    assert estimator.see(at(40), QueueDepth(1, 0), ready(1, boot_s=36)).boot_s == pytest.approx(36)
+
+
+def test_an_instance_that_was_there_before_says_nothing_of_the_boot_time() -> None:
+    assert Estimator(START).see(at(40), QueueDepth(1, 0), ready(1, boot_s=36)).boot_s is None
+    before = Instance("i-0", InstanceState.RUNNING, at(-3600))
+    estimator = Estimator(START)
+    estimator.see(at(0), QueueDepth(1, 0), (before,))
+    assert estimator.see(at(2), QueueDepth(1, 0), (replace(before, heard_at=at(1)),)).boot_s is None
+
+
+def test_what_was_done_before_anybody_listened_is_no_arrival() -> None:
+    estimator = Estimator(START)
+    for second in range(0, 30, 2):
+        estimator.hear([Heartbeat("i-0", at(second), 5000 + second, full=False)] if second >= 4 else [])
+        known = estimator.see(at(second), QueueDepth(2, 0), ready(1))
+    assert known.arrival_rate == pytest.approx(1, rel=0.3)
+
+
+def test_a_heartbeat_that_a_later_one_has_overtaken_changes_nothing() -> None:
+    orders = ([0, 1, 2, 3, 4], [0, 2, 1, 4, 3])
+    known = []
+    for order in orders:
+        estimator = Estimator(START)
+        estimator.hear(Heartbeat("i-0", at(10 * n), 20 * n, full=True) for n in order)
+        known.append(estimator.see(at(40), QueueDepth(0, 0), ready(1)).service_rate)
+    assert known == [pytest.approx(2), pytest.approx(2)]
+
+
+def test_a_worker_that_began_anew_on_its_instance_is_not_taken_for_one_that_undid_its_work() -> None:
+    estimator = Estimator(START)
+    for n, done in enumerate([0, 20, 40, 10, 30]):
+        estimator.hear([Heartbeat("i-0", at(10 * n), done, full=True)])
+    assert estimator.see(at(40), QueueDepth(0, 0), ready(1)).service_rate == pytest.approx(2)

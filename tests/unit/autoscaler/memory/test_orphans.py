@@ -1,0 +1,124 @@
+"""Finding instances that cost and do nothing, in two phases, and never by a silence that may be our own deafness."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.domain import Instance, InstanceState, QueueDepth
+from autoscaler.memory.orphans import ORPHAN_LEAVES_S, SILENT_LIMIT_S, WORKER_LEAVES_S, Orphans
+from autoscaler.values import Limits, Observation
+
+START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+LIMITS = Limits(ceiling=19, boot_limit_s=300)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def instance(id: str, heard_s: float | None = None, state: InstanceState = InstanceState.RUNNING) -> Instance:
+    return Instance(id, state, START, None if heard_s is None else at(heard_s))
+
+
+def seen(now_s: float, *fleet: Instance, **more: Any) -> Observation:
+    """An observation by one who has listened from the start and heard some worker a second ago."""
+    hearing = {"hearing_since": START, "heard_at": at(now_s - 1), "worker_heard_at": at(now_s - 1), **more}
+    return Observation(at(now_s), QueueDepth(0, 0), at(now_s), fleet, at(now_s), **hearing)
+
+
+def lost(observation: Observation) -> list[str]:
+    return [one.id for one in Orphans().look(observation, LIMITS).lost]
+
+
+@pytest.mark.parametrize(("now_s", "found"), [(299, []), (301, ["silent"])])
+def test_an_instance_that_is_not_heard_within_the_boot_limit_is_lost(now_s: float, found: list[str]) -> None:
+    assert lost(seen(now_s, instance("silent"), instance("well", heard_s=now_s - 1))) == found
+
+
+@pytest.mark.parametrize(("silent_s", "found"), [(SILENT_LIMIT_S - 1, []), (SILENT_LIMIT_S + 1, ["silent"])])
+def test_a_worker_that_was_heard_and_is_silent_for_minutes_is_lost(silent_s: float, found: list[str]) -> None:
+    now_s = 1000
+    fleet = instance("silent", heard_s=now_s - silent_s), instance("well", heard_s=now_s - 1)
+    assert lost(seen(now_s, *fleet)) == found
+
+
+@pytest.mark.parametrize(
+    "deafness",
+    [
+        {"hearing_since": None},
+        {"heard_at": at(900)},
+        {"heard_at": None, "worker_heard_at": None},
+        {"worker_heard_at": None},
+        {"worker_heard_at": at(-1)},
+        {"hearing_since": at(990)},
+    ],
+    ids=[
+        "none can be heard",
+        "nothing was heard for a while",
+        "nothing was ever heard",
+        "only the own echo is heard",
+        "no worker was heard since the launch",
+        "listening has only begun",
+    ],
+)
+def test_silence_means_nothing_where_workers_may_be_unheard(deafness: dict[str, Any]) -> None:
+    assert lost(seen(1000, instance("silent"))) == ["silent"]
+    assert lost(seen(1000, instance("silent"), **deafness)) == []
+
+
+def test_an_orphan_that_was_asked_to_leave_is_ended_two_minutes_later_and_not_before() -> None:
+    orphans = Orphans()
+    assert orphans.look(seen(301, instance("silent")), LIMITS).lost
+    asked = instance("silent", state=InstanceState.DRAINING)
+    ended = {
+        now_s: [one.id for one in orphans.look(seen(now_s, asked), LIMITS).stuck]
+        for now_s in (303, 303 + ORPHAN_LEAVES_S, 304 + ORPHAN_LEAVES_S)
+    }
+    assert list(ended.values()) == [[], [], ["silent"]]
+
+
+def test_a_worker_that_was_asked_to_leave_has_ten_minutes_for_what_it_has_in_hand() -> None:
+    orphans = Orphans()
+    leaving = instance("busy", heard_s=100, state=InstanceState.DRAINING)
+    ended = {
+        now_s: [one.id for one in orphans.look(seen(now_s, leaving), LIMITS).stuck]
+        for now_s in (102, 102 + WORKER_LEAVES_S, 103 + WORKER_LEAVES_S)
+    }
+    assert list(ended.values()) == [[], [], ["busy"]]
+
+
+def test_an_orphan_that_is_heard_again_is_not_ended() -> None:
+    orphans = Orphans()
+    orphans.look(seen(301, instance("slow")), LIMITS)
+    orphans.look(seen(303, instance("slow", state=InstanceState.DRAINING)), LIMITS)
+    late = instance("slow", heard_s=499, state=InstanceState.DRAINING)
+    assert orphans.look(seen(500, late), LIMITS).stuck == ()
+
+
+def test_a_worker_that_goes_on_as_if_nothing_had_been_said_is_asked_again_now_and_then() -> None:
+    orphans = Orphans()
+    asked = []
+    for now_s in range(400, 500, 2):
+        heard = instance("deaf", heard_s=now_s - 1, state=InstanceState.DRAINING)
+        asked += [now_s] if orphans.look(seen(now_s, heard), LIMITS).reminded else []
+    assert asked == [432, 464, 496]
+
+
+def test_a_worker_that_finishes_what_it_has_and_says_nothing_more_is_not_asked_again() -> None:
+    orphans = Orphans()
+    quiet = instance("leaving", heard_s=399, state=InstanceState.DRAINING)
+    assert not any(orphans.look(seen(now_s, quiet), LIMITS).reminded for now_s in range(400, 500, 2))
+
+
+def test_what_has_gone_is_forgotten() -> None:
+    orphans = Orphans()
+    leaving = instance("one", heard_s=100, state=InstanceState.DRAINING)
+    orphans.look(seen(102, leaving), LIMITS)
+    orphans.look(seen(104), LIMITS)
+    again = replace(leaving, launched_at=at(104))
+    assert orphans.look(seen(104 + WORKER_LEAVES_S, again), LIMITS).stuck == ()
+    assert orphans.look(seen(110 + 2 * WORKER_LEAVES_S, again), LIMITS).stuck == (again,)

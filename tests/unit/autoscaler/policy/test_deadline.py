@@ -1,0 +1,158 @@
+"""The `deadline` policy, as a table of what it does and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.domain import Instance, InstanceState, QueueDepth
+from autoscaler.policy import decide
+from autoscaler.values import Limits, Observation
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+LIMITS = Limits(ceiling=19, policy="deadline", target_s=60, service_rate=2.0, boot_s=30)
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def ready(count: int, age_s: float = 300) -> tuple[Instance, ...]:
+    return tuple(Instance(f"ready-{n}", InstanceState.RUNNING, ago(age_s + n), NOW) for n in range(count))
+
+
+def booting(count: int, age_s: float = 0) -> tuple[Instance, ...]:
+    return tuple(Instance(f"booting-{n}", InstanceState.PENDING, ago(age_s)) for n in range(count))
+
+
+def seen(
+    outstanding: int,
+    fleet: tuple[Instance, ...] = (),
+    ages_s: tuple[float, ...] = (0.0,),
+    arrivals: float = 0.0,
+    rate: float | None = None,
+    **more: object,
+) -> Observation:
+    depth = QueueDepth(visible=outstanding, in_flight=0)
+    hearing: dict[str, object] = {"hearing_since": ago(3600), "heard_at": NOW, "worker_heard_at": NOW}
+    known: dict[str, Any] = {"ages_s": ages_s, "arrival_rate": arrivals, "service_rate": rate, **hearing, **more}
+    return Observation(NOW, depth, NOW, fleet, NOW, **known)
+
+
+@pytest.mark.parametrize(
+    ("outstanding", "rate", "launch"),
+    [(0, 2, 0), (1, 2, 1), (18, 2, 1), (19, 2, 2), (1000, 20, 6), (1000, 2, 19), (1000, 0.5, 19)],
+)
+def test_a_burst_on_an_empty_fleet_launches_as_few_as_finish_it_soon_after_their_boot(
+    outstanding: int, rate: float, launch: int
+) -> None:
+    assert decide(seen(outstanding, rate=rate), LIMITS).launch == launch
+
+
+def test_instances_that_still_boot_are_counted_with_the_time_that_they_lack() -> None:
+    assert decide(seen(20, booting(2)), LIMITS).launch == 0
+    assert decide(seen(20, booting(1)), LIMITS).launch == 1
+    assert decide(seen(20, booting(1, age_s=20)), LIMITS).launch == 0
+
+
+def test_an_old_image_is_more_urgent_than_a_new_one() -> None:
+    quick = replace(LIMITS, boot_s=5)
+    assert decide(seen(100, ready(2), ages_s=(0.0, 0.0)), quick).launch == 0
+    assert decide(seen(100, ready(2), ages_s=(25.0, 20.0)), quick).launch > 0
+
+
+def test_an_image_that_no_launch_can_save_does_not_launch_the_whole_fleet() -> None:
+    assert decide(seen(1, ages_s=(500.0,)), LIMITS).launch == 1
+
+
+def test_a_rise_in_arrivals_launches_before_anything_is_late() -> None:
+    assert decide(seen(10, ready(2), arrivals=4.0), LIMITS).launch == 0
+    assert decide(seen(10, ready(2), arrivals=12.0), LIMITS).launch > 0
+
+
+def test_what_is_measured_replaces_what_was_believed() -> None:
+    assert decide(seen(100, rate=0.5), LIMITS).launch > decide(seen(100), LIMITS).launch
+
+
+def test_surplus_instances_are_asked_to_leave_the_longest_running_first() -> None:
+    decision = decide(seen(2, ready(5), arrivals=3.0), LIMITS)
+    assert decision.drain == ("ready-4", "ready-3", "ready-2")
+    assert (decision.desired, decision.launch) == (2, 0)
+
+
+def test_an_instance_that_could_be_needed_in_the_next_minutes_stays() -> None:
+    assert decide(seen(2, ready(2), arrivals=3.0), LIMITS).drain == ()
+
+
+def test_an_instance_that_boots_is_not_asked_to_leave() -> None:
+    decision = decide(seen(0, ready(1) + booting(3, age_s=50)), LIMITS)
+    assert not [id for id in decision.drain if id.startswith("booting")]
+
+
+def test_a_fleet_without_work_keeps_one_which_leaves_by_itself() -> None:
+    decision = decide(seen(0, ready(7)), LIMITS)
+    assert (len(decision.drain), decision.desired) == (6, 1)
+
+
+def test_the_reason_has_the_figures_that_it_was_decided_on() -> None:
+    decision = decide(seen(100, ready(1), ages_s=(12.0, 3.0), arrivals=2.5, rate=2.0), LIMITS)
+    assert decision.reason.startswith("100 outstanding, the oldest for 12 s, 2.5/s arriving, 2/s done by each of 1: ")
+
+
+def test_without_a_way_to_hear_workers_it_goes_by_one_instance_for_each_image_and_says_so() -> None:
+    decision = decide(seen(100, ready(2), hearing_since=None), LIMITS)
+    assert (decision.launch, decision.drain) == (17, ())
+    assert decision.reason.startswith("workers cannot be heard, so one instance for each image: 100 outstanding")
+
+
+@pytest.mark.parametrize(("boot_s", "heard"), [(59, True), (61, False)])
+def test_where_no_worker_is_heard_though_one_should_be_it_goes_by_one_instance_for_each_image(
+    boot_s: float, heard: bool
+) -> None:
+    decision = decide(seen(9, booting(1, age_s=boot_s), worker_heard_at=ago(500)), LIMITS)
+    assert (decision.launch == 8, "no worker was heard though 1 should have been" in decision.reason) == (
+        not heard,
+        not heard,
+    )
+
+
+def test_a_worker_that_was_not_listened_to_for_long_may_still_be_heard() -> None:
+    restarted = seen(9, booting(3, age_s=3600), hearing_since=ago(5), heard_at=None, worker_heard_at=None)
+    assert decide(restarted, LIMITS).reason.endswith("as it should be")
+
+
+@pytest.mark.parametrize(("age_s", "launch"), [(299, 0), (301, 1)])
+def test_an_instance_that_is_lost_for_all_that_can_be_told_keeps_no_image_waiting_for_ever(
+    age_s: float, launch: int
+) -> None:
+    alone = seen(1, booting(1, age_s=age_s), worker_heard_at=None)
+    assert decide(alone, LIMITS).launch == launch
+
+
+def test_an_instance_whose_silence_means_something_does_not_count_as_a_help() -> None:
+    silent = replace(ready(1)[0], id="silent", heard_at=ago(40))
+    never = replace(booting(1, age_s=100)[0], id="never")
+    quick = replace(LIMITS, boot_s=10)
+    for one in (silent, never):
+        decision = decide(seen(100, (*ready(2), one), ages_s=(0.0, 0.0)), quick)
+        assert decision.launch == decide(seen(100, ready(2), ages_s=(0.0, 0.0)), quick).launch
+        assert "; 1 more are not heard" in decision.reason
+
+
+def test_a_worker_whose_silence_means_something_is_not_the_one_that_is_kept() -> None:
+    silent = replace(ready(1)[0], id="silent", heard_at=ago(40))
+    assert decide(seen(0, (*ready(1), silent)), LIMITS).drain == ()
+
+
+def test_the_last_worker_that_is_heard_stays_until_another_is() -> None:
+    assert decide(seen(1, ready(1) + booting(2, age_s=29)), LIMITS).drain == ()
+
+
+@pytest.mark.parametrize(("oldest_s", "leaving"), [(5.0, 3), (30.0, 0), (100.0, 0)])
+def test_nobody_is_asked_to_leave_while_an_image_waits_for_so_long_that_a_new_launch_would_be_late(
+    oldest_s: float, leaving: int
+) -> None:
+    assert len(decide(seen(4, ready(4), ages_s=(oldest_s, 0.0)), LIMITS).drain) == leaving

@@ -1,0 +1,163 @@
+"""What the web tier makes of the autoscaler's and the workers' events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.clock import Clock
+from tests.support.fleet import decision
+from web.fleet.feed import DECISIONS, DEPARTURES, HISTORY_S, FleetFeed
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(1_800_000_000.0)
+
+
+@pytest.fixture
+def fleet(clock: Clock) -> FleetFeed:
+    return FleetFeed(clock)
+
+
+def decide(fleet: FleetFeed, **changes: Any) -> None:
+    fleet.hear({"type": "scaling-decision", **decision(**changes)})
+
+
+def beat(fleet: FleetFeed, id: str, kind: str = "worker-heartbeat", **fields: Any) -> None:
+    fleet.hear({"type": kind, "hostname": f"{id}@host-7", "active": 3, "processed": 40, **fields})
+
+
+def test_before_anything_is_heard_it_says_so(fleet: FleetFeed) -> None:
+    view = fleet.view()
+    assert view["autoscaler"] == {"heard": False, "heard_at": None, "says": "no autoscaler heard yet"}
+    assert view["decision"] is None
+    assert view["instances"] == view["decisions"] == view["history"] == []
+    assert fleet.latest() is None
+
+
+def test_after_thirty_silent_seconds_no_autoscaler_counts_as_heard(fleet: FleetFeed, clock: Clock) -> None:
+    decide(fleet)
+    clock.now += 30
+    assert fleet.view()["autoscaler"]["heard"]
+    clock.now += 1
+    view = fleet.view()
+    assert not view["autoscaler"]["heard"]
+    assert "no autoscaler heard for 31 s" in view["autoscaler"]["says"]
+    assert fleet.latest() is None
+
+
+def test_a_decision_that_is_repeated_with_other_numbers_is_one_entry(fleet: FleetFeed, clock: Clock) -> None:
+    first = clock.now
+    for outstanding in (12, 11, 10):
+        decide(fleet, reason=f"{outstanding} images are due within 60 s")
+        clock.now += 10
+    decide(fleet, reason="all is done", desired=0)
+    newest, older = fleet.view()["decisions"]
+    assert newest["reason"] == "all is done"
+    assert (older["at"], older["until"], older["reason"]) == (first, first + 20, "10 images are due within 60 s")
+
+
+def test_a_decision_that_comes_after_a_later_one_of_the_same_autoscaler_is_passed_over(fleet: FleetFeed) -> None:
+    decide(fleet, desired=5, timestamp=20.0)
+    decide(fleet, desired=4, timestamp=19.0)
+    decide(fleet, desired=6, timestamp=18.0, leader="host-2:1")
+    assert [entry["desired"] for entry in fleet.view()["decisions"]] == [6, 5]
+
+
+@pytest.mark.parametrize("change", [{"launch": 2}, {"drain": ["i-0aaa"]}, {"held": True}, {"leader": "host-2:1"}])
+def test_a_decision_that_does_something_else_is_another_entry(fleet: FleetFeed, change: dict[str, Any]) -> None:
+    decide(fleet)
+    decide(fleet, **change)
+    assert len(fleet.view()["decisions"]) == 2
+
+
+def test_only_the_last_decisions_and_departures_and_a_quarter_of_an_hour_are_kept(
+    fleet: FleetFeed, clock: Clock
+) -> None:
+    for number in range(300):
+        decide(fleet, desired=number)
+        beat(fleet, f"i-{number}", "worker-leaving", why="idle")
+        clock.now += 5
+    view = fleet.view()
+    assert [entry["desired"] for entry in view["decisions"]] == list(range(299, 299 - DECISIONS, -1))
+    assert [gone["id"] for gone in view["departures"]] == [f"i-{number}" for number in range(299, 299 - DEPARTURES, -1)]
+    assert view["history"][0]["at"] == clock.now - HISTORY_S
+    assert view["history"] == sorted(view["history"], key=lambda sample: sample["at"])
+
+
+def test_the_history_has_one_point_for_five_seconds_the_newest(fleet: FleetFeed, clock: Clock) -> None:
+    for visible in range(10):
+        decide(fleet, depth={"visible": visible, "in_flight": 0, "delayed": 0})
+        clock.now += 1
+    assert [sample["visible"] for sample in fleet.view()["history"]] == [4, 9]
+
+
+def test_a_worker_s_own_words_are_with_its_instance_and_strangers_apart(fleet: FleetFeed, clock: Clock) -> None:
+    decide(fleet)
+    beat(fleet, "i-0aaa")
+    beat(fleet, "by-hand", active=1)
+    instances = {instance["id"]: instance for instance in fleet.view()["instances"]}
+    assert instances["i-0aaa"]["active"] == 3
+    assert instances["i-0aaa"]["processed"] == 40
+    assert instances["i-0aaa"]["hostname"] == "i-0aaa@host-7"
+    assert instances["i-0ccc"]["active"] is None
+    (stranger,) = fleet.view()["other_workers"]
+    assert (stranger["id"], stranger["active"]) == ("by-hand", 1)
+    clock.now += 91
+    assert fleet.view()["other_workers"] == []
+
+
+def test_a_worker_that_leaves_says_why_until_it_is_gone(fleet: FleetFeed) -> None:
+    decide(fleet)
+    beat(fleet, "i-0aaa")
+    beat(fleet, "i-0aaa", "worker-leaving", why="notice", active=None)
+    beat(fleet, "i-0aaa")
+    (instance, *_) = fleet.view()["instances"]
+    assert (instance["leaving"], instance["active"]) == ("notice", 3)
+    assert fleet.view()["departures"][0]["why"] == "notice"
+    beat(fleet, "i-0aaa", "worker-offline")
+    assert fleet.view()["instances"][0]["hostname"] is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"fleet": [{"id": "x", "state": "melting", "launched_at": 1, "heard_at": None}]},
+        {"fleet": [{"state": "running"}]},
+        {"depth": {}},
+        {"oldest_s": float("nan")},
+        {"desired": "many"},
+        {"drain": None},
+    ],
+)
+def test_an_event_that_is_not_as_ours_are_is_refused_and_leaves_nothing(
+    fleet: FleetFeed, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises((LookupError, TypeError, ValueError)):
+        decide(fleet, **wrong)
+    assert fleet.view()["decision"] is None
+
+
+def test_a_follower_gets_all_first_and_then_only_what_is_newer(fleet: FleetFeed, clock: Clock) -> None:
+    decide(fleet, desired=1)
+    follower = fleet.follow(pace_s=0, sign_of_life_s=0.01)
+    first = next(follower)
+    assert first["whole"]
+    assert len(first["decisions"]) == len(first["history"]) == 1
+    clock.now += 10
+    quiet = next(follower)
+    assert not quiet["whole"]
+    assert quiet["decisions"] == quiet["history"] == []
+    decide(fleet, desired=2)
+    news = next(follower)
+    assert [entry["desired"] for entry in news["decisions"]] == [2]
+    assert len(news["history"]) == 1
+    fleet.close()
+    assert next(follower, None) is None
+
+
+def test_the_sweep_s_counts_are_told(fleet: FleetFeed) -> None:
+    fleet.hear({"type": "swept", "dead_letters": 2, "listeners": 1, "republished": 40, "given_up": 3})
+    assert fleet.view()["swept"]["republished"] == 40

@@ -1,0 +1,142 @@
+"""A batch as this process knows it: each image's latest state, in the order in which the news came. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from app.domain import Classification, Failure, filename_of
+from app.storage import FAILURE, RESULT
+
+Outcome = Classification | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image and what became of it; ``position`` is its place in the order of the batch's news."""
+
+    key: str
+    outcome: Outcome | None
+    position: int = 0
+
+    @property
+    def state(self) -> str:
+        """Return ``waiting``, ``done`` or ``failed``."""
+        return state_of(self.outcome)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form that the API answers with."""
+        return {"key": self.key, "filename": filename_of(self.key), "state": self.state, **details(self.outcome)}
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many images a batch has, by state."""
+
+    total: int
+    waiting: int
+    done: int
+    failed: int
+
+    def to_json(self) -> dict[str, int]:
+        """Return the form that the API answers with."""
+        return asdict(self)
+
+
+def cursor(epoch: str, position: int) -> str:
+    """Return the text that a client gives back to get only what is newer than ``position``."""
+    return f"{epoch}-{position}"
+
+
+def state_of(outcome: Outcome | None) -> str:
+    """Return the state of an image with this outcome."""
+    if outcome is None:
+        return "waiting"
+    return "done" if isinstance(outcome, Classification) else "failed"
+
+
+def details(outcome: Outcome | None) -> dict[str, Any]:
+    """Return an outcome's fields as the API names them; all are there, None where they do not apply."""
+    if isinstance(outcome, Classification):
+        top5 = [asdict(prediction) for prediction in outcome.top5]
+        return {"label": outcome.label, "score": outcome.score, "top5": top5, "reason": None}
+    return {"label": None, "score": None, "top5": [], "reason": outcome.reason if outcome else None}
+
+
+class Batch:
+    """What is known of one batch. Not safe to share between threads; `web.batches.feed` holds a lock around it.
+
+    Args:
+        id: the batch's id.
+        epoch: a word of this object's own: a cursor of another epoch (an earlier process) says nothing here.
+    """
+
+    def __init__(self, id: str, epoch: str) -> None:
+        self.id = id
+        self.position = 0
+        self.epoch = epoch
+        # In the order of the news: an image that changes goes to the end.
+        self._images: dict[str, Image] = {}
+        self._tally = {"waiting": 0, "done": 0, "failed": 0}
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def update(self, key: str, outcome: Outcome | None) -> bool:
+        """Note an image, or what became of it.
+
+        A label is final. A failure is not: an image that failed may be classified after all.
+
+        Returns:
+            Whether that is news.
+        """
+        known = self._images.get(key)
+        if known is not None:
+            if outcome is None or isinstance(known.outcome, Classification) or known.outcome == outcome:
+                return False
+            self._tally[known.state] -= 1
+            del self._images[key]
+        self.position += 1
+        image = Image(key, outcome, self.position)
+        self._images[key] = image
+        self._tally[image.state] += 1
+        return True
+
+    def outcome(self, key: str) -> Outcome | None:
+        """Return what became of one image; None while nothing has."""
+        image = self._images.get(key)
+        return image.outcome if image else None
+
+    def unread(self, names: Iterable[str]) -> list[str]:
+        """Return those names of result objects that would be news."""
+        return [name for name in names if self._is_news(name)]
+
+    def since(self, position: int) -> list[Image]:
+        """Return the images with news after ``position``, the oldest news first."""
+        found = []
+        for image in reversed(self._images.values()):
+            if image.position <= position:
+                break
+            found.append(image)
+        return found[::-1]
+
+    def images(self) -> list[Image]:
+        """Return all images by name."""
+        return sorted(self._images.values(), key=lambda image: (filename_of(image.key), image.key))
+
+    def counts(self) -> Counts:
+        """Return how many images there are, by state."""
+        return Counts(total=len(self._images), **self._tally)
+
+    def position_of(self, cursor: str) -> int:
+        """Return the position that ``cursor`` stands for; 0, the beginning, when it is none of ours."""
+        epoch, _, position = cursor.rpartition("-")
+        return int(position) if epoch == self.epoch and position.isascii() and position.isdigit() else 0
+
+    def _is_news(self, name: str) -> bool:
+        if name.endswith(FAILURE):
+            return self.outcome(name.removesuffix(FAILURE)) is None
+        if name.endswith(RESULT):
+            return not isinstance(self.outcome(name.removesuffix(RESULT)), Classification)
+        return False

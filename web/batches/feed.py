@@ -1,0 +1,156 @@
+"""The feed: what happens to the batches that somebody looks at.
+
+The buckets are the truth, and are polled while a batch has listeners: one poll, however many they are.
+`Feed.publish` is the fast path, for events; a lost event costs a few seconds, never a result.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from app.errors import TransientError
+from app.storage import Storage
+from web.batches.batch import Outcome
+from web.batches.watch import Change, Clock, Snapshot, Watch
+
+READING_THREADS = 16
+# What is remembered of batches that nobody looks at: about a kilobyte an image.
+REMEMBERED_IMAGES = 50_000
+REMEMBERED_BATCHES = 500
+
+
+class Feed:
+    """What is known of the batches that somebody looks at. Safe to share between threads.
+
+    Args:
+        storage: the two buckets.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, storage: Storage, clock: Clock = time.monotonic) -> None:
+        self._storage, self._clock = storage, clock
+        self._pool = ThreadPoolExecutor(READING_THREADS, "read")
+        self._watches: OrderedDict[str, Watch] = OrderedDict()
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+
+    def snapshot(self, batch: str, after: str = "") -> Snapshot:
+        """Return all that the buckets have of a batch, or what is newer than the cursor ``after``.
+
+        The counts are of all of it; a batch that does not exist has none.
+
+        Raises:
+            TransientError, ConfigurationError: a bucket does not answer.
+        """
+        with self._watching(batch) as watch:
+            watch.catch_up()
+            return watch.snapshot(after)
+
+    def exists(self, batch: str) -> bool:
+        """Return whether a batch has any image, without reading it all.
+
+        Raises:
+            TransientError, ConfigurationError: a bucket does not answer.
+        """
+        with self._watching(batch) as watch:
+            return bool(
+                len(watch.batch) or next(self._storage.images(batch), None) or next(self._storage.outcomes(batch), None)
+            )
+
+    def follow(self, batch: str, cursor: str, sign_of_life_s: float) -> Iterator[Change]:
+        """Yield what is known of a batch after ``cursor``, then all news at once, until it is complete.
+
+        Args:
+            batch: its id.
+            cursor: one of `Batch.cursor`, or nothing for all.
+            sign_of_life_s: seconds without news after which a `Change` without images comes.
+        """
+        with self._watching(batch) as watch:
+            watch.expire()
+            position = watch.batch.position_of(cursor)
+            spoke = self._clock()
+            while not self._closed.is_set():
+                change = watch.since(position)
+                if change.images or change.complete or self._clock() - spoke >= sign_of_life_s:
+                    spoke = self._clock()
+                    yield change
+                    if change.images:
+                        position = change.images[-1].position
+                    elif change.complete:
+                        return
+                else:
+                    watch.wait(position, spoke + sign_of_life_s - self._clock())
+
+    def wait_for(self, key: str, timeout_s: float) -> Outcome | None:
+        """Return what becomes of one image, at the latest after ``timeout_s`` seconds; None if nothing has.
+
+        Raises:
+            TransientError: this process is about to stop.
+        """
+        deadline = self._clock() + timeout_s
+        with self._watching(_batch_of(key)) as watch:
+            while not self._closed.is_set():
+                with watch.changed:
+                    outcome, position = watch.batch.outcome(key), watch.batch.position
+                remaining = deadline - self._clock()
+                if outcome or remaining <= 0:
+                    return outcome
+                watch.wait(position, remaining)
+        raise TransientError("the web tier is stopping; the image is queued, and its result will be in its batch")
+
+    def publish(self, outcome: Outcome) -> None:
+        """Tell the listeners of a batch what became of one of its images, before the next poll would."""
+        self._tell(outcome.key, outcome)
+
+    def expect(self, keys: Iterable[str]) -> None:
+        """Tell the listeners of a batch that it has these images."""
+        for key in keys:
+            self._tell(key, None)
+
+    def close(self) -> None:
+        """End every stream and every wait."""
+        self._closed.set()
+        with self._lock:
+            watches = list(self._watches.values())
+        for watch in watches:
+            watch.wake()
+
+    def _tell(self, key: str, outcome: Outcome | None) -> None:
+        with self._lock:
+            watch = self._watches.get(_batch_of(key))
+        if watch is not None:
+            watch.learn(key, outcome)
+
+    @contextmanager
+    def _watching(self, batch: str) -> Iterator[Watch]:
+        with self._lock:
+            watch = self._watches.get(batch)
+            if watch is None:
+                self._forget()
+                watch = self._watches[batch] = Watch(batch, self._storage, self._pool, self._clock)
+            self._watches.move_to_end(batch)
+            watch.listeners += 1
+        try:
+            yield watch
+        finally:
+            with self._lock:
+                watch.listeners -= 1
+
+    def _forget(self) -> None:
+        """Make room: drop what was looked at the longest time ago and is not looked at now."""
+        images = sum(len(watch.batch) for watch in self._watches.values())
+        for id, watch in list(self._watches.items()):
+            if images <= REMEMBERED_IMAGES and len(self._watches) < REMEMBERED_BATCHES:
+                return
+            if not watch.listeners:
+                images -= len(watch.batch)
+                del self._watches[id]
+
+
+def _batch_of(key: str) -> str:
+    return key.partition("/")[0]

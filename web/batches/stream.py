@@ -1,0 +1,36 @@
+"""A batch's news as server-sent events.
+
+`image-waiting`, `image-classified` and `image-failed` carry one image as the API shows it; `done` carries the counts
+and ends the stream. Each event's id is a cursor: a client that reconnects with it gets only what is newer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from web.batches.batch import Image, cursor
+from web.batches.feed import Feed
+
+SIGN_OF_LIFE_S = 5.0
+RETRY_MS = 2000
+_EVENTS_AT_ONCE = 500
+_EVENT = {"waiting": "image-waiting", "done": "image-classified", "failed": "image-failed"}
+
+
+def events_of(feed: Feed, batch: str, after: str) -> Iterator[str]:
+    """Yield the stream's text: all news after the cursor ``after``, then each at once, until the batch is complete."""
+    yield f"retry: {RETRY_MS}\n\n"
+    for change in feed.follow(batch, after, SIGN_OF_LIFE_S):
+        if change.complete:
+            yield f"event: done\ndata: {json.dumps(change.counts.to_json())}\n\n"
+        elif not change.images:
+            yield ": still here\n\n"
+        for start in range(0, len(change.images), _EVENTS_AT_ONCE):
+            group = change.images[start : start + _EVENTS_AT_ONCE]
+            yield "".join(_event(image, change.epoch) for image in group)
+
+
+def _event(image: Image, epoch: str) -> str:
+    id, data = cursor(epoch, image.position), json.dumps(image.to_json())
+    return f"id: {id}\nevent: {_EVENT[image.state]}\ndata: {data}\n\n"

@@ -1,0 +1,193 @@
+"""One batch, watched: what is known of it, and when to ask the buckets for more."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import structlog
+
+from app.errors import ElastiqError
+from app.storage import Storage
+from web.batches.batch import Batch, Counts, Image, Outcome, cursor
+
+log = structlog.get_logger(__name__)
+
+FASTEST_POLL_S, SLOWEST_POLL_S = 0.5, 2.0
+# While events bring the news, a poll only looks for those that were lost.
+POLL_AMID_EVENTS_S = 10.0
+# Listing a batch of many thousands takes a while: it is never more than this part of the time.
+POLL_SHARE = 0.2
+AFTER_ERROR_S = 5.0
+# Results read between two looks at who waits for them.
+READ_AT_ONCE = 64
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """News of a batch, the oldest first. Without any it is a sign of life, or the end when ``complete``."""
+
+    images: list[Image]
+    counts: Counts
+    epoch: str
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A batch at a moment: images by name, and the cursor from which to follow it."""
+
+    images: list[Image]
+    counts: Counts
+    cursor: str
+
+
+class Watch:
+    """One batch and its polling. Whoever waits and finds a poll due does it, and wakes the others.
+
+    Safe to share between threads.
+
+    Args:
+        batch: its id.
+        storage: the two buckets.
+        pool: reads results.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, batch: str, storage: Storage, pool: Executor, clock: Clock) -> None:
+        self.batch = Batch(batch, secrets.token_hex(4))
+        self.changed = threading.Condition()
+        self.listeners = 0
+        self._storage, self._pool, self._clock = storage, pool, clock
+        self._unread: deque[str] = deque()
+        self._polling = False
+        self._polled_at = self._due = clock() - SLOWEST_POLL_S
+        self._interval = FASTEST_POLL_S
+        # Whether the input bucket was listed when the names in `_unread` were, and nothing was left waiting after that.
+        self._inputs_listed = self._confirmed = False
+        # All that the buckets held at this time is known.
+        self._caught_up_to = clock() - 1
+
+    def learn(self, key: str, outcome: Outcome | None) -> None:
+        """Note an image, or what became of it."""
+        with self.changed:
+            if not self.batch.update(key, outcome):
+                return
+            if outcome is None:
+                self._confirmed = False
+            elif self.batch.counts().waiting:
+                next_event = self._clock() + SLOWEST_POLL_S
+                self._due = max(self._due, min(next_event, self._polled_at + POLL_AMID_EVENTS_S))
+            else:
+                # The end is near: look at once whether anybody has added to the batch.
+                self._due = self._clock()
+            self.changed.notify_all()
+
+    def wake(self) -> None:
+        """Have everyone who waits look again."""
+        with self.changed:
+            self.changed.notify_all()
+
+    def expire(self) -> None:
+        """Have the buckets looked at before the batch counts as complete: another process may have added to it."""
+        with self.changed:
+            if not self._polling and not self._unread and self._clock() - self._polled_at > FASTEST_POLL_S:
+                self._confirmed = False
+                self._due = self._clock()
+
+    def since(self, position: int) -> Change:
+        """Return the news after ``position``."""
+        with self.changed:
+            images = self.batch.since(position)
+            return Change(images, self.batch.counts(), self.batch.epoch, complete=self._confirmed and not images)
+
+    def snapshot(self, after: str) -> Snapshot:
+        """Return all that is known, or what is newer than the cursor ``after``."""
+        with self.changed:
+            position = self.batch.position_of(after)
+            images = self.batch.since(position) if position else self.batch.images()
+            return Snapshot(images, self.batch.counts(), cursor(self.batch.epoch, self.batch.position))
+
+    def wait(self, position: int, timeout_s: float) -> None:
+        """Return when there is news after ``position`` or a poll is over, at the latest after ``timeout_s``."""
+        with self.changed:
+            if self.batch.position > position:
+                return
+            to_poll = self._due - self._clock()
+            if self._polling or to_poll > 0:
+                self.changed.wait(max(0.0, timeout_s if self._polling else min(timeout_s, to_poll)))
+                return
+            self._polling = True
+        try:
+            self._poll()
+        except ElastiqError as err:
+            log.warning("batch_poll_failed", batch=self.batch.id, reason=str(err))
+            self._due = self._clock() + AFTER_ERROR_S
+        finally:
+            self._end_poll()
+
+    def catch_up(self) -> None:
+        """Return once all is known that the buckets hold now; those who ask at the same time share the work.
+
+        Raises:
+            TransientError, ConfigurationError: a bucket does not answer.
+        """
+        asked = self._clock()
+        with self.changed:
+            self.changed.wait_for(lambda: not self._polling or self._caught_up_to >= asked)
+            if self._caught_up_to >= asked:
+                return
+            self._polling = True
+        started = self._clock()
+        try:
+            self._list(whole=True)
+            self._read()
+            while self._unread:
+                self._read()
+            self._caught_up_to = started
+        finally:
+            self._end_poll()
+
+    def _end_poll(self) -> None:
+        with self.changed:
+            self._polling = False
+            self.changed.notify_all()
+
+    def _poll(self) -> None:
+        """List what is new when nothing is left to read, then read a bounded part of it."""
+        started = self._clock()
+        if not self._unread:
+            # While some wait there can be no end, so the input bucket need not be asked.
+            self._list(whole=not self.batch.counts().waiting)
+        news = self._read()
+        self._polled_at = self._clock()
+        self._interval = FASTEST_POLL_S if news else min(SLOWEST_POLL_S, self._interval * 1.3)
+        pause = max(self._interval, (self._polled_at - started) / POLL_SHARE)
+        more = self._unread or not (self._confirmed or self.batch.counts().waiting)
+        self._due = self._polled_at + (0 if more else pause)
+
+    def _list(self, *, whole: bool) -> None:
+        # Images before outcomes: an outcome that is listed has its image then.
+        for image in self._storage.images(self.batch.id) if whole else ():
+            self.learn(image.key, None)
+        names = list(self._storage.outcomes(self.batch.id))
+        with self.changed:
+            self._inputs_listed = whole
+            self._unread = deque(self.batch.unread(names))
+
+    def _read(self) -> bool:
+        """Read some of what was listed; return whether it was news."""
+        names = [self._unread.popleft() for _ in range(min(READ_AT_ONCE, len(self._unread)))]
+        outcomes = [outcome for outcome in self._pool.map(self._storage.read_outcome, names) if outcome]
+        with self.changed:
+            news = [self.batch.update(outcome.key, outcome) for outcome in outcomes]
+            self._confirmed = self._inputs_listed and not self._unread and not self.batch.counts().waiting
+            if any(news):
+                self.changed.notify_all()
+        return any(news)

@@ -1,0 +1,61 @@
+"""How deep the task queue and the dead-letter queue are, asked of SQS every few seconds at most."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from app.aws.depth import QueueReader
+from app.domain import QueueDepth
+from app.errors import ElastiqError
+from app.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+KEPT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Depths:
+    """Both depths; None with a ``problem``, in words, where SQS did not tell."""
+
+    queue: QueueDepth | None
+    dead_letters: int | None
+    problem: str | None = None
+
+
+class DepthReader:
+    """Reads both depths. Safe to share between threads; those who ask at the same time share the calls.
+
+    Args:
+        settings: the queues.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._readers = QueueReader(settings), QueueReader(settings, settings.dead_letter_queue)
+        self._lock = threading.Lock()
+        self._known = Depths(None, None)
+        self._known_at = float("-inf")
+
+    def read(self) -> Depths:
+        """Return the depths, at most `KEPT_S` old; an answer that does not come is a part of what is returned."""
+        with self._lock:
+            if self._clock() - self._known_at > KEPT_S:
+                self._known = self._ask()
+                self._known_at = self._clock()
+            return self._known
+
+    def _ask(self) -> Depths:
+        tasks, dead = self._readers
+        try:
+            return Depths(tasks.depth(), dead.depth().total)
+        except ElastiqError as err:
+            if self._known.problem is None:
+                log.warning("depth_unknown", reason=str(err))
+            return Depths(None, None, str(err))

@@ -1,0 +1,177 @@
+"""What the autoscaler and the workers say of themselves: the latest of each, and a quarter of an hour for the monitor.
+
+It is made of events, so it may lag or miss one; no work depends on it. `web.events` tells it, and
+`web.routes.monitor` shows it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from web.fleet.sightings import Decision, Departure, Sample, Swept, Worker
+
+# Silence after which no autoscaler counts as there: it speaks every ten seconds at least.
+HEARD_S = 30.0
+# Workers speak every two seconds, or every thirty where their heartbeats are made fewer.
+WORKER_S = 90.0
+DECISIONS, DEPARTURES = 100, 20
+# What the picture over time shows, and the width of one point in it, in seconds.
+HISTORY_S, SAMPLE_S = 900.0, 5.0
+
+Clock = Callable[[], float]
+
+
+class FleetFeed:
+    """What was heard of the fleet. Safe to share between threads.
+
+    Args:
+        clock: seconds since 1970. What is heard is dated by it: other hosts' clocks may be wrong.
+    """
+
+    def __init__(self, clock: Clock = time.time) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._closed = False
+        self._position = 0
+        # Each with the position at which it was news.
+        self._decisions: deque[tuple[int, Decision]] = deque(maxlen=DECISIONS)
+        self._history: deque[tuple[int, Sample]] = deque(maxlen=int(HISTORY_S / SAMPLE_S))
+        self._departures: deque[Departure] = deque(maxlen=DEPARTURES)
+        self._workers: dict[str, Worker] = {}
+        self._swept: Swept | None = None
+        self._finished = 0
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        """Take note of one event of the autoscaler's or a worker's.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is not as ours are; nothing is noted.
+        """
+        now = self._clock()
+        with self._changed:
+            self._position += 1
+            kind = event["type"]
+            if kind == "scaling-decision":
+                self._decided(Decision.of(event, now))
+            elif kind == "swept":
+                self._swept = Swept.of(event, now)
+            else:
+                self._worker(kind, event, now)
+            self._changed.notify_all()
+
+    def finished(self) -> None:
+        """Take note that an image has got its outcome."""
+        with self._changed:
+            self._finished += 1
+
+    def latest(self) -> Decision | None:
+        """Return the newest decision, if it was heard within `HEARD_S`."""
+        with self._changed:
+            newest = self._newest()
+        return newest if newest and self._clock() - newest.until <= HEARD_S else None
+
+    def view(self) -> dict[str, Any]:
+        """Return all that is known, as the API answers with."""
+        with self._changed:
+            return self._view(since=0)
+
+    def follow(self, pace_s: float, sign_of_life_s: float) -> Iterator[dict[str, Any]]:
+        """Yield `view`, then again with only the newer decisions and history, whenever there is news, until `close`.
+
+        Args:
+            pace_s: seconds between two at least; what comes meanwhile is told together.
+            sign_of_life_s: seconds between two at most.
+        """
+        position, whole = 0, True
+        while not self._closed:
+            with self._changed:
+                view = self._view(position)
+                position = self._position
+            yield {**view, "whole": whole}
+            whole = False
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed, pace_s)
+                self._changed.wait_for(partial(self._is_news, position), sign_of_life_s)
+
+    def close(self) -> None:
+        """End everyone's `follow`."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _is_news(self, position: int) -> bool:
+        return self._closed or self._position != position
+
+    def _decided(self, decision: Decision) -> None:
+        last = self._newest()
+        if last is not None and decision.came_late(last):
+            return
+        if last is not None and last.says_the_same_as(decision):
+            self._decisions.pop()
+            decision = last.again(decision)
+        self._decisions.append((self._position, decision))
+        sample = Sample.of(decision, self._finished)
+        if self._history and self._history[-1][1].bin(SAMPLE_S) == sample.bin(SAMPLE_S):
+            self._history.pop()
+        self._history.append((self._position, sample))
+
+    def _newest(self) -> Decision | None:
+        return self._decisions[-1][1] if self._decisions else None
+
+    def _worker(self, kind: str, event: Mapping[str, Any], now: float) -> None:
+        worker = Worker.of(event, now)
+        known = self._workers.get(worker.hostname)
+        if kind == "worker-offline":
+            self._workers.pop(worker.hostname, None)
+        elif kind == "worker-leaving":
+            departure = Departure(worker.id, str(event["why"]), now)
+            self._departures.append(departure)
+            if known is not None:
+                self._workers[worker.hostname] = known.leaves(departure.why)
+        else:
+            self._workers[worker.hostname] = worker.leaves(known.leaving) if known else worker
+        for hostname in [name for name, old in self._workers.items() if now - old.heard_at > WORKER_S]:
+            del self._workers[hostname]
+
+    def _view(self, since: int) -> dict[str, Any]:
+        now = self._clock()
+        newest = self._newest()
+        workers = {worker.id: worker for worker in self._workers.values() if now - worker.heard_at <= WORKER_S}
+        instances = [
+            {**instance.to_json(), **_told_by(workers.pop(instance.id, None))}
+            for instance in (newest.fleet if newest else ())
+        ]
+        return {
+            "now": now,
+            "autoscaler": _state_of(newest, now),
+            "decision": newest.to_json() if newest else None,
+            "instances": instances,
+            "other_workers": [{"id": worker.id, **_told_by(worker)} for worker in workers.values()],
+            "departures": [departure.to_json() for departure in reversed(self._departures)],
+            "swept": self._swept.to_json() if self._swept else None,
+            "decisions": [one.summary() for at, one in reversed(self._decisions) if at > since],
+            "history": [one.to_json() for at, one in self._history if at > since and one.at >= now - HISTORY_S],
+        }
+
+
+def _state_of(newest: Decision | None, now: float) -> dict[str, Any]:
+    """Say in words whether an autoscaler is there."""
+    if newest is None:
+        return {"heard": False, "heard_at": None, "says": "no autoscaler heard yet"}
+    silent_s = now - newest.until
+    if silent_s <= HEARD_S:
+        return {"heard": True, "heard_at": newest.until, "says": f"decided by {newest.leader}"}
+    says = f"no autoscaler heard for {silent_s:.0f} s; what is shown is older"
+    return {"heard": False, "heard_at": newest.until, "says": says}
+
+
+def _told_by(worker: Worker | None) -> dict[str, Any]:
+    """Return what a worker says of itself; all of it is there, None where no worker has been heard."""
+    if worker is None:
+        return {"hostname": None, "active": None, "processed": None, "leaving": None}
+    return worker.to_json()

@@ -1,0 +1,145 @@
+"""The HTTP API of batches: make one, add to it, read it, follow it."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, cast
+
+import structlog
+from flask import Blueprint, Response, jsonify, request, url_for
+from werkzeug.exceptions import BadRequest, NotFound
+
+from app.domain import BATCH_ID, new_batch_id
+from web.batches.batch import Image
+from web.batches.export import as_csv
+from web.batches.preview import LARGE, TILE, render
+from web.batches.stream import events_of
+from web.http.problems import stored_in
+from web.http.security import CONTENT_POLICY
+from web.tier import tier
+from web.uploads import names
+from web.uploads.intake import Taken
+from web.uploads.multipart import parts
+
+log = structlog.get_logger(__name__)
+
+FIELD = "files"
+
+blueprint = Blueprint("api", __name__, url_prefix="/api/batches")
+
+
+@blueprint.post("")
+def create() -> tuple[Response, int, dict[str, str]]:
+    """Make a batch of the files sent; with no body at all, name one that files can be added to."""
+    id = new_batch_id(datetime.now(UTC), os.urandom(4))
+    taken = _take(id) if _has_body() else []
+    return jsonify(_receipt(id, taken)), 201, {"Location": url_for("api.read", id=id)}
+
+
+@blueprint.post("/<id>/images")
+def add(id: str) -> tuple[Response, int]:
+    """Add files to a batch. Sending the same files again, after an error, adds none twice."""
+    return jsonify(_receipt(_checked(id), _take(id))), 201
+
+
+@blueprint.get("/<id>")
+def read(id: str) -> Response:
+    """Return a batch, or with ``?after=CURSOR`` only its images that have news since."""
+    snapshot = tier().feed.snapshot(_checked(id), request.args.get("after", ""))
+    if not snapshot.counts.total:
+        raise _no_such_batch(id)
+    answer = jsonify(
+        id=id,
+        url=_page(id),
+        cursor=snapshot.cursor,
+        counts=snapshot.counts.to_json(),
+        images=[image.to_json() for image in snapshot.images],
+    )
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@blueprint.get("/<id>/events")
+def follow(id: str) -> Response:
+    """Stream a batch's news, those so far first, until it is complete."""
+    feed, seats = tier().feed, tier().streams
+    if not feed.exists(_checked(id)):
+        raise _no_such_batch(id)
+    cursor = request.headers.get("Last-Event-ID") or request.args.get("after", "")
+    seats.take()
+    answer = Response(events_of(feed, id, cursor), mimetype="text/event-stream")
+    answer.call_on_close(seats.release)
+    # A proxy must hand each event on at once.
+    answer.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    return answer
+
+
+@blueprint.get("/<id>/results.csv")
+def results(id: str) -> Response:
+    """Return a batch as a table."""
+    snapshot = tier().feed.snapshot(_checked(id))
+    if not snapshot.counts.total:
+        raise _no_such_batch(id)
+    answer = Response(as_csv(snapshot.images), mimetype="text/csv")
+    answer.headers.set("Content-Disposition", "attachment", filename=f"elastiq-{id}.csv")
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@blueprint.get("/<id>/images/<path:filename>")
+def image(id: str, filename: str) -> Response:
+    """Return a small picture of an image, or with ``?size=large`` a larger one; never the bytes that were uploaded."""
+    side = LARGE if request.args.get("size") == "large" else TILE
+    data = tier().storage.get_image(f"{_checked(id)}/{filename}")
+    picture, content_type = render(data, side=side, max_pixels=tier().settings.max_pixels)
+    answer = Response(picture, mimetype=content_type)
+    answer.headers["Content-Security-Policy"] = CONTENT_POLICY
+    # An image never changes under its key.
+    answer.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    return answer
+
+
+def _take(id: str) -> list[Taken]:
+    stream = cast(BinaryIO, request.stream)
+    limit = tier().settings.max_file_bytes
+    files = parts(stream, request.headers.get("Content-Type", ""), fields=frozenset({FIELD}), max_bytes=limit)
+    with stored_in(id):
+        taken = tier().intake.take(id, files)
+    log.info("upload_taken", batch=id, files=len(taken), rejected=_rejected(taken))
+    if not taken:
+        raise BadRequest(f"no file was sent; put each in a part named {FIELD!r}")
+    return taken
+
+
+def _has_body() -> bool:
+    return bool(request.content_length) or "Transfer-Encoding" in request.headers
+
+
+def _receipt(id: str, taken: list[Taken]) -> dict[str, Any]:
+    rejected = _rejected(taken)
+    return {
+        "id": id,
+        "url": _page(id),
+        "accepted": len(taken) - rejected,
+        "rejected": rejected,
+        "images": [Image(file.key, file.outcome).to_json() for file in taken],
+    }
+
+
+def _rejected(taken: list[Taken]) -> int:
+    return sum(names.is_rejected(file.key) for file in taken)
+
+
+def _page(id: str) -> str:
+    return url_for("pages.batch", id=id, _external=True)
+
+
+def _checked(id: str) -> str:
+    if not BATCH_ID.fullmatch(id):
+        raise _no_such_batch(id)
+    return id
+
+
+def _no_such_batch(id: str) -> NotFound:
+    return NotFound(f"there is no batch {id[:80]!r}; its id is in the answer to the upload and in the page's address")

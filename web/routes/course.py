@@ -1,0 +1,107 @@
+"""The course contract: one image in, its label out, in one request. Load generators of a cloud course speak it."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import BinaryIO, cast
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import BadRequest, ClientDisconnected, GatewayTimeout
+
+from app.domain import Failure, new_batch_id
+from app.errors import InvalidImage
+from web.batches.batch import Outcome
+from web.tier import tier
+from web.uploads import names
+from web.uploads.intake import Taken
+from web.uploads.multipart import Part, parts
+
+PLAIN, WITH_NAME = "myfile", "inputFile"
+# How often a waiting request looks whether its client is still there.
+LOOK_S = 2.0
+
+blueprint = Blueprint("compat", __name__)
+
+
+class CurrentBatch:
+    """The batch that a process's single images go to: a new one each minute, so that one poll serves all who wait."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._id, self._until = "", datetime.min.replace(tzinfo=UTC)
+
+    def id(self, now: datetime) -> str:
+        """Return the batch of the minute ``now``."""
+        with self._lock:
+            if now >= self._until:
+                self._id, self._until = new_batch_id(now, os.urandom(4)), now + timedelta(minutes=1)
+            return self._id
+
+
+_batch = CurrentBatch()
+
+
+@blueprint.post("/")
+def classify() -> Response:
+    """Answer with the label alone (field ``myfile``) or ``<name>:<label>`` (field ``inputFile``), once it is known."""
+    with tier().waiters.taken():
+        part = _only_file()
+        try:
+            taken = tier().intake.admit(_batch.id(datetime.now(UTC)), part)
+        finally:
+            part.body.close()
+        tier().intake.publish([taken])
+        label = _label(taken)
+    text = label if part.field == PLAIN else f"{names.without_extension(part.filename)}:{label}"
+    return Response(text, mimetype="text/plain")
+
+
+def _only_file() -> Part:
+    limit = tier().settings.max_file_bytes
+    stream, content_type = cast(BinaryIO, request.stream), request.headers.get("Content-Type", "")
+    found: Part | None = None
+    for part in parts(stream, content_type, fields=frozenset({PLAIN, WITH_NAME}), max_bytes=limit):
+        if found is not None:
+            part.body.close()
+            found.body.close()
+            raise BadRequest("send one image a request; POST /api/batches takes any number")
+        found = part
+    if found is None:
+        raise BadRequest(f"no image was sent; put it in a part named {PLAIN!r} or {WITH_NAME!r}")
+    return found
+
+
+def _label(taken: Taken) -> str:
+    outcome = taken.outcome or _outcome_of(taken.key, tier().settings.wait_s)
+    if isinstance(outcome, Failure):
+        raise InvalidImage(outcome.reason)
+    return outcome.label
+
+
+def _outcome_of(key: str, timeout_s: float) -> Outcome:
+    deadline = time.monotonic() + timeout_s
+    while (remaining := deadline - time.monotonic()) > 0:
+        outcome = tier().feed.wait_for(key, min(LOOK_S, remaining))
+        if outcome is not None:
+            return outcome
+        if _client_is_gone():
+            raise ClientDisconnected("the client has hung up")
+    raise GatewayTimeout(
+        f"no result in {timeout_s:.0f} s; the image {key!r} is queued still: "
+        "GET /api/batches/<id> will have it, or raise ELASTIQ_WAIT_SECONDS"
+    )
+
+
+def _client_is_gone() -> bool:
+    """Return whether nobody will read the answer: then the seat is for another."""
+    connection = request.environ.get("gunicorn.socket")
+    if connection is None:
+        return False
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0)) and connection.recv(1, socket.MSG_PEEK) == b""

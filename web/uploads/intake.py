@@ -1,0 +1,145 @@
+"""Uploaded files on their way in: checked by content, stored, published. A refused one costs its neighbours nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+
+import structlog
+
+from app import images
+from app.domain import Classification, Failure
+from app.errors import ElastiqError, ImageExists, InvalidImage
+from app.settings import Settings
+from app.sqs.metrics import Metrics
+from app.storage import Storage
+from web.batches.feed import Feed
+from web.uploads import names
+from web.uploads.multipart import Part
+
+log = structlog.get_logger(__name__)
+
+STORING_THREADS = 16
+# Files spooled and not yet stored, over all requests; a request that brings more waits, and so does its client.
+IN_HAND = 2 * STORING_THREADS
+# A long upload's images are published on the way, so that results begin before it ends.
+PUBLISH_EVERY = 100
+
+Publish = Callable[[Sequence[str]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of one file: its image's key, and the outcome if there is one already."""
+
+    key: str
+    outcome: Classification | Failure | None = None
+
+
+class Intake:
+    """Takes files into batches. Safe to share between threads.
+
+    Args:
+        settings: the limits of a file.
+        storage: where images and the reasons of refused ones go.
+        feed: is told of both.
+        publish: hands keys to the task queue and returns once it has accepted them all.
+        counts: is told how many files were accepted and rejected.
+    """
+
+    def __init__(self, settings: Settings, storage: Storage, feed: Feed, publish: Publish, counts: Metrics) -> None:
+        self._settings, self._storage, self._feed, self._publish = settings, storage, feed, publish
+        self._counts = counts
+        self._pool = ThreadPoolExecutor(STORING_THREADS, "store")
+        self._in_hand = BoundedSemaphore(IN_HAND)
+
+    def take(self, batch: str, parts: Iterable[Part]) -> list[Taken]:
+        """Take every file of ``parts`` into ``batch`` and publish the images among them.
+
+        What was stored before an error, of the upload or of a service, is published all the same.
+
+        Returns:
+            What became of each file, in their order.
+
+        Raises:
+            TransientError, ConfigurationError: a bucket or the queue; sending the same files again is safe.
+            BrokenUpload, RequestTimeout: ``parts`` ended early.
+        """
+        taken: list[Taken] = []
+        pending: list[Future[Taken]] = []
+        try:
+            for part in parts:
+                pending.append(self._submit(batch, part))
+                if len(pending) == PUBLISH_EVERY:
+                    taken += self._settle(pending)
+        finally:
+            taken += self._settle(pending)
+        return taken
+
+    def admit(self, batch: str, part: Part) -> Taken:
+        """Check one file and store it; it is not published.
+
+        Raises:
+            InvalidImage: the file is not taken; nothing of it is kept.
+        """
+        try:
+            return self._admit(batch, part)
+        except InvalidImage:
+            self._counts.count("images_rejected")
+            raise
+
+    def publish(self, taken: Iterable[Taken]) -> None:
+        """Publish those that have no outcome yet.
+
+        Raises:
+            TransientError, ConfigurationError: the queue did not accept them all.
+        """
+        if keys := [image.key for image in taken if image.outcome is None]:
+            self._publish(keys)
+            self._counts.count("images_accepted", len(keys))
+
+    def _admit(self, batch: str, part: Part) -> Taken:
+        names.check(part.filename)
+        if part.too_large:
+            raise InvalidImage(f"the file is larger than {self._settings.max_file_bytes / 1e6:.4g} MB")
+        kind = images.check(part.body, max_pixels=self._settings.max_pixels)
+        for key in names.keys(batch, part.filename, part.md5):
+            try:
+                new = self._storage.put_image(key, part.body, kind.content_type)
+            except ImageExists:
+                part.body.seek(0)
+                continue
+            self._feed.expect([key])
+            # The same file sent again, because its answer was lost: it may have its result by now.
+            return Taken(key, None if new else self._storage.outcome(key))
+        raise InvalidImage("too many other files of this name are in the batch; give the file another name")
+
+    def _submit(self, batch: str, part: Part) -> Future[Taken]:
+        self._in_hand.acquire()
+        return self._pool.submit(self._take_one, batch, part)
+
+    def _take_one(self, batch: str, part: Part) -> Taken:
+        try:
+            return self.admit(batch, part)
+        except InvalidImage as err:
+            failure = Failure.of(names.rejected_key(batch, part.filename, part.md5), str(err))
+            log.info("image_rejected", key=failure.key, reason=failure.reason)
+            self._storage.save(failure)
+            self._feed.publish(failure)
+            return Taken(failure.key, failure)
+        finally:
+            part.body.close()
+            self._in_hand.release()
+
+    def _settle(self, pending: list[Future[Taken]]) -> list[Taken]:
+        """Wait for the files in hand and publish them; raise the first error only after that."""
+        group, pending[:] = pending[:], []
+        errors = [err for future in group if (err := future.exception())]
+        taken = [future.result() for future in group if not future.exception()]
+        self.publish(taken)
+        if errors:
+            unforeseen = [err for err in errors if not isinstance(err, ElastiqError)]
+            raise (unforeseen or errors)[0]
+        return taken
