@@ -29,7 +29,9 @@ class _Command(click.Group):
 @click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Classify images on AWS, at whatever rate they arrive."""
-    logs.configure(settings().log_format, sys.stdout if settings().log_stream == "stdout" else sys.stderr)
+    logs.configure(
+        settings().process.log_format, sys.stdout if settings().process.log_stream == "stdout" else sys.stderr
+    )
 
 
 @main.command()
@@ -72,7 +74,7 @@ def cloud(host: str, port: int) -> None:
     """Run the embedded cloud alone: SQS, S3 and SNS, with its data in the data directory."""
     from app.local.cloud import serve
 
-    serve(Path(settings().data_dir) / "cloud", host, port)
+    serve(Path(settings().local.data_dir) / "cloud", host, port)
 
 
 @main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
@@ -101,7 +103,7 @@ def classify(paths: tuple[Path, ...], as_json: bool, url: str | None) -> None:
     """
     from app.client.classify import classify
 
-    sys.exit(classify(paths, url or f"http://{settings().host}:{settings().port}", as_json=as_json))
+    sys.exit(classify(paths, url or f"http://{settings().web.host}:{settings().web.port}", as_json=as_json))
 
 
 @main.command()
@@ -158,7 +160,7 @@ def redrive(keys: tuple[str, ...]) -> None:
     from app.storage import Storage
 
     sent = DeadLetters(settings()).redrive(Storage(settings()), lambda letter: not keys or letter.key in keys)
-    click.echo(f"{len(sent)} sent back to {settings().queue}")
+    click.echo(f"{len(sent)} sent back to {settings().queue.name}")
     missing = set(keys) - {letter.key for letter in sent}
     if missing:
         click.echo(f"not among the dead letters: {', '.join(sorted(missing))}", err=True)
@@ -170,7 +172,7 @@ def env() -> None:
     """Print the variables with which other programs use the running embedded cloud: eval "$(elastiq env)"."""
     from app.local.stack import read_environment
 
-    for name, value in read_environment(Path(settings().data_dir)).items():
+    for name, value in read_environment(Path(settings().local.data_dir)).items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 

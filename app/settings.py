@@ -36,27 +36,36 @@ def _setting(variable: str, default: Any, help: str, **bounds: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What the tiers need to know. Build it with `Settings.from_environment`."""
+class AwsSettings:
+    """Where AWS is."""
 
-    # AWS
     region: str = _setting("AWS_REGION", "us-east-1", "The AWS region; AWS_DEFAULT_REGION counts too.", form=_REGION)
     endpoint_url: str = _setting(
         "AWS_ENDPOINT_URL", "", "Where AWS is, when it is not AWS: the embedded cloud's address.", form=_URL
     )
-    input_bucket: str = _setting(
-        "ELASTIQ_INPUT_BUCKET", "elastiq-input", "The bucket that holds the images.", form=_BUCKET
-    )
-    output_bucket: str = _setting(
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSettings:
+    """Where images and results are."""
+
+    input: str = _setting("ELASTIQ_INPUT_BUCKET", "elastiq-input", "The bucket that holds the images.", form=_BUCKET)
+    output: str = _setting(
         "ELASTIQ_OUTPUT_BUCKET", "elastiq-output", "The bucket that holds the results.", form=_BUCKET
     )
-    queue: str = _setting(
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """What carries tasks and events."""
+
+    name: str = _setting(
         "ELASTIQ_QUEUE",
         "elastiq-tasks",
         "The task queue's name; its dead-letter queue is this and `-dead`.",
         form=_QUEUE,
     )
-    queue_url: str = _setting(
+    url: str = _setting(
         "ELASTIQ_QUEUE_URL",
         "",
         "The task queue's address: with it, the queue is never looked up or made.",
@@ -65,30 +74,42 @@ class Settings:
     topic_arn: str = _setting(
         "ELASTIQ_TOPIC_ARN", "", "The SNS topic for events, by its ARN: with it, the topic is never made.", form=_ARN
     )
-    listen: int = _setting(
+    listen: bool = _setting(
         "ELASTIQ_LISTEN",
-        1,
+        True,
         "Whether a process makes an SQS queue of its own to hear events and remote control; 0 without the right to.",
-        low=0,
-        high=1,
     )
-    # Web
+
+    @property
+    def dead_letters(self) -> str:
+        """Return the name of the queue that takes what failed five times."""
+        return f"{self.name}-dead"
+
+    @property
+    def topic(self) -> str:
+        """Return the name of the SNS topic that carries events."""
+        return f"{self.name}-events"
+
+    @property
+    def listener_prefix(self) -> str:
+        """Return what the names of this system's listeners' queues begin with; the sweep finds them by it."""
+        return f"{self.name}-on-"
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """The web tier."""
+
     host: str = _setting(
         "ELASTIQ_HOST", "127.0.0.1", "The address that the web tier binds to; loopback unless told otherwise."
     )
     port: int = _setting("ELASTIQ_PORT", 8000, "The web tier's port; 0 takes a free one.", low=0, high=65535)
-    web_threads: int = _setting(
+    threads: int = _setting(
         "ELASTIQ_WEB_THREADS",
         256,
         "Requests that one web process serves at once; a page that is open holds one.",
         low=8,
         high=4096,
-    )
-    max_file_bytes: int = _setting(
-        "ELASTIQ_MAX_FILE_BYTES", 20_000_000, "The largest image file taken, in bytes.", low=1
-    )
-    max_pixels: int = _setting(
-        "ELASTIQ_MAX_PIXELS", 100_000_000, "The largest image taken, in pixels, read from its header.", low=1
     )
     wait_s: float = _setting(
         "ELASTIQ_WAIT_SECONDS",
@@ -96,13 +117,30 @@ class Settings:
         "Seconds that a `POST /` waits for its image's label, through a cold start too.",
         low=1,
     )
-    # Workers
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSettings:
+    """Which images are taken, at the door and in the worker."""
+
+    max_file_bytes: int = _setting(
+        "ELASTIQ_MAX_FILE_BYTES", 20_000_000, "The largest image file taken, in bytes.", low=1
+    )
+    max_pixels: int = _setting(
+        "ELASTIQ_MAX_PIXELS", 100_000_000, "The largest image taken, in pixels, read from its header.", low=1
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """The classifier and what runs it."""
+
     model: str = _setting(
         "ELASTIQ_MODEL",
         "efficientnet_lite0",
         "The classifier: `efficientnet_lite0`, `1` or `2`, or one of torchvision or timm by name.",
     )
-    engine: str = _setting(
+    kind: str = _setting(
         "ELASTIQ_ENGINE", "openvino", "What runs the model: `openvino`, or `torch` for a GPU.", form=_ENGINE
     )
     precision: str = _setting(
@@ -134,6 +172,12 @@ class Settings:
     model_dir: str = _setting(
         "ELASTIQ_MODEL_DIR", "", "Where built models are kept; `models` in the data directory unless told."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """One worker process."""
+
     concurrency: int = _setting(
         "ELASTIQ_CONCURRENCY", 12, "Images that one worker has in hand at once.", low=1, high=256
     )
@@ -152,7 +196,12 @@ class Settings:
     idle_s: float = _setting(
         "ELASTIQ_IDLE_SECONDS", 30.0, "Seconds without work after which a worker leaves; 0 means never.", low=0
     )
-    # Autoscaler
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscalerSettings:
+    """How many instances there are."""
+
     policy: str = _setting(
         "ELASTIQ_POLICY",
         "deadline",
@@ -180,14 +229,24 @@ class Settings:
         low=1,
         high=1000,
     )
-    watch_only: int = _setting(
+    watch_only: bool = _setting(
         "ELASTIQ_WATCH_ONLY",
-        0,
+        False,
         "`1`: start and stop no instance, since others do; observe all the same, and tell what the policy would do.",
-        low=0,
-        high=1,
     )
     observe_s: float = _setting("ELASTIQ_OBSERVE_SECONDS", 2.0, "Seconds between two looks at the queue.", low=0.1)
+    republish_s: float = _setting(
+        "ELASTIQ_REPUBLISH_SECONDS",
+        60.0,
+        "Seconds that the queue must stand empty, twice, before images without outcome are published again; 0: never.",
+        low=0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ec2Settings:
+    """What an instance is, when it is one of EC2's."""
+
     launch_template: str = _setting(
         "ELASTIQ_LAUNCH_TEMPLATE", "", "EC2: the launch template that instances are started from."
     )
@@ -197,23 +256,26 @@ class Settings:
         "",
         "EC2: instance types to launch, comma-separated, tried in order; the launch template's own unless told.",
     )
-    spot: int = _setting(
-        "ELASTIQ_SPOT", 0, "EC2: 1 launches spot instances, and on demand where there are none.", low=0, high=1
-    )
-    republish_s: float = _setting(
-        "ELASTIQ_REPUBLISH_SECONDS",
-        60.0,
-        "Seconds that the queue must stand empty, twice, before images without outcome are published again; 0: never.",
-        low=0,
-    )
-    fleet_name: str = _setting("ELASTIQ_FLEET", "elastiq", "EC2: the tag by which this fleet's instances are known.")
-    # One machine
+    spot: bool = _setting("ELASTIQ_SPOT", False, "EC2: 1 launches spot instances, and on demand where there are none.")
+    fleet: str = _setting("ELASTIQ_FLEET", "elastiq", "EC2: the tag by which this fleet's instances are known.")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """Everything on one machine."""
+
     data_dir: str = _setting(
         "ELASTIQ_DATA_DIR", ".elastiq", "Where `elastiq up` keeps the embedded cloud, logs and models."
     )
     cloud_port: int = _setting(
         "ELASTIQ_CLOUD_PORT", 0, "The embedded cloud's port; 0 takes a free one.", low=0, high=65535
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSettings:
+    """Every process."""
+
     log_format: str = _setting(
         "ELASTIQ_LOG_FORMAT", "auto", "`json`, `text`, or `auto`: text at a terminal, JSON elsewhere.", form=_LOG_FORMAT
     )
@@ -229,6 +291,23 @@ class Settings:
         "A file that workers and autoscalers touch every few seconds while they go on; health checks look at its age.",
     )
 
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the tiers need to know, a section for each. Build it with `Settings.from_environment`."""
+
+    aws: AwsSettings = AwsSettings()
+    buckets: BucketSettings = BucketSettings()
+    queue: QueueSettings = QueueSettings()
+    web: WebSettings = WebSettings()
+    images: ImageSettings = ImageSettings()
+    engine: EngineSettings = EngineSettings()
+    worker: WorkerSettings = WorkerSettings()
+    autoscaler: AutoscalerSettings = AutoscalerSettings()
+    ec2: Ec2Settings = Ec2Settings()
+    local: LocalSettings = LocalSettings()
+    process: ProcessSettings = ProcessSettings()
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Read every setting that ``environment`` has.
@@ -238,30 +317,19 @@ class Settings:
         """
         region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION", "")
         environment = {**environment, "AWS_REGION": region}
-        found = {
-            f.name: _parse(f, environment[f.metadata["variable"]])
-            for f in fields(cls)
-            if environment.get(f.metadata["variable"])
-        }
-        settings = cls(**found)
-        if settings.input_bucket == settings.output_bucket:
+        settings = cls(**{name: section(**_read(section, environment)) for name, section in SECTIONS.items()})
+        if settings.buckets.input == settings.buckets.output:
             raise ConfigurationError("ELASTIQ_INPUT_BUCKET and ELASTIQ_OUTPUT_BUCKET must be two buckets")
         return settings
 
     @property
-    def dead_letter_queue(self) -> str:
-        """Return the name of the queue that takes what failed five times."""
-        return f"{self.queue}-dead"
-
-    @property
-    def topic(self) -> str:
-        """Return the name of the SNS topic that carries events."""
-        return f"{self.queue}-events"
-
-    @property
     def models(self) -> Path:
         """Return the folder of built models."""
-        return Path(self.model_dir) if self.model_dir else Path(self.data_dir) / "models"
+        return Path(self.engine.model_dir) if self.engine.model_dir else Path(self.local.data_dir) / "models"
+
+
+# A section's class by its name in `Settings`.
+SECTIONS: dict[str, Any] = {section.name: type(section.default) for section in fields(Settings)}
 
 
 @cache
@@ -270,12 +338,18 @@ def settings() -> Settings:
     return Settings.from_environment(os.environ)
 
 
+def _read(section: Any, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return what ``environment`` says of the fields of one section."""
+    found = {f: environment.get(f.metadata["variable"], "") for f in fields(section)}
+    return {f.name: _parse(f, text) for f, text in found.items() if text}
+
+
 def _parse(f: Field[Any], text: str) -> Any:
     assert f.default is not MISSING
     kind = type(f.default)
     try:
-        value = kind(text)
-    except ValueError:
+        value = _FLAGS[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
         raise ConfigurationError(f"{f.metadata['variable']}={text!r} is not {_KIND[kind]}") from None
     form = f.metadata.get("form")
     if form and not re.fullmatch(form[0], text):
@@ -288,4 +362,5 @@ def _parse(f: Field[Any], text: str) -> Any:
     return value
 
 
-_KIND = {int: "a whole number", float: "a number", str: "text"}
+_FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_KIND = {bool: "1 or 0", int: "a whole number", float: "a number", str: "text"}

@@ -40,9 +40,9 @@ class Storage:
     """
 
     def __init__(self, settings: Settings, *, connections: int = 32) -> None:
-        self._input = Bucket(settings, settings.input_bucket, connections=connections)
-        self._output = Bucket(settings, settings.output_bucket, connections=connections)
-        self._max_file_bytes = settings.max_file_bytes
+        self._input = Bucket(settings.aws, settings.buckets.input, connections=connections)
+        self._output = Bucket(settings.aws, settings.buckets.output, connections=connections)
+        self._max_file_bytes = settings.images.max_file_bytes
 
     def put_image(self, key: str, body: bytes | BinaryIO, content_type: str, *, replace: bool = False) -> bool:
         """Store one image; storing the same bytes twice changes nothing.

@@ -54,8 +54,8 @@ class Leader:
 
     def __init__(self, settings: Settings, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         # An answer that comes later than this is of no use.
-        self._s3 = aws.client("s3", settings, read_timeout_s=3, attempts=1)
-        self._bucket, self._name, self._clock = settings.output_bucket, name, clock
+        self._s3 = aws.client("s3", settings.aws, read_timeout_s=3, attempts=1)
+        self._bucket, self._name, self._clock = settings.buckets.output, name, clock
         # By this, and not by its name, it knows what it wrote itself, also where the answer to that was lost.
         self._mark, self._writes, self._etag = uuid.uuid4().hex, 0, ""
         self._renewed_at: float | None = None

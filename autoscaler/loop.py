@@ -41,18 +41,23 @@ def run(settings: Settings) -> None:
         ConfigurationError: there is no policy of the name that ELASTIQ_POLICY gives, or workers that are to be watched
             cannot be heard.
     """
-    if settings.policy not in POLICIES:
-        raise ConfigurationError(f"ELASTIQ_POLICY={settings.policy!r} must be one of: {', '.join(POLICIES)}")
+    if settings.autoscaler.policy not in POLICIES:
+        raise ConfigurationError(f"ELASTIQ_POLICY={settings.autoscaler.policy!r} must be one of: {', '.join(POLICIES)}")
     stop = StopSignals(signal.SIGTERM, signal.SIGINT)
     name = f"{socket.gethostname()}:{os.getpid()}"
     app = make_app(settings)
-    hearing = Hearing(settings.concurrency, lambda: datetime.now(UTC)) if settings.listen else None
+    hearing = Hearing(settings.worker.concurrency, lambda: datetime.now(UTC)) if settings.queue.listen else None
     listener = Listener(app, hearing) if hearing else None
     announcer, leader = Announcer(app, name), Leader(settings, name)
     fleet = make_fleet(settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids) if hearing else []), hearing)
     loop = Loop(Observer(settings, fleet, hearing=hearing), fleet, _limits(settings), leader.leads, announcer.decided)
-    log.info("autoscaler_started", policy=settings.policy, ceiling=settings.max_instances, fleet=type(fleet).__name__)
-    stopped, alive = threading.Event(), AliveFile(settings.alive_file)
+    log.info(
+        "autoscaler_started",
+        policy=settings.autoscaler.policy,
+        ceiling=settings.autoscaler.max_instances,
+        fleet=type(fleet).__name__,
+    )
+    stopped, alive = threading.Event(), AliveFile(settings.process.alive_file)
     leader.start()
     if listener:
         listener.start()
@@ -60,7 +65,7 @@ def run(settings: Settings) -> None:
     while not stop.count:
         loop.step()
         alive.touch()
-        stop.wait(settings.observe_s)
+        stop.wait(settings.autoscaler.observe_s)
     stopped.set()
     leader.stop()
     if listener:
@@ -71,11 +76,11 @@ def run(settings: Settings) -> None:
 
 def _limits(settings: Settings) -> Limits:
     return Limits(
-        settings.max_instances,
-        settings.policy,
-        target_s=settings.target_s,
-        bill_s=settings.min_billed_s,
-        boot_limit_s=settings.boot_limit_s,
+        settings.autoscaler.max_instances,
+        settings.autoscaler.policy,
+        target_s=settings.autoscaler.target_s,
+        bill_s=settings.autoscaler.min_billed_s,
+        boot_limit_s=settings.autoscaler.boot_limit_s,
     )
 
 

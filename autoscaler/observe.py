@@ -43,7 +43,7 @@ class Observer:
         self._hearing = hearing
         self._estimator = Estimator(clock())
         # Boots that others see to do not fail here.
-        self._boots = Boots(min(settings.idle_s or LONG_ENOUGH_S, LONG_ENOUGH_S) if fleet.elastic else 0.0)
+        self._boots = Boots(min(settings.worker.idle_s or LONG_ENOUGH_S, LONG_ENOUGH_S) if fleet.elastic else 0.0)
         self._refusal = ""
         self._refused_at: datetime | None = None
 

@@ -22,7 +22,7 @@ class OutputBucketBackend(KeyValueStoreBackend):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._bucket = Bucket(settings(), settings().output_bucket)
+        self._bucket = Bucket(settings().aws, settings().buckets.output)
 
     def get(self, key: str | bytes) -> bytes | None:
         """Return what is stored under ``key``; None while nothing is."""

@@ -22,17 +22,17 @@ def make_app(config: Settings) -> Celery:
         broker_transport="app.sqs:Transport",
         broker_connection_retry_on_startup=True,
         broker_transport_options={
-            "region": config.region,
-            "endpoint_url": config.endpoint_url or None,
+            "region": config.aws.region,
+            "endpoint_url": config.aws.endpoint_url or None,
             "visibility_timeout": 30,
-            "wait_time_seconds": config.poll_wait_s,
-            "predefined_queues": {config.queue: {"url": config.queue_url}} if config.queue_url else {},
-            "topic": config.topic,
-            "topic_arn": config.topic_arn or None,
-            "listen": bool(config.listen),
-            "listener_prefix": listener_prefix(config),
+            "wait_time_seconds": config.worker.poll_wait_s,
+            "predefined_queues": {config.queue.name: {"url": config.queue.url}} if config.queue.url else {},
+            "topic": config.queue.topic,
+            "topic_arn": config.queue.topic_arn or None,
+            "listen": config.queue.listen,
+            "listener_prefix": config.queue.listener_prefix,
         },
-        task_default_queue=config.queue,
+        task_default_queue=config.queue.name,
         task_serializer="json",
         result_serializer="json",
         event_serializer="json",
@@ -44,7 +44,7 @@ def make_app(config: Settings) -> Celery:
         task_track_started=False,
         # The transport reads ahead by itself and gives that back on a stop; what Celery holds, it runs.
         worker_prefetch_multiplier=1,
-        worker_concurrency=config.concurrency,
+        worker_concurrency=config.worker.concurrency,
         worker_pool="threads",
         worker_hijack_root_logger=False,
         worker_send_task_events=True,
@@ -52,11 +52,6 @@ def make_app(config: Settings) -> Celery:
         result_expires=24 * 3600,
     )
     return app
-
-
-def listener_prefix(config: Settings) -> str:
-    """Return what the names of this system's listeners' queues begin with; the sweep finds them by it."""
-    return f"{config.queue}-on-"
 
 
 app = make_app(settings())

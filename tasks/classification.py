@@ -81,4 +81,4 @@ def _settle(key: str) -> tuple[Classification | Failure, PermanentError | None]:
 @cache
 def storage() -> Storage:
     """Return this process's storage."""
-    return Storage(settings(), connections=settings().concurrency * 2)
+    return Storage(settings(), connections=settings().worker.concurrency * 2)

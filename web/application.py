@@ -43,18 +43,18 @@ def create_app(settings: Settings, publish: Publish = publish) -> Flask:
 def _tier(settings: Settings, publish: Publish) -> Tier:
     storage = Storage(settings, connections=64)
     feed, counts = Feed(storage), Metrics()
-    streams = settings.web_threads // 2
+    streams = settings.web.threads // 2
     # The rest of the threads serve uploads and the page.
-    waiters = settings.web_threads - streams - max(2, settings.web_threads // 16)
+    waiters = settings.web.threads - streams - max(2, settings.web.threads // 16)
     return Tier(
         settings=settings,
         storage=storage,
-        sqs=aws.client("sqs", settings, read_timeout_s=5, attempts=2),
+        sqs=aws.client("sqs", settings.aws, read_timeout_s=5, attempts=2),
         feed=feed,
         fleet=FleetFeed(),
         depths=DepthReader(settings),
         counts=counts,
-        intake=Intake(settings, storage, feed, publish, counts),
+        intake=Intake(settings.images, storage, feed, publish, counts),
         streams=Seats(
             streams,
             "too many event streams are open; poll GET /api/batches/<id> or /api/fleet, or try again",

@@ -47,7 +47,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         super().__init__()
 
     def load_config(self) -> None:
-        threads = self._settings.web_threads
+        threads = self._settings.web.threads
         options: dict[str, Any] = {
             "bind": self._bind,
             "worker_class": _Worker,
@@ -106,11 +106,11 @@ class _Log(Logger):  # type: ignore[misc]
 
 def _listen(settings: Settings) -> socket.socket:
     try:
-        family, *_, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        family, *_, address = socket.getaddrinfo(settings.web.host, settings.web.port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as err:
         raise ConfigurationError(
-            f"cannot listen on {settings.host} port {settings.port} ({err}); "
+            f"cannot listen on {settings.web.host} port {settings.web.port} ({err}); "
             "set ELASTIQ_HOST to an address of this machine and ELASTIQ_PORT to a free port, or to 0 for any"
         ) from err
 

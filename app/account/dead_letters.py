@@ -36,14 +36,14 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """Reads and empties the dead-letter queue of ``settings.queue``.
+    """Reads and empties the dead-letter queue of ``settings.queue.name``.
 
     Every method raises `ConfigurationError` or `TransientError`.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._sqs = aws.client("sqs", settings)
-        self._depth = QueueReader(settings, settings.dead_letter_queue)
+        self._sqs = aws.client("sqs", settings.aws)
+        self._depth = QueueReader(settings, settings.queue.dead_letters)
         self._settings = settings
 
     def count(self) -> int:
@@ -117,11 +117,11 @@ class DeadLetters:
             self._sqs.change_message_visibility_batch(QueueUrl=self._url(dead=True), Entries=entries)
 
     def _url(self, *, dead: bool) -> str:
-        name = self._settings.dead_letter_queue if dead else self._settings.queue
+        name = self._settings.queue.dead_letters if dead else self._settings.queue.name
         return str(self._sqs.get_queue_url(QueueName=name)["QueueUrl"])
 
     def _translated(self) -> Any:
-        return aws.translated(f"reading the dead-letter queue {self._settings.dead_letter_queue!r}")
+        return aws.translated(f"reading the dead-letter queue {self._settings.queue.dead_letters!r}")
 
 
 def _read(message: dict[str, Any]) -> DeadLetter:

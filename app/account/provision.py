@@ -41,15 +41,15 @@ def provision(settings: Settings) -> list[str]:
         ConfigurationError: AWS refused, or a bucket's name belongs to another account or region.
     """
     lines = [
-        _bucket(settings, "input bucket", settings.input_bucket, "ELASTIQ_INPUT_BUCKET"),
-        _bucket(settings, "output bucket", settings.output_bucket, "ELASTIQ_OUTPUT_BUCKET"),
+        _bucket(settings, "input bucket", settings.buckets.input, "ELASTIQ_INPUT_BUCKET"),
+        _bucket(settings, "output bucket", settings.buckets.output, "ELASTIQ_OUTPUT_BUCKET"),
     ]
     _expire_task_results(settings)
     return lines + _queues(settings)
 
 
 def _bucket(settings: Settings, what: str, name: str, variable: str) -> str:
-    s3 = aws.client("s3", settings)
+    s3 = aws.client("s3", settings.aws)
     with aws.translated(f"making the {what} {name!r}"):
         found = _found(s3, settings, name, variable) or not _make(s3, settings, name, variable)
         # S3 encrypts every object by itself; that nobody makes these public is ours to say, also of a bucket found.
@@ -59,16 +59,16 @@ def _bucket(settings: Settings, what: str, name: str, variable: str) -> str:
 
 def _found(s3: aws.Client, settings: Settings, name: str, variable: str) -> bool:
     try:
-        region = s3.head_bucket(Bucket=name).get("BucketRegion", settings.region)
+        region = s3.head_bucket(Bucket=name).get("BucketRegion", settings.aws.region)
     except ClientError as err:
         if aws.error_code(err) == "404":
             return False
         if aws.error_code(err) == "403":
             raise _not_ours(name, variable) from err
         raise
-    if region != settings.region:
+    if region != settings.aws.region:
         raise ConfigurationError(
-            f"the bucket {name!r} is in {region}, not in {settings.region}; set AWS_REGION={region}, "
+            f"the bucket {name!r} is in {region}, not in {settings.aws.region}; set AWS_REGION={region}, "
             f"or {variable} to another name"
         )
     return True
@@ -77,9 +77,9 @@ def _found(s3: aws.Client, settings: Settings, name: str, variable: str) -> bool
 def _make(s3: aws.Client, settings: Settings, name: str, variable: str) -> bool:
     """Make the bucket and return whether that was needed: another `provision` may have been faster."""
     # S3 refuses to be told the one region that it assumes.
-    where = {"CreateBucketConfiguration": {"LocationConstraint": settings.region}}
+    where = {"CreateBucketConfiguration": {"LocationConstraint": settings.aws.region}}
     try:
-        s3.create_bucket(Bucket=name, **({} if settings.region == "us-east-1" else where))
+        s3.create_bucket(Bucket=name, **({} if settings.aws.region == "us-east-1" else where))
     except ClientError as err:
         if aws.error_code(err) == "BucketAlreadyExists":
             raise _not_ours(name, variable) from err
@@ -97,7 +97,7 @@ def _not_ours(name: str, variable: str) -> ConfigurationError:
 
 
 def _expire_task_results(settings: Settings) -> None:
-    s3, bucket = aws.client("s3", settings), settings.output_bucket
+    s3, bucket = aws.client("s3", settings.aws), settings.buckets.output
     with aws.translated(f"setting the lifecycle of the output bucket {bucket!r}"):
         try:
             rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
@@ -113,9 +113,9 @@ def _expire_task_results(settings: Settings) -> None:
 
 
 def _queues(settings: Settings) -> list[str]:
-    sqs = aws.client("sqs", settings)
-    with aws.translated(f"making the task queue {settings.queue!r}"):
-        dead_url, dead_line = _queue(sqs, settings.dead_letter_queue, {"MessageRetentionPeriod": str(RETENTION_S)})
+    sqs = aws.client("sqs", settings.aws)
+    with aws.translated(f"making the task queue {settings.queue.name!r}"):
+        dead_url, dead_line = _queue(sqs, settings.queue.dead_letters, {"MessageRetentionPeriod": str(RETENTION_S)})
         arn: str = sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         attributes = {
             "MessageRetentionPeriod": str(RETENTION_S),
@@ -123,7 +123,7 @@ def _queues(settings: Settings) -> list[str]:
             "ReceiveMessageWaitTimeSeconds": str(LONG_POLL_S),
             "RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVE_COUNT}),
         }
-        _, line = _queue(sqs, settings.queue, attributes)
+        _, line = _queue(sqs, settings.queue.name, attributes)
     return [f"dead-letter queue {dead_line}", f"task queue {line}", _topic(settings, arn)]
 
 
@@ -140,14 +140,14 @@ def _queue(sqs: aws.Client, name: str, attributes: dict[str, str]) -> tuple[str,
 
 def _topic(settings: Settings, queue_arn: str) -> str:
     """Make the topic for events, in the account of ``queue_arn``."""
-    arn = ":".join([*queue_arn.split(":")[:-1], settings.topic]).replace(":sqs:", ":sns:", 1)
-    sns = aws.client("sns", settings)
-    with aws.translated(f"making the topic {settings.topic!r}"):
+    arn = ":".join([*queue_arn.split(":")[:-1], settings.queue.topic]).replace(":sqs:", ":sns:", 1)
+    sns = aws.client("sns", settings.aws)
+    with aws.translated(f"making the topic {settings.queue.topic!r}"):
         try:
             sns.get_topic_attributes(TopicArn=arn)
         except ClientError as err:
             if aws.error_code(err) != "NotFound":
                 raise
-            sns.create_topic(Name=settings.topic)
+            sns.create_topic(Name=settings.queue.topic)
             return f"events topic {arn}: made"
     return f"events topic {arn}: found"

@@ -26,10 +26,10 @@ class Finding:
 def look(settings: Settings) -> list[Finding]:
     """Look at everything that Elastiq needs in the account; what fails is a finding, not an error."""
     return [
-        _finding("input bucket", settings.input_bucket, partial(_bucket, settings, settings.input_bucket)),
-        _finding("output bucket", settings.output_bucket, partial(_bucket, settings, settings.output_bucket)),
-        _finding("task queue", settings.queue, partial(_queue, settings)),
-        _finding("dead letters", settings.dead_letter_queue, partial(_dead_letters, settings)),
+        _finding("input bucket", settings.buckets.input, partial(_bucket, settings, settings.buckets.input)),
+        _finding("output bucket", settings.buckets.output, partial(_bucket, settings, settings.buckets.output)),
+        _finding("task queue", settings.queue.name, partial(_queue, settings)),
+        _finding("dead letters", settings.queue.dead_letters, partial(_dead_letters, settings)),
     ]
 
 
@@ -42,7 +42,7 @@ def _finding(what: str, name: str, ask: Callable[[], tuple[str, bool]]) -> Findi
 
 
 def _bucket(settings: Settings, name: str) -> tuple[str, bool]:
-    s3 = aws.client("s3", settings, read_timeout_s=5, attempts=2)
+    s3 = aws.client("s3", settings.aws, read_timeout_s=5, attempts=2)
     with aws.translated(f"asking for bucket {name!r}"):
         try:
             s3.head_bucket(Bucket=name)
@@ -59,5 +59,5 @@ def _queue(settings: Settings) -> tuple[str, bool]:
 
 
 def _dead_letters(settings: Settings) -> tuple[str, bool]:
-    dead = QueueReader(settings, settings.dead_letter_queue).depth().total
+    dead = QueueReader(settings, settings.queue.dead_letters).depth().total
     return str(dead), dead == 0

@@ -25,7 +25,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
 from app import aws
-from app.settings import Settings
+from app.settings import AwsSettings
 
 # A larger file is not read into memory; boto3 sends it in pieces.
 _READ_BYTES = 8 * 1024 * 1024
@@ -56,7 +56,7 @@ class Bucket:
         connections: how many threads can call boto3 at once.
     """
 
-    def __init__(self, settings: Settings, name: str, *, connections: int = 32) -> None:
+    def __init__(self, settings: AwsSettings, name: str, *, connections: int = 32) -> None:
         self.name = name
         self._settings, self._connections = settings, connections
         self._making = threading.Lock()
@@ -152,7 +152,7 @@ class Bucket:
             return self._store
 
 
-def _make_store(settings: Settings, name: str) -> S3Store | None:
+def _make_store(settings: AwsSettings, name: str) -> S3Store | None:
     """Return the bucket as obstore's; None where it could not call, and where boto3 has to say what is missing."""
     endpoint = settings.endpoint_url
     session = aws.session()

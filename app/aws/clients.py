@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from app.errors import ConfigurationError
-from app.settings import Settings
+from app.settings import AwsSettings
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -24,7 +24,7 @@ building = Lock()
 
 
 def client(
-    service: str, settings: Settings, *, read_timeout_s: float = 20, attempts: int = 4, connections: int = 32
+    service: str, settings: AwsSettings, *, read_timeout_s: float = 20, attempts: int = 4, connections: int = 32
 ) -> Client:
     """Return a thread-safe client for ``service``; no call of it can hang for ever.
 

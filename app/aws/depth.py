@@ -24,8 +24,8 @@ class QueueReader:
     """
 
     def __init__(self, settings: Settings, queue: str = "") -> None:
-        self._sqs = aws.client("sqs", settings, read_timeout_s=5, attempts=2)
-        self._queue = queue or settings.queue
+        self._sqs = aws.client("sqs", settings.aws, read_timeout_s=5, attempts=2)
+        self._queue = queue or settings.queue.name
         self._url = ""
 
     def depth(self) -> QueueDepth:

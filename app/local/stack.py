@@ -51,7 +51,7 @@ def up(settings: Settings) -> int:
         ConfigurationError: another one runs on this data directory, a port is taken, or a part cannot run.
     """
     stop = StopSignals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    directory = DataDirectory(Path(settings.data_dir))
+    directory = DataDirectory(Path(settings.local.data_dir))
     with directory.alone():
         stack = _Stack(settings, directory, stop)
         try:
@@ -80,9 +80,13 @@ class _Stack:
     """The parts of one running system."""
 
     def __init__(self, settings: Settings, directory: DataDirectory, stop: StopSignals) -> None:
-        self._settings = replace(settings, port=settings.port or free_port(), data_dir=str(directory.path))
+        self._settings = replace(
+            settings,
+            web=replace(settings.web, port=settings.web.port or free_port()),
+            local=replace(settings.local, data_dir=str(directory.path)),
+        )
         self._directory, self._stop = directory, stop
-        self._cloud = None if settings.endpoint_url else EmbeddedCloud(directory.cloud, settings.cloud_port)
+        self._cloud = None if settings.aws.endpoint_url else EmbeddedCloud(directory.cloud, settings.local.cloud_port)
         self._cloud_restarts = Restarts()
         self._web, self._autoscaler = Service("web", directory), Service("autoscaler", directory)
         self._started: list[Service] = []
@@ -182,7 +186,7 @@ class _Stack:
         while (status := building.poll()) is None:
             self._look()
         if status:
-            raise ConfigurationError(f"the model {self._settings.model!r} could not be built; above is why")
+            raise ConfigurationError(f"the model {self._settings.engine.model!r} could not be built; above is why")
 
     def _await_page(self) -> None:
         deadline = time.monotonic() + PAGE_S
@@ -204,11 +208,11 @@ class _Stack:
 
 def _refuse_a_taken_port(settings: Settings) -> None:
     try:
-        family, *_, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        family, *_, address = socket.getaddrinfo(settings.web.host, settings.web.port, type=socket.SOCK_STREAM)[0]
         socket.create_server(address[:2], family=family).close()
     except OSError as err:
         raise ConfigurationError(
-            f"cannot listen on {settings.host} port {settings.port}: {err.strerror}; "
+            f"cannot listen on {settings.web.host} port {settings.web.port}: {err.strerror}; "
             "set ELASTIQ_PORT to a free port, or to 0 for any"
         ) from err
 
@@ -221,11 +225,11 @@ def _set_environment(settings: Settings, *, own_cloud: bool) -> None:
     os.environ.setdefault("ELASTIQ_MAX_INSTANCES", str(os.cpu_count() or 1))
     os.environ.setdefault("ELASTIQ_POLL_SECONDS", "2")
     os.environ.update(
-        AWS_REGION=settings.region,
-        AWS_DEFAULT_REGION=settings.region,
-        ELASTIQ_DATA_DIR=settings.data_dir,
+        AWS_REGION=settings.aws.region,
+        AWS_DEFAULT_REGION=settings.aws.region,
+        ELASTIQ_DATA_DIR=settings.local.data_dir,
         ELASTIQ_MODEL_DIR=str(settings.models.resolve()),
-        ELASTIQ_PORT=str(settings.port),
+        ELASTIQ_PORT=str(settings.web.port),
         ELASTIQ_LAUNCH_TEMPLATE="",  # instances are on this machine
     )
 
@@ -239,8 +243,8 @@ def _published(environment: os._Environ[str], *, own_cloud: bool) -> dict[str, s
 
 
 def _address(settings: Settings) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.web.host, settings.web.host)
+    return f"http://[{host}]:{settings.web.port}" if ":" in host else f"http://{host}:{settings.web.port}"
 
 
 def _welcome(settings: Settings, directory: DataDirectory) -> str:

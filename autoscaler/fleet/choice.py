@@ -26,14 +26,14 @@ def make_fleet(settings: Settings, tell: Callable[[list[str]], object], hearing:
     Raises:
         ConfigurationError: it may only be watched, and workers cannot be heard.
     """
-    if settings.watch_only:
+    if settings.autoscaler.watch_only:
         if hearing is None:
             raise ConfigurationError("ELASTIQ_WATCH_ONLY=1 needs ELASTIQ_LISTEN=1: workers are known by their events")
         return WatchedFleet(hearing)
-    if settings.launch_template:
+    if settings.ec2.launch_template:
         from autoscaler.fleet.ec2 import Ec2Fleet
 
         return Ec2Fleet(settings, tell)
     from autoscaler.fleet.processes import LocalFleet
 
-    return LocalFleet(Path(settings.data_dir))
+    return LocalFleet(Path(settings.local.data_dir))

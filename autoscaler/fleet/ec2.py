@@ -98,11 +98,11 @@ class Ec2Fleet:
         tell: Callable[[list[str]], object],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._ec2 = aws.client("ec2", settings, attempts=2)  # the loop tries again by itself
-        kind = "LaunchTemplateId" if settings.launch_template.startswith("lt-") else "LaunchTemplateName"
-        self._template = {kind: settings.launch_template, "Version": "$Default"}
+        self._ec2 = aws.client("ec2", settings.aws, attempts=2)  # the loop tries again by itself
+        kind = "LaunchTemplateId" if settings.ec2.launch_template.startswith("lt-") else "LaunchTemplateName"
+        self._template = {kind: settings.ec2.launch_template, "Version": "$Default"}
         self._places = _places(settings)
-        self._name = settings.fleet_name
+        self._name = settings.ec2.fleet
         self._tell = tell
         self._clock = clock
         self._ledger: dict[str, Instance] = {}
@@ -183,8 +183,8 @@ class Ec2Fleet:
 
 def _places(settings: Settings) -> list[_Place]:
     """Return where to launch, in order: spot before on demand, the first type in every subnet before the next type."""
-    markets = [True, False] if settings.spot else [False]
-    choices = product(markets, _listed(settings.instance_types), _listed(settings.subnets))
+    markets = [True, False] if settings.ec2.spot else [False]
+    choices = product(markets, _listed(settings.ec2.instance_types), _listed(settings.ec2.subnets))
     return [_Place(number, *choice) for number, choice in enumerate(choices)]
 
 

@@ -87,10 +87,10 @@ class Republisher:
 
     def __init__(self, settings: Settings, app: Celery, before: Callable[[], object] = lambda: None) -> None:
         self._app, self._before = app, before
-        self._window_s = settings.republish_s
+        self._window_s = settings.autoscaler.republish_s
         self._queue = QueueReader(settings)
         self._storage = Storage(settings)
-        self._counts = Bucket(settings, settings.output_bucket)
+        self._counts = Bucket(settings.aws, settings.buckets.output)
         self._unfinished = Unfinished(settings)
         self._emptiness = Emptiness(self._window_s)
         self._suspects: frozenset[str] = frozenset()

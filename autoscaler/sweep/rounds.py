@@ -22,7 +22,7 @@ from app.sqs.sweep import sweep_listeners
 from app.storage import Storage
 from autoscaler.announce import Announcer
 from autoscaler.sweep.republish import LOOKS, Republisher
-from tasks.celery import listener_prefix, make_app
+from tasks.celery import make_app
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +66,7 @@ class Sweep:
         """
         for part in (self._dead_letters, self._listeners):
             self._try(part, now)
-        if self._settings.republish_s:
+        if self._settings.autoscaler.republish_s:
             self._try(self._republish, now, at)
         return self._swept
 
@@ -92,12 +92,12 @@ class Sweep:
             self._report()
 
     def _listeners(self, now: float) -> None:
-        if not self._settings.listen or now - self._listeners_at < LISTENERS_S:
+        if not self._settings.queue.listen or now - self._listeners_at < LISTENERS_S:
             return
         self._listeners_at = now
         with self._app.connection() as connection:
             gateway = connection.transport.gateway
-            swept = sweep_listeners(gateway.api, listener_prefix(self._settings), gateway.fanout.topic_arn)
+            swept = sweep_listeners(gateway.api, self._settings.queue.listener_prefix, gateway.fanout.topic_arn)
         self._swept = replace(self._swept, listeners=self._swept.listeners + len(swept))
 
     def _republish(self, now: float, at: datetime) -> None:
@@ -111,7 +111,7 @@ class Sweep:
 
 def start(settings: Settings, name: str, stopped: threading.Event, leads: Callable[[], bool]) -> threading.Thread:
     """Sweep every ten seconds in a thread of its own until ``stopped``, while the autoscaler ``name`` leads."""
-    pause_s = min(ROUND_S, settings.republish_s / LOOKS) or ROUND_S
+    pause_s = min(ROUND_S, settings.autoscaler.republish_s / LOOKS) or ROUND_S
 
     def run() -> None:
         app = make_app(settings)

@@ -31,8 +31,8 @@ class Unfinished:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._inputs = Bucket(settings, settings.input_bucket)
-        self._outputs = Bucket(settings, settings.output_bucket)
+        self._inputs = Bucket(settings.aws, settings.buckets.input)
+        self._outputs = Bucket(settings.aws, settings.buckets.output)
         self._mark: str | None = None
 
     def search(self, stored_before: datetime) -> frozenset[str]:

@@ -24,7 +24,7 @@ def build_command(name: str | None) -> None:
     # OpenVINO's front end warns of operations that only its other users have.
     logging.getLogger().setLevel(logging.ERROR)
     try:
-        build(name or settings().model, settings(), say=lambda line: click.echo(line, err=True))
+        build(name or settings().engine.model, settings(), say=lambda line: click.echo(line, err=True))
     except ElastiqError as err:
         click.echo(f"elastiq: {err}", err=True)
         sys.exit(2)

@@ -70,11 +70,11 @@ def overrides(settings: Settings) -> dict[str, str]:
     Raises:
         ConfigurationError: a file can't be read.
     """
-    none = settings.preprocessing == "none"
+    none = settings.engine.preprocessing == "none"
     return {
-        "weights": _hash("ELASTIQ_WEIGHTS", settings.weights),
-        "labels": _hash("ELASTIQ_LABELS", settings.labels),
-        "preprocessing": "none" if none else _hash("ELASTIQ_PREPROCESSING", settings.preprocessing),
+        "weights": _hash("ELASTIQ_WEIGHTS", settings.engine.weights),
+        "labels": _hash("ELASTIQ_LABELS", settings.engine.labels),
+        "preprocessing": "none" if none else _hash("ELASTIQ_PREPROCESSING", settings.engine.preprocessing),
     }
 
 

@@ -88,12 +88,12 @@ def load(name: str | None = None, config: Settings | None = None) -> Engine:
     """
     config = config or settings()
     with _loading:
-        return _load(name or config.model, config)
+        return _load(name or config.engine.model, config)
 
 
 @cache
 def _load(name: str, config: Settings) -> Engine:
-    engine = _load_torch(name, config) if config.engine == "torch" else _load_artifact(name, config)
+    engine = _load_torch(name, config) if config.engine.kind == "torch" else _load_artifact(name, config)
     log.info("engine_loaded", model=name, runtime=engine.runner.runtime, precision=engine.runner.precision)
     return engine
 
@@ -111,8 +111,8 @@ def _load_artifact(name: str, config: Settings) -> Engine:
     for what, sha256 in overrides(config).items():
         if sha256 and manifest.recipe[what] != sha256:
             raise ConfigurationError(f"the model in {folder} was not built from the {what} that are set now; {build}")
-    runner = OpenVinoRunner(folder, config.precision)
-    return Engine(name, manifest.labels, manifest.preprocessing, runner, max_pixels=config.max_pixels)
+    runner = OpenVinoRunner(folder, config.engine.precision)
+    return Engine(name, manifest.labels, manifest.preprocessing, runner, max_pixels=config.images.max_pixels)
 
 
 def _load_torch(name: str, config: Settings) -> Engine:
@@ -122,5 +122,5 @@ def _load_torch(name: str, config: Settings) -> Engine:
     except ModuleNotFoundError as err:
         raise ConfigurationError(f"ELASTIQ_ENGINE=torch needs {err.name}; run: pip install 'elastiq[model]'") from err
     model = define(name, config)
-    runner = TorchRunner(model, minibatch=config.minibatch, wait_s=config.minibatch_wait_s)
-    return Engine(name, model.labels, model.preprocessing, runner, max_pixels=config.max_pixels)
+    runner = TorchRunner(model, minibatch=config.engine.minibatch, wait_s=config.engine.minibatch_wait_s)
+    return Engine(name, model.labels, model.preprocessing, runner, max_pixels=config.images.max_pixels)

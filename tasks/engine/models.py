@@ -73,16 +73,18 @@ def define(name: str, settings: Settings) -> Definition:
     Raises:
         ConfigurationError: no such model, its weights are not to be had, or they or the labels do not fit.
     """
-    labels = _labels(settings.labels) if settings.labels else None
-    classes = len(labels) if labels and settings.weights else None
-    own = _catalog(name)(name, None if settings.weights else "published", classes)
-    if settings.weights:
-        _load(own.module, Path(settings.weights))
+    labels = _labels(settings.engine.labels) if settings.engine.labels else None
+    classes = len(labels) if labels and settings.engine.weights else None
+    own = _catalog(name)(name, None if settings.engine.weights else "published", classes)
+    if settings.engine.weights:
+        _load(own.module, Path(settings.engine.weights))
     elif labels and len(labels) != len(own.labels):
         raise ConfigurationError(
-            f"ELASTIQ_LABELS={settings.labels} has {len(labels)} names, but {name} has {len(own.labels)} classes"
+            f"ELASTIQ_LABELS={settings.engine.labels} has {len(labels)} names, but {name} has {len(own.labels)} classes"
         )
-    preprocessing = _preprocessing(settings.preprocessing) if settings.preprocessing else own.preprocessing
+    preprocessing = (
+        _preprocessing(settings.engine.preprocessing) if settings.engine.preprocessing else own.preprocessing
+    )
     return Definition(own.module, preprocessing, labels or own.labels)
 
 

@@ -39,7 +39,7 @@ def run_worker(config: Settings) -> int:
         The exit status: 0 when it has left by itself or was drained; anything else is a failure.
     """
     memory.keep_little()
-    instance = config.instance_id or f"worker-{socket.gethostname()}-{os.getpid()}"
+    instance = config.worker.instance_id or f"worker-{socket.gethostname()}-{os.getpid()}"
     # What Celery prints when a signal comes, as a line that is no record of the log; `worker_leaving` says the same.
     celery.apps.worker.safe_say = lambda *_: None
     try:
@@ -101,12 +101,12 @@ class IdleStop(bootsteps.StartStopStep):
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def __init__(self, consumer: Any, **_: Any) -> None:
-        self._idle = Idle(settings().idle_s)
+        self._idle = Idle(settings().worker.idle_s)
         self._entry: Any = None
 
     def start(self, consumer: Any) -> None:
         """Look twice a second."""
-        if settings().idle_s:
+        if settings().worker.idle_s:
             transport = consumer.connection.transport
             self._entry = consumer.timer.call_repeatedly(LOOK_S, self._look, (transport,))
 
@@ -117,7 +117,7 @@ class IdleStop(bootsteps.StartStopStep):
 
     def _look(self, transport: Any) -> None:
         if self._idle.look(transport, time.monotonic()):
-            log.info("idle_stop", idle_s=settings().idle_s)
+            log.info("idle_stop", idle_s=settings().worker.idle_s)
             leave(IDLE)
 
 
@@ -161,7 +161,7 @@ class StayAlive(bootsteps.StartStopStep):
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def __init__(self, consumer: Any, **_: Any) -> None:
-        self._alive = AliveFile(settings().alive_file)
+        self._alive = AliveFile(settings().process.alive_file)
         self._entry: Any = None
 
     def start(self, consumer: Any) -> None:

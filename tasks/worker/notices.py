@@ -128,6 +128,6 @@ class Notices:
 def metadata_for(settings: Settings, environment: Mapping[str, str]) -> Metadata | None:
     """Return the metadata service if this process runs on EC2, by the id of its instance, and is not kept from it."""
     disabled = environment.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true"
-    if disabled or not settings.instance_id.startswith("i-"):
+    if disabled or not settings.worker.instance_id.startswith("i-"):
         return None
     return Metadata(environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or "http://169.254.169.254")

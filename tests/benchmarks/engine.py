@@ -101,7 +101,7 @@ def torch(arguments: argparse.Namespace) -> dict[str, Any]:
     from tasks.engine.export import reference
     from tasks.engine.models import define
 
-    engine, definition = load(), define(settings().model, settings())
+    engine, definition = load(), define(settings().engine.model, settings())
 
     def usual(jpeg: bytes) -> int:
         image = Image.open(io.BytesIO(jpeg)).convert("RGB")

@@ -86,14 +86,16 @@ class Site:
             if time.monotonic() > deadline:
                 raise SystemExit(f"after {PATIENCE_S} s there is still {depth}")
             if self._worker is not None and self._worker.poll() is not None:
-                raise SystemExit(f"the worker ended: {(Path(self.config.data_dir) / 'worker.log').read_text()[-2000:]}")
+                raise SystemExit(
+                    f"the worker ended: {(Path(self.config.local.data_dir) / 'worker.log').read_text()[-2000:]}"
+                )
             time.sleep(0.02)
         return time.monotonic()
 
     @contextmanager
     def worker(self, command: list[str] = WORKER, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
         """Run a worker that has done its first images; it is stopped in the end."""
-        with (Path(self.config.data_dir) / "worker.log").open("ab") as log:
+        with (Path(self.config.local.data_dir) / "worker.log").open("ab") as log:
             process = subprocess.Popen(
                 command, env={**self.environment, **variables}, cwd=ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log
             )
@@ -132,7 +134,7 @@ def whole(site: Site, images: int) -> dict[str, Any]:
 
 def breakdown(site: Site, images: int) -> dict[str, Any]:
     """Where that goes, by a probe in the worker, in core-milliseconds per image."""
-    folder = Path(site.config.data_dir)
+    folder = Path(site.config.local.data_dir)
     with site.worker(PROBE) as process:
         before = _probe(process, folder / "before.json")
         site.work(process, images)
@@ -186,7 +188,7 @@ def slow_s3(site: Site, images: int) -> dict[str, Any]:
     rates = {}
     for delay_s in (0.0, DELAY_S):
         with (
-            DelayProxy(site.config.endpoint_url, delay_s) as proxy,
+            DelayProxy(site.config.aws.endpoint_url, delay_s) as proxy,
             site.worker(AWS_ENDPOINT_URL=proxy.endpoint_url) as process,
         ):
             rates[delay_s] = images / statistics.median(site.work(process, images)[0] for _ in range(3))

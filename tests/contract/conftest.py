@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from app import aws
-from app.settings import Settings
+from app.settings import AwsSettings, Settings
 from tests.contract.ec2_server import Ec2Server
 
 
@@ -31,7 +31,7 @@ def ec2(ec2_server: Ec2Server) -> Ec2Server:
 @pytest.fixture(scope="session")
 def launch_template(ec2_server: Ec2Server) -> dict[str, str]:
     """The settings that name a launch template and three subnets, which exist."""
-    client = aws.client("ec2", Settings.from_environment({"AWS_ENDPOINT_URL": ec2_server.endpoint_url}))
+    client = aws.client("ec2", AwsSettings(endpoint_url=ec2_server.endpoint_url))
     image = client.describe_images()["Images"][0]["ImageId"]
     subnets = [subnet["SubnetId"] for subnet in client.describe_subnets()["Subnets"][:3]]
     client.create_launch_template(

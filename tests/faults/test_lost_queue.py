@@ -59,8 +59,8 @@ def purge(settings: Settings, registry: Registry) -> None:
     workers = [entry.pid for entry in registry.entries("instance")]
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)
-    sqs = aws.client("sqs", settings)
-    sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=settings.queue)["QueueUrl"])
+    sqs = aws.client("sqs", settings.aws)
+    sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=settings.queue.name)["QueueUrl"])
     for pid in workers:
         os.kill(pid, signal.SIGCONT)
 

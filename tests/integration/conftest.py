@@ -34,6 +34,6 @@ def proxy(cloud: EmbeddedCloud) -> Iterator[FaultProxy]:
 @pytest.fixture
 def registry(config: Settings) -> Iterator[Registry]:
     """The registry of this test's own processes; its instances end with the test."""
-    registry = Registry(Path(config.data_dir) / "run")
+    registry = Registry(Path(config.local.data_dir) / "run")
     yield registry
     end_instances(registry)

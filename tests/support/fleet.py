@@ -9,7 +9,7 @@ from typing import Any
 
 from app import aws
 from app.settings import Settings
-from tasks.celery import listener_prefix, make_app
+from tasks.celery import make_app
 from tests.support.web import wait_for
 
 
@@ -43,11 +43,11 @@ class Announcer:
 
 def wait_for_listener(config: Settings) -> None:
     """Wait until somebody hears what is announced to the system of ``config``."""
-    sns = aws.client("sns", config)
+    sns = aws.client("sns", config.aws)
 
     def heard() -> bool:
         found = sns.list_subscriptions()["Subscriptions"]
-        return any(f":{listener_prefix(config)}" in subscription["Endpoint"] for subscription in found)
+        return any(f":{config.queue.listener_prefix}" in subscription["Endpoint"] for subscription in found)
 
     wait_for(heard, 30)
 

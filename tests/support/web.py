@@ -39,7 +39,7 @@ class Site:
         self.environment = {"ELASTIQ_PORT": "0", **environment, "ELASTIQ_LOG_FORMAT": "json", "PYTHONPATH": str(ROOT)}
         self.config = Settings.from_environment(self.environment)
         self.storage = Storage(self.config)
-        self._s3 = aws.client("s3", self.config)
+        self._s3 = aws.client("s3", self.config.aws)
         self.http = urllib3.PoolManager(maxsize=128, block=True, timeout=60, retries=False)
         self.log = log
         self.url = ""
@@ -99,13 +99,13 @@ class Site:
 
     def all_keys(self) -> list[str]:
         """Return what the input bucket has."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.config.input_bucket)
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.config.buckets.input)
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
     def queued(self) -> int:
         """Return how many messages the task queue has."""
-        sqs = aws.client("sqs", self.config)
-        url = sqs.get_queue_url(QueueName=self.config.queue)["QueueUrl"]
+        sqs = aws.client("sqs", self.config.aws)
+        url = sqs.get_queue_url(QueueName=self.config.queue.name)["QueueUrl"]
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         return sum(map(int, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()))
 

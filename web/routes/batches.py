@@ -92,7 +92,7 @@ def image(id: str, filename: str) -> Response:
     """Return a small picture of an image, or with ``?size=large`` a larger one; never the bytes that were uploaded."""
     side = LARGE if request.args.get("size") == "large" else TILE
     data = tier().storage.get_image(f"{_checked(id)}/{filename}")
-    picture, content_type = render(data, side=side, max_pixels=tier().settings.max_pixels)
+    picture, content_type = render(data, side=side, max_pixels=tier().settings.images.max_pixels)
     answer = Response(picture, mimetype=content_type)
     answer.headers["Content-Security-Policy"] = CONTENT_POLICY
     # An image never changes under its key.
@@ -102,7 +102,7 @@ def image(id: str, filename: str) -> Response:
 
 def _take(id: str) -> list[Taken]:
     stream = cast(BinaryIO, request.stream)
-    limit = tier().settings.max_file_bytes
+    limit = tier().settings.images.max_file_bytes
     files = parts(stream, request.headers.get("Content-Type", ""), fields=frozenset({FIELD}), max_bytes=limit)
     with stored_in(id):
         taken = tier().intake.take(id, files)

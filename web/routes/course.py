@@ -62,7 +62,7 @@ def classify() -> Response:
 
 
 def _only_file() -> Part:
-    limit = tier().settings.max_file_bytes
+    limit = tier().settings.images.max_file_bytes
     stream, content_type = cast(BinaryIO, request.stream), request.headers.get("Content-Type", "")
     found: Part | None = None
     for part in parts(stream, content_type, fields=frozenset({PLAIN, WITH_NAME}), max_bytes=limit):
@@ -77,7 +77,7 @@ def _only_file() -> Part:
 
 
 def _label(taken: Taken) -> str:
-    outcome = taken.outcome or _outcome_of(taken.key, tier().settings.wait_s)
+    outcome = taken.outcome or _outcome_of(taken.key, tier().settings.web.wait_s)
     if isinstance(outcome, Failure):
         raise InvalidImage(outcome.reason)
     return outcome.label

@@ -46,7 +46,7 @@ def _output_bucket() -> None:
 
 
 def _queue() -> None:
-    name = tier().settings.queue
+    name = tier().settings.queue.name
     with aws.translated(f"asking for queue {name!r}"):
         tier().sqs.get_queue_url(QueueName=name)
 

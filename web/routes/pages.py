@@ -25,6 +25,6 @@ def batch(id: str) -> Response:
 
 
 def _page() -> Response:
-    answer = make_response(render_template("page.html", max_file_bytes=tier().settings.max_file_bytes))
+    answer = make_response(render_template("page.html", max_file_bytes=tier().settings.images.max_file_bytes))
     answer.headers["Cache-Control"] = "no-cache"
     return answer

@@ -12,7 +12,7 @@ import structlog
 from app import images
 from app.domain import Classification, Failure
 from app.errors import ElastiqError, ImageExists, InvalidImage
-from app.settings import Settings
+from app.settings import ImageSettings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
 from web.batches.feed import Feed
@@ -42,15 +42,15 @@ class Intake:
     """Takes files into batches. Safe to share between threads.
 
     Args:
-        settings: the limits of a file.
+        limits: how large a file and an image may be.
         storage: where images and the reasons of refused ones go.
         feed: is told of both.
         publish: hands keys to the task queue and returns once it has accepted them all.
         counts: is told how many files were accepted and rejected.
     """
 
-    def __init__(self, settings: Settings, storage: Storage, feed: Feed, publish: Publish, counts: Metrics) -> None:
-        self._settings, self._storage, self._feed, self._publish = settings, storage, feed, publish
+    def __init__(self, limits: ImageSettings, storage: Storage, feed: Feed, publish: Publish, counts: Metrics) -> None:
+        self._limits, self._storage, self._feed, self._publish = limits, storage, feed, publish
         self._counts = counts
         self._pool = ThreadPoolExecutor(STORING_THREADS, "store")
         self._in_hand = BoundedSemaphore(IN_HAND)
@@ -103,8 +103,8 @@ class Intake:
     def _admit(self, batch: str, part: Part) -> Taken:
         names.check(part.filename)
         if part.too_large:
-            raise InvalidImage(f"the file is larger than {self._settings.max_file_bytes / 1e6:.4g} MB")
-        kind = images.check(part.body, max_pixels=self._settings.max_pixels)
+            raise InvalidImage(f"the file is larger than {self._limits.max_file_bytes / 1e6:.4g} MB")
+        kind = images.check(part.body, max_pixels=self._limits.max_pixels)
         for key in names.keys(batch, part.filename, part.md5):
             try:
                 new = self._storage.put_image(key, part.body, kind.content_type)

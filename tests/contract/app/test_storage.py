@@ -108,14 +108,14 @@ def test_a_failure_is_never_taken_for_the_result_of_another_image(storage: Stora
 def test_the_text_of_a_result_is_exactly_filename_and_label(storage: Storage, config: Settings) -> None:
     storage.save(classification(f"{BATCH}/cat (1).jpg", "tabby, tabby cat", "lynx"))
 
-    body = aws.client("s3", config).get_object(Bucket=config.output_bucket, Key=f"{BATCH}/cat (1).jpg.txt")["Body"]
+    body = aws.client("s3", config.aws).get_object(Bucket=config.buckets.output, Key=f"{BATCH}/cat (1).jpg.txt")["Body"]
     assert body.read() == b"(cat (1).jpg, tabby, tabby cat)"
 
 
 def test_the_text_of_a_failure_is_exactly_its_reason(storage: Storage, config: Settings) -> None:
     storage.save(Failure.of(f"{BATCH}/a.jpg", "the file is empty"))
 
-    body = aws.client("s3", config).get_object(Bucket=config.output_bucket, Key=f"{BATCH}/a.jpg.error.txt")["Body"]
+    body = aws.client("s3", config.aws).get_object(Bucket=config.buckets.output, Key=f"{BATCH}/a.jpg.error.txt")["Body"]
     assert body.read() == b"the file is empty"
 
 
@@ -290,10 +290,10 @@ def test_a_batch_lists_its_own_images_and_no_others(storage: Storage) -> None:
 
 
 def test_a_batch_of_more_than_one_page_is_listed_whole(storage: Storage, config: Settings) -> None:
-    s3 = aws.client("s3", config)
+    s3 = aws.client("s3", config.aws)
     names = [f"{BATCH}/{number:04d}.png.txt" for number in range(1001)]
     for name in names:
-        s3.put_object(Bucket=config.output_bucket, Key=name, Body=b"(x, y)")
+        s3.put_object(Bucket=config.buckets.output, Key=name, Body=b"(x, y)")
 
     assert list(storage.outcomes(BATCH)) == names
 
@@ -301,7 +301,7 @@ def test_a_batch_of_more_than_one_page_is_listed_whole(storage: Storage, config:
 def test_the_outcomes_of_a_batch_are_read_by_their_names(storage: Storage, config: Settings) -> None:
     storage.save(classification(f"{BATCH}/a.png", "lynx"))
     storage.save(Failure.of(f"{BATCH}/b.png", "broken"))
-    aws.client("s3", config).put_object(Bucket=config.output_bucket, Key=f"{BATCH}/notes.csv", Body=b"\xff")
+    aws.client("s3", config.aws).put_object(Bucket=config.buckets.output, Key=f"{BATCH}/notes.csv", Body=b"\xff")
 
     found = {name: storage.read_outcome(name) for name in storage.outcomes(BATCH)}
 

@@ -35,8 +35,8 @@ class Queue:
     """The task queue, to put messages on."""
 
     def __init__(self, config: Settings) -> None:
-        self._sqs = aws.client("sqs", config)
-        self._url = self._sqs.get_queue_url(QueueName=config.queue)["QueueUrl"]
+        self._sqs = aws.client("sqs", config.aws)
+        self._url = self._sqs.get_queue_url(QueueName=config.queue.name)["QueueUrl"]
 
     def put(self, count: int, delay_s: int = 0) -> None:
         for n in range(count):
@@ -164,7 +164,7 @@ def test_no_room_is_asked_again_only_after_a_pause_and_its_reason_is_said_once(
     loop: Loop, queue: Queue, fleet: Ec2Fleet, ec2: Ec2Server, ec2_settings: Settings, clock: Clock
 ) -> None:
     queue.put(2)
-    ec2.room = dict.fromkeys(ec2_settings.subnets.split(","), 0)
+    ec2.room = dict.fromkeys(ec2_settings.ec2.subnets.split(","), 0)
     with capture_logs() as logs:
         for _ in range(5):
             loop.step()

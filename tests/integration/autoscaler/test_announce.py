@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("registry")
 
 @pytest.fixture
 def hearing(config: Settings) -> Iterator[Hearing]:
-    hearing = Hearing(config.concurrency, lambda: datetime.now(UTC))
+    hearing = Hearing(config.worker.concurrency, lambda: datetime.now(UTC))
     listener = Listener(make_app(config), hearing)
     listener.start()
     yield hearing
@@ -54,7 +54,7 @@ def test_a_worker_is_seen_from_its_first_word_to_its_goodbye(
 ) -> None:
     for name, value in {**environment, "ELASTIQ_POLL_SECONDS": "1"}.items():
         monkeypatch.setenv(name, value)
-    fleet = LocalFleet(Path(config.data_dir))
+    fleet = LocalFleet(Path(config.local.data_dir))
     observer = Observer(config, fleet, hearing=hearing)
     assert observer.observe().hearing_since is not None
     (launched,) = fleet.launch(1, "first")

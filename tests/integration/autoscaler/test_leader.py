@@ -28,7 +28,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def behind_proxy(config: Settings, proxy: FaultProxy) -> Settings:
-    return replace(config, endpoint_url=proxy.endpoint_url)
+    return replace(config, aws=replace(config.aws, endpoint_url=proxy.endpoint_url))
 
 
 def test_the_first_who_tries_leads_and_the_second_does_not(config: Settings) -> None:
@@ -41,7 +41,7 @@ def test_the_first_who_tries_leads_and_the_second_does_not(config: Settings) -> 
 @pytest.mark.parametrize("there", [b"", b'{"mark": ""}'], ids=["no lease", "a lease that was given up"])
 def test_of_many_who_try_at_once_one_leads(config: Settings, there: bytes) -> None:
     if there:
-        aws.client("s3", config).put_object(Bucket=config.output_bucket, Key=KEY, Body=there)
+        aws.client("s3", config.aws).put_object(Bucket=config.buckets.output, Key=KEY, Body=there)
     leaders = [Leader(config, str(n)) for n in range(8)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda leader: leader.step(), leaders))
@@ -94,7 +94,7 @@ def test_a_renewal_whose_answer_was_lost_costs_nobody_the_lead(
 def test_a_leader_whose_lease_another_has_taken_leads_no_more(config: Settings, clock: Clock) -> None:
     first = Leader(config, "first", clock)
     first.step()
-    aws.client("s3", config).put_object(Bucket=config.output_bucket, Key=KEY, Body=b'{"mark": "another"}')
+    aws.client("s3", config.aws).put_object(Bucket=config.buckets.output, Key=KEY, Body=b'{"mark": "another"}')
     first.step()
     assert not first.leads()
 
@@ -153,5 +153,5 @@ def test_a_stopped_autoscaler_leaves_the_lease_to_the_next(environment: dict[str
 
 def test_the_lease_says_who_holds_it(config: Settings) -> None:
     Leader(config, "host:4711").step()
-    body = aws.client("s3", config).get_object(Bucket=config.output_bucket, Key=KEY)["Body"].read()
+    body = aws.client("s3", config.aws).get_object(Bucket=config.buckets.output, Key=KEY)["Body"].read()
     assert b'"leader": "host:4711"' in body

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import ConfigurationError
-from app.settings import Settings
+from app.settings import SECTIONS, Settings
 
-FIELDS = fields(Settings)
+SECTION_OF = {field: name for name, section in SECTIONS.items() for field in fields(section)}
+FIELDS = tuple(SECTION_OF)
 NUMBERS = [field for field in FIELDS if type(field.default) in (int, float)]
+FLAGS = [field for field in FIELDS if type(field.default) is bool]
 BOUNDS = [
     (field, bound, step)
     for field in NUMBERS
@@ -33,6 +35,8 @@ def another(number: Field[Any]) -> int:
 
 
 def shown(default: object) -> str:
+    if isinstance(default, bool):
+        return f"`{default:d}`"
     return f"`{default:g}`" if isinstance(default, float) else f"`{default}`" if default != "" else ""
 
 
@@ -55,13 +59,18 @@ def test_every_setting_is_read_from_its_own_variable() -> None:
         "ELASTIQ_ENGINE": "torch",
         "ELASTIQ_PRECISION": "fp32",
         **{named(field): str(another(field)) for field in NUMBERS},
+        **{named(field): str(int(not field.default)) for field in FLAGS},
     }
     environment = {named(field): f"x{number}x" for number, field in enumerate(FIELDS)} | others
 
     found = Settings.from_environment(environment)
 
     for field in FIELDS:
-        assert str(getattr(found, field.name)) in (environment[named(field)], environment[named(field)] + ".0")
+        value = shown(getattr(getattr(found, SECTION_OF[field]), field.name)).strip("`")
+        assert value in (
+            environment[named(field)],
+            environment[named(field)] + ".0",
+        )
 
 
 def test_no_two_settings_share_a_variable() -> None:
@@ -69,9 +78,9 @@ def test_no_two_settings_share_a_variable() -> None:
 
 
 def test_the_region_may_come_by_its_other_name_and_aws_region_wins() -> None:
-    assert Settings.from_environment({"AWS_DEFAULT_REGION": "eu-west-1"}).region == "eu-west-1"
+    assert Settings.from_environment({"AWS_DEFAULT_REGION": "eu-west-1"}).aws.region == "eu-west-1"
     both = {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "eu-north-1"}
-    assert Settings.from_environment(both).region == "eu-north-1"
+    assert Settings.from_environment(both).aws.region == "eu-north-1"
 
 
 @pytest.mark.parametrize("field", NUMBERS, ids=named)
@@ -79,6 +88,21 @@ def test_the_region_may_come_by_its_other_name_and_aws_region_wins() -> None:
 def test_a_number_that_is_none_is_an_error_that_names_the_variable(field: Field[Any], text: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(f"{named(field)}={text!r}")):
         Settings.from_environment({named(field): text})
+
+
+@pytest.mark.parametrize("field", FLAGS, ids=named)
+@pytest.mark.parametrize(
+    ("text", "value"), [("1", True), ("0", False), ("true", True), ("No", False), ("on", True), ("OFF", False)]
+)
+def test_a_flag_is_a_bool_in_every_usual_spelling(field: Field[Any], text: str, value: bool) -> None:
+    found = Settings.from_environment({named(field): text})
+    assert getattr(getattr(found, SECTION_OF[field]), field.name) is value
+
+
+@pytest.mark.parametrize("field", FLAGS, ids=named)
+def test_a_flag_that_is_none_is_an_error_that_names_the_variable(field: Field[Any]) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(f"{named(field)}='2' is not 1 or 0")):
+        Settings.from_environment({named(field): "2"})
 
 
 @pytest.mark.parametrize(("field", "bound", "step"), BOUNDS, ids=named)
@@ -126,20 +150,20 @@ def test_any_environment_is_read_or_refused_with_the_name_of_a_variable(environm
         refused = str(err)
     else:
         refused = ""
-        assert found.input_bucket != found.output_bucket
+        assert found.buckets.input != found.buckets.output
 
     assert not refused or any(refused.startswith(variable) for variable in environment)
 
 
 def test_settings_do_not_change_once_read() -> None:
     with pytest.raises(FrozenInstanceError):
-        Settings().port = 1  # type: ignore[misc]
+        Settings().web.port = 1  # type: ignore[misc]
 
 
 def test_the_dead_letter_queue_and_the_models_follow_their_settings() -> None:
     found = Settings.from_environment({"ELASTIQ_QUEUE": "q", "ELASTIQ_DATA_DIR": "d"})
 
-    assert found.dead_letter_queue == "q-dead"
+    assert found.queue.dead_letters == "q-dead"
     assert found.models == Path("d/models")
     assert Settings.from_environment({"ELASTIQ_MODEL_DIR": "m"}).models == Path("m")
 

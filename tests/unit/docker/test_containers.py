@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.process import healthy
-from app.settings import Settings
+from app.settings import SECTIONS, Settings
 from tests.support import compose
 from tests.support.compose import FILE, ROOT, Service
 
@@ -60,26 +60,26 @@ def test_a_port_is_published_on_loopback_alone(service: Service) -> None:
 
 @each_service
 def test_what_a_service_is_told_are_settings_that_exist(service: Service) -> None:
-    known = {field.metadata["variable"] for field in fields(Settings)} | AWS
+    known = {field.metadata["variable"] for section in SECTIONS.values() for field in fields(section)} | AWS
 
     assert service.environment.keys() <= known
     Settings.from_environment(service.environment)
 
 
 def test_without_settings_it_runs_against_its_own_cloud_and_with_them_against_aws() -> None:
-    assert Settings.from_environment(SERVICES["web"].environment).endpoint_url == "http://cloud:4566"
+    assert Settings.from_environment(SERVICES["web"].environment).aws.endpoint_url == "http://cloud:4566"
     own = {"AWS_ENDPOINT_URL": "", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_REGION": "eu-north-1"}
 
     environment = compose.services(own)["worker"].environment
 
-    assert Settings.from_environment(environment).endpoint_url == ""
+    assert Settings.from_environment(environment).aws.endpoint_url == ""
     assert environment["AWS_ACCESS_KEY_ID"] == environment["AWS_SECRET_ACCESS_KEY"] == ""
     assert environment["AWS_REGION"] == "eu-north-1"
 
 
 def test_fixed_workers_stay_and_the_autoscaler_watches() -> None:
     assert SERVICES["worker"].scale == 2
-    assert Settings.from_environment(SERVICES["worker"].environment).idle_s == 0
+    assert Settings.from_environment(SERVICES["worker"].environment).worker.idle_s == 0
     assert SERVICES["autoscaler"].environment["ELASTIQ_WATCH_ONLY"] == "1"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,13 +22,17 @@ from tests.contract.ec2_server import Ec2Server, nobody
 from tests.support.autoscaler import wait_until, worker
 
 
+def changed(settings: Settings, **ec2: Any) -> Settings:
+    return replace(settings, ec2=replace(settings.ec2, **ec2))
+
+
 @pytest.fixture
 def fleet(ec2_settings: Settings) -> Ec2Fleet:
     return Ec2Fleet(ec2_settings, nobody)
 
 
 def subnets(settings: Settings) -> list[str]:
-    return settings.subnets.split(",")
+    return settings.ec2.subnets.split(",")
 
 
 def test_it_is_tagged_in_the_launch_call_and_terminates_when_it_shuts_itself_down(
@@ -37,15 +42,15 @@ def test_it_is_tagged_in_the_launch_call_and_terminates_when_it_shuts_itself_dow
     assert [call["Action"] for call in ec2.calls if call["Action"] in ("RunInstances", "CreateTags")] == [
         "RunInstances"
     ]
-    client = aws.client("ec2", ec2_settings)
+    client = aws.client("ec2", ec2_settings.aws)
     (found,) = client.describe_instances(InstanceIds=[instance.id])["Reservations"][0]["Instances"]
-    assert {"Key": FLEET_TAG, "Value": ec2_settings.fleet_name} in found["Tags"]
+    assert {"Key": FLEET_TAG, "Value": ec2_settings.ec2.fleet} in found["Tags"]
     shutdown = client.describe_instance_attribute(InstanceId=instance.id, Attribute="instanceInitiatedShutdownBehavior")
     assert shutdown["InstanceInitiatedShutdownBehavior"]["Value"] == "terminate"
 
 
 def test_instances_of_another_fleet_are_not_seen(fleet: Ec2Fleet, ec2_settings: Settings) -> None:
-    Ec2Fleet(replace(ec2_settings, fleet_name="other"), nobody).launch(1, "first")
+    Ec2Fleet(changed(ec2_settings, fleet="other"), nobody).launch(1, "first")
     assert fleet.instances() == []
 
 
@@ -147,7 +152,7 @@ def test_an_instance_that_ended_before_it_was_ever_seen_running_does_not_count(
     fleet: Ec2Fleet, ec2_settings: Settings
 ) -> None:
     (instance,) = fleet.launch(1, "first")
-    aws.client("ec2", ec2_settings).terminate_instances(InstanceIds=[instance.id])
+    aws.client("ec2", ec2_settings.aws).terminate_instances(InstanceIds=[instance.id])
     assert fleet.instances() == []
 
 
@@ -166,7 +171,7 @@ def test_a_worker_is_told_to_drain_by_remote_control_and_its_instance_has_the_ta
     ec2_settings: Settings, config: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
     app = make_app(config)
-    hearing = Hearing(config.concurrency, lambda: datetime.now(UTC))
+    hearing = Hearing(config.worker.concurrency, lambda: datetime.now(UTC))
     listener, announcer = Listener(app, hearing), Announcer(app, "autoscaler")
     listener.start()
     fleet = Ec2Fleet(ec2_settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids)))
@@ -187,7 +192,7 @@ def test_a_worker_is_told_to_drain_by_remote_control_and_its_instance_has_the_ta
 
 @pytest.mark.parametrize("fault", ["InsufficientInstanceCapacity", "MaxSpotInstanceCountExceeded"])
 def test_where_there_is_no_spot_instance_it_comes_on_demand(ec2: Ec2Server, ec2_settings: Settings, fault: str) -> None:
-    spot = replace(ec2_settings, spot=1, subnets=subnets(ec2_settings)[0])
+    spot = changed(ec2_settings, spot=True, subnets=subnets(ec2_settings)[0])
     ec2.faults["RunInstances"] = [fault]
     assert len(Ec2Fleet(spot, nobody).launch(2, "first")) == 2
     first, second = ec2.calls_of("RunInstances")
@@ -205,7 +210,7 @@ def test_without_the_setting_no_spot_instance_is_asked_for(fleet: Ec2Fleet, ec2:
 def test_the_next_instance_type_is_asked_for_where_no_zone_has_room_for_the_first(
     ec2: Ec2Server, ec2_settings: Settings
 ) -> None:
-    types = replace(ec2_settings, instance_types="c7i.large, c7a.large", spot=1)
+    types = changed(ec2_settings, instance_types="c7i.large, c7a.large", spot=True)
     ec2.faults["RunInstances"] = ["InsufficientInstanceCapacity"] * 4
     assert len(Ec2Fleet(types, nobody).launch(1, "first")) == 1
     asked = [(call["InstanceType"], call["SubnetId"]) for call in ec2.calls_of("RunInstances")]
@@ -231,7 +236,7 @@ def test_a_quota_that_is_used_up_is_no_room_and_not_tried_at_every_step(
 def test_an_answer_lost_for_a_spot_instance_launches_none_on_demand_beside_it(
     ec2: Ec2Server, ec2_settings: Settings
 ) -> None:
-    fleet = Ec2Fleet(replace(ec2_settings, spot=1), nobody)
+    fleet = Ec2Fleet(changed(ec2_settings, spot=True), nobody)
     ec2.faults["RunInstances"] = ["lost", "lost"]
     with pytest.raises(TransientError):
         fleet.launch(3, "first")

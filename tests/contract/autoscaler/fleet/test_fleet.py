@@ -48,7 +48,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
 
 
 def test_the_settings_choose_the_fleet(settings: Settings) -> None:
-    assert type(make_fleet(settings, nobody)) is (Ec2Fleet if settings.launch_template else LocalFleet)
+    assert type(make_fleet(settings, nobody)) is (Ec2Fleet if settings.ec2.launch_template else LocalFleet)
 
 
 def test_what_is_launched_is_listed_at_once_and_alive(fleet: Fleet) -> None:

@@ -24,13 +24,13 @@ KEY = "batch/photo of a cat.jpg"
 
 @pytest.fixture
 def sqs(config: Settings) -> Any:
-    return aws.client("sqs", config)
+    return aws.client("sqs", config.aws)
 
 
 def bury(config: Settings, sqs: Any, send: Any) -> None:
     """Send a message and let it be received five times without an acknowledgement; SQS then moves it."""
     send()
-    url = sqs.get_queue_url(QueueName=config.queue)["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=config.queue.name)["QueueUrl"]
     for _ in range(6):
         sqs.receive_message(QueueUrl=url, VisibilityTimeout=0, WaitTimeSeconds=1)
     wait_for(lambda: DeadLetters(config).count() == 1, 10)
@@ -82,7 +82,7 @@ def test_redrive_sends_the_letter_back_and_takes_the_failure_back(buried: Settin
 
 
 def test_what_is_no_classification_is_listed_and_harms_nobody(config: Settings, sqs: Any) -> None:
-    url = sqs.get_queue_url(QueueName=config.queue)["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=config.queue.name)["QueueUrl"]
     bury(config, sqs, lambda: sqs.send_message(QueueUrl=url, MessageBody="<script>"))
     sweep(config)
     (letter,) = DeadLetters(config).look()

@@ -37,7 +37,7 @@ def unmade(cloud: EmbeddedCloud) -> dict[str, str]:
 
 
 def attributes(config: Settings, queue: str) -> dict[str, str]:
-    sqs = aws.client("sqs", config)
+    sqs = aws.client("sqs", config.aws)
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     return dict(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"])
 
@@ -51,11 +51,11 @@ def elastiq(command: str, environment: dict[str, str]) -> subprocess.CompletedPr
 def test_everything_is_made_once_and_found_ever_after(unmade: dict[str, str]) -> None:
     config = Settings.from_environment(unmade)
     names = [
-        f"input bucket {config.input_bucket}",
-        f"output bucket {config.output_bucket}",
-        f"dead-letter queue {config.queue}-dead",
-        f"task queue {config.queue}",
-        f"events topic arn:aws:sns:us-east-1:000000000000:{config.queue}-events",
+        f"input bucket {config.buckets.input}",
+        f"output bucket {config.buckets.output}",
+        f"dead-letter queue {config.queue.name}-dead",
+        f"task queue {config.queue.name}",
+        f"events topic arn:aws:sns:us-east-1:000000000000:{config.queue.name}-events",
     ]
 
     assert provision(config) == [f"{name}: made" for name in names]
@@ -79,14 +79,14 @@ def test_provisioning_twice_at_once_makes_no_trouble(unmade: dict[str, str]) -> 
 
 
 def test_a_message_that_fails_five_times_goes_to_the_dead_letter_queue(config: Settings) -> None:
-    redrive = json.loads(attributes(config, config.queue)["RedrivePolicy"])
+    redrive = json.loads(attributes(config, config.queue.name)["RedrivePolicy"])
 
     assert int(redrive["maxReceiveCount"]) == 5
-    assert redrive["deadLetterTargetArn"] == attributes(config, config.dead_letter_queue)["QueueArn"]
+    assert redrive["deadLetterTargetArn"] == attributes(config, config.queue.dead_letters)["QueueArn"]
 
 
 def test_messages_are_kept_for_two_weeks_leased_for_half_a_minute_and_polled_long(config: Settings) -> None:
-    task_queue, dead = attributes(config, config.queue), attributes(config, config.dead_letter_queue)
+    task_queue, dead = attributes(config, config.queue.name), attributes(config, config.queue.dead_letters)
 
     assert task_queue["MessageRetentionPeriod"] == dead["MessageRetentionPeriod"] == str(14 * 24 * 3600)
     assert task_queue["VisibilityTimeout"] == "30"
@@ -94,29 +94,29 @@ def test_messages_are_kept_for_two_weeks_leased_for_half_a_minute_and_polled_lon
 
 
 def test_a_queue_that_was_set_otherwise_is_set_right(config: Settings) -> None:
-    sqs = aws.client("sqs", config)
-    url = sqs.get_queue_url(QueueName=config.queue)["QueueUrl"]
-    before = attributes(config, config.queue)
+    sqs = aws.client("sqs", config.aws)
+    url = sqs.get_queue_url(QueueName=config.queue.name)["QueueUrl"]
+    before = attributes(config, config.queue.name)
     sqs.set_queue_attributes(
         QueueUrl=url, Attributes={"VisibilityTimeout": "1800", "RedrivePolicy": "", "MessageRetentionPeriod": "60"}
     )
-    assert attributes(config, config.queue)["VisibilityTimeout"] == "1800"
+    assert attributes(config, config.queue.name)["VisibilityTimeout"] == "1800"
 
     provision(config)
 
-    after = attributes(config, config.queue)
+    after = attributes(config, config.queue.name)
     for name in ("VisibilityTimeout", "RedrivePolicy", "MessageRetentionPeriod"):
         assert after[name] == before[name]
 
 
 def test_nobody_can_make_the_buckets_public(config: Settings) -> None:
-    s3 = aws.client("s3", config)
-    for bucket in (config.input_bucket, config.output_bucket):
+    s3 = aws.client("s3", config.aws)
+    for bucket in (config.buckets.input, config.buckets.output):
         assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
 
 
 def rules(config: Settings) -> list[dict[str, Any]]:
-    answer = aws.client("s3", config).get_bucket_lifecycle_configuration(Bucket=config.output_bucket)
+    answer = aws.client("s3", config.aws).get_bucket_lifecycle_configuration(Bucket=config.buckets.output)
     return list(answer["Rules"])
 
 
@@ -130,8 +130,8 @@ def test_task_results_expire_after_a_day_and_classifications_never(config: Setti
 
 def test_the_lifecycle_rules_of_the_buckets_owner_stay(config: Settings) -> None:
     theirs = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "old/"}, "Expiration": {"Days": 90}}
-    aws.client("s3", config).put_bucket_lifecycle_configuration(
-        Bucket=config.output_bucket, LifecycleConfiguration={"Rules": [theirs]}
+    aws.client("s3", config.aws).put_bucket_lifecycle_configuration(
+        Bucket=config.buckets.output, LifecycleConfiguration={"Rules": [theirs]}
     )
 
     provision(config)
@@ -146,8 +146,8 @@ def test_a_region_of_ones_own_is_respected(unmade: dict[str, str]) -> None:
 
     provision(config)
 
-    s3 = aws.client("s3", config)
-    assert s3.get_bucket_location(Bucket=config.input_bucket)["LocationConstraint"] == "eu-central-1"
+    s3 = aws.client("s3", config.aws)
+    assert s3.get_bucket_location(Bucket=config.buckets.input)["LocationConstraint"] == "eu-central-1"
 
 
 def test_a_bucket_in_another_region_is_an_error_that_names_it(unmade: dict[str, str]) -> None:
@@ -203,8 +203,8 @@ def test_a_bucket_of_somebody_else_is_an_error_that_says_which_variable_to_set(
 
 def test_status_tells_what_waits(environment: dict[str, str]) -> None:
     config = Settings.from_environment(environment)
-    sqs = aws.client("sqs", config)
-    url = sqs.get_queue_url(QueueName=config.queue)["QueueUrl"]
+    sqs = aws.client("sqs", config.aws)
+    url = sqs.get_queue_url(QueueName=config.queue.name)["QueueUrl"]
     for _ in range(3):
         sqs.send_message(QueueUrl=url, MessageBody="task")
     sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=600)
@@ -214,22 +214,22 @@ def test_status_tells_what_waits(environment: dict[str, str]) -> None:
 
     assert ended.returncode == 0
     assert ended.stdout.splitlines() == [
-        f"ok    input bucket {config.input_bucket}: reachable",
-        f"ok    output bucket {config.output_bucket}: reachable",
-        f"ok    task queue {config.queue}: 2 visible, 1 in flight, 1 delayed",
-        f"ok    dead letters {config.dead_letter_queue}: 0",
+        f"ok    input bucket {config.buckets.input}: reachable",
+        f"ok    output bucket {config.buckets.output}: reachable",
+        f"ok    task queue {config.queue.name}: 2 visible, 1 in flight, 1 delayed",
+        f"ok    dead letters {config.queue.dead_letters}: 0",
     ]
 
 
 def test_status_fails_on_a_dead_letter(environment: dict[str, str]) -> None:
     config = Settings.from_environment(environment)
-    sqs = aws.client("sqs", config)
-    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=config.dead_letter_queue)["QueueUrl"], MessageBody="poison")
+    sqs = aws.client("sqs", config.aws)
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=config.queue.dead_letters)["QueueUrl"], MessageBody="poison")
 
     ended = elastiq("status", environment)
 
     assert ended.returncode == 1
-    assert ended.stdout.splitlines()[-1] == f"FAIL  dead letters {config.dead_letter_queue}: 1"
+    assert ended.stdout.splitlines()[-1] == f"FAIL  dead letters {config.queue.dead_letters}: 1"
 
 
 def test_status_says_what_is_missing_and_what_to_do(unmade: dict[str, str]) -> None:

@@ -71,7 +71,7 @@ def test_images_results_and_messages_outlive_a_restart(own: EmbeddedCloud) -> No
     keys = ["b/cat.png", "b/cat.png.meta.json", "b/../猫.png", "b/new\nline"]
     for key in keys:
         storage.put_image(key, key.encode(), "image/png")
-    sqs = aws.client("sqs", settings(own))
+    sqs = aws.client("sqs", settings(own).aws)
     url = sqs.get_queue_url(QueueName=settings(own).queue)["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="unread")
     sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=600)
@@ -82,7 +82,7 @@ def test_images_results_and_messages_outlive_a_restart(own: EmbeddedCloud) -> No
 
     again = Storage(settings(own))
     assert [again.get_image(key).decode() for key in keys] == keys
-    sqs = aws.client("sqs", settings(own))
+    sqs = aws.client("sqs", settings(own).aws)
     url = sqs.get_queue_url(QueueName=settings(own).queue)["QueueUrl"]
     (message,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)["Messages"]
     assert message["Body"] == "unread"
@@ -116,7 +116,7 @@ def test_it_listens_on_loopback_and_nowhere_else(own: EmbeddedCloud) -> None:
 def test_a_page_of_another_site_can_read_nothing(own: EmbeddedCloud) -> None:
     provision(settings(own))
     Storage(settings(own)).put_image("b/cat.png", b"image", "image/png")
-    address = f"{own.endpoint_url}/{settings(own).input_bucket}/b/cat.png"
+    address = f"{own.endpoint_url}/{settings(own).buckets.input}/b/cat.png"
     of_a_page = urllib.request.Request(address, headers={"Origin": "https://elsewhere.example"})
 
     with pytest.raises(urllib.error.HTTPError) as refused:
@@ -185,7 +185,7 @@ def test_a_message_sent_before_its_parent_was_killed_is_found_again(tmp_path: Pa
         endpoint = parent.stdout.readline().strip()
         orphan = Settings.from_environment({"AWS_ENDPOINT_URL": endpoint})
         provision(orphan)
-        sqs = aws.client("sqs", orphan)
+        sqs = aws.client("sqs", orphan.aws)
         url = sqs.get_queue_url(QueueName=orphan.queue)["QueueUrl"]
         sqs.send_message(QueueUrl=url, MessageBody="unread")
         parent.kill()
@@ -194,7 +194,7 @@ def test_a_message_sent_before_its_parent_was_killed_is_found_again(tmp_path: Pa
     cloud = EmbeddedCloud(tmp_path)
     cloud.start()
     try:
-        sqs = aws.client("sqs", settings(cloud))
+        sqs = aws.client("sqs", settings(cloud).aws)
         (message,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)["Messages"]
         assert message["Body"] == "unread"
     finally:

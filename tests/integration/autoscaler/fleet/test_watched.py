@@ -93,7 +93,7 @@ def test_one_that_goes_on_after_its_goodbye_is_not_reminded(config: Settings) ->
 
 
 def test_a_worker_that_ends_soon_is_no_failed_boot_and_its_life_ends_with_its_last_word(config: Settings) -> None:
-    watching = Watching(replace(config, idle_s=0), "seed")
+    watching = Watching(replace(config, worker=replace(config.worker, idle_s=0)), "seed")
     watching.after(2, "one")
     watching.after(4, "one")
     with capture_logs() as logs:

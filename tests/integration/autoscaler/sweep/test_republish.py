@@ -30,8 +30,8 @@ class Case:
 
     def __init__(self, config: Settings) -> None:
         self.config, self.storage, self.app = config, Storage(config), make_app(config)
-        self.sqs = aws.client("sqs", config)
-        self.url = self.sqs.get_queue_url(QueueName=config.queue)["QueueUrl"]
+        self.sqs = aws.client("sqs", config.aws)
+        self.url = self.sqs.get_queue_url(QueueName=config.queue.name)["QueueUrl"]
         self.batch = batch_of(datetime.now(UTC))
         self.republisher = Republisher(config, self.app)
         self.now = 0.0

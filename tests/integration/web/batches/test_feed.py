@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -124,7 +124,7 @@ def test_streams_beyond_their_number_are_told_to_poll_and_take_nothing_from_uplo
 @pytest.fixture
 def storage(config: Settings, proxy: FaultProxy) -> Storage:
     """A storage whose calls go through ``proxy``."""
-    return Storage(dataclasses.replace(config, endpoint_url=proxy.endpoint_url))
+    return Storage(replace(config, aws=replace(config.aws, endpoint_url=proxy.endpoint_url)))
 
 
 def test_one_poll_serves_all_who_follow_a_batch(storage: Storage, proxy: FaultProxy) -> None:

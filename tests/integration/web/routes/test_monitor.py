@@ -160,8 +160,8 @@ def test_metrics_count_what_the_process_did_and_tell_what_it_knows(heard: Site, 
 
 def test_dead_letters_are_counted(serve: Serve) -> None:
     site = serve()
-    sqs = aws.client("sqs", site.config)
-    url = sqs.get_queue_url(QueueName=site.config.dead_letter_queue)["QueueUrl"]
+    sqs = aws.client("sqs", site.config.aws)
+    url = sqs.get_queue_url(QueueName=site.config.queue.dead_letters)["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="x")
     assert fleet(site)["dead_letters"] == 1
     assert metrics(site)["elastiq_dead_letters"] == 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import boto3
@@ -141,8 +141,8 @@ def test_an_upload_that_is_cut_off_keeps_and_publishes_what_had_arrived(serve: S
 def test_images_that_could_not_be_published_are_published_when_they_are_sent_again(serve: Serve) -> None:
     site = serve()
     site.upload(("first.png", CAT))
-    sqs = aws.client("sqs", site.config)
-    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=site.config.queue)["QueueUrl"])
+    sqs = aws.client("sqs", site.config.aws)
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=site.config.queue.name)["QueueUrl"])
     fields = [("files", ("a.png", CAT)), ("files", ("b.png", COFFEE))]
     refused = site.post("/api/batches", fields=fields)
     assert refused.status >= 500
@@ -214,15 +214,15 @@ def test_a_large_upload_passes_through_little_memory(serve: Serve) -> None:
 
 def test_nothing_else_is_written_into_the_input_bucket(site: Site) -> None:
     id = site.upload(*[(name, data) for name, data, _ in BAD])["id"]
-    s3 = boto3.session.Session().client("s3", region_name="us-east-1", endpoint_url=site.config.endpoint_url)
-    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=site.config.input_bucket).get("Contents", [])]
+    s3 = boto3.session.Session().client("s3", region_name="us-east-1", endpoint_url=site.config.aws.endpoint_url)
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=site.config.buckets.input).get("Contents", [])]
     assert not [key for key in keys if key.startswith(id) or not BATCH_ID.match(key)]
 
 
 @pytest.mark.parametrize("size", [len(CAT), 9_000_000], ids=["small", "sent in pieces"])
 def test_an_image_is_sent_to_its_bucket_without_asking_first(config: Settings, size: int) -> None:
-    with FaultProxy(config.endpoint_url) as proxy:
-        storage = Storage(dataclasses.replace(config, endpoint_url=proxy.endpoint_url))
+    with FaultProxy(config.aws.endpoint_url) as proxy:
+        storage = Storage(replace(config, aws=replace(config.aws, endpoint_url=proxy.endpoint_url)))
         storage.put_image("batch/a.png", io.BytesIO(CAT.ljust(size, b"\0")), "image/png")
         sent = {name.lower() for name in proxy.headers["PutObject"]}
     assert "if-none-match" in sent

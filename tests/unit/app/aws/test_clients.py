@@ -23,7 +23,7 @@ from app import aws
 from app.errors import ConfigurationError, ElastiqError, TransientError
 from app.local import EmbeddedCloud
 from app.local.cloud import free_port
-from app.settings import Settings
+from app.settings import AwsSettings, Settings
 
 # No call may take much longer than its timeouts and pauses; without them it would take for ever.
 pytestmark = pytest.mark.timeout(60)
@@ -96,7 +96,7 @@ def broken() -> Iterator[tuple[str, list[str]]]:
 
 def test_a_broken_service_is_asked_as_often_as_told_and_no_more(broken: tuple[str, list[str]]) -> None:
     address, asked = broken
-    s3 = aws.client("s3", Settings.from_environment({"AWS_ENDPOINT_URL": address}), attempts=2)
+    s3 = aws.client("s3", AwsSettings(endpoint_url=address), attempts=2)
 
     with pytest.raises(TransientError, match="500"), aws.translated("asking"):
         s3.head_bucket(Bucket="images")
@@ -106,7 +106,7 @@ def test_a_broken_service_is_asked_as_often_as_told_and_no_more(broken: tuple[st
 def test_a_service_that_never_answers_is_not_waited_for_for_ever() -> None:
     with create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        s3 = aws.client("s3", Settings.from_environment({"AWS_ENDPOINT_URL": address}), read_timeout_s=0.2, attempts=2)
+        s3 = aws.client("s3", AwsSettings(endpoint_url=address), read_timeout_s=0.2, attempts=2)
 
         with pytest.raises(TransientError, match=r"(?i)timeout"), aws.translated("asking"):
             s3.head_bucket(Bucket="images")
@@ -114,7 +114,7 @@ def test_a_service_that_never_answers_is_not_waited_for_for_ever() -> None:
 
 def test_a_service_that_is_not_there_is_an_error_that_may_pass() -> None:
     address = f"http://127.0.0.1:{free_port()}"
-    sqs = aws.client("sqs", Settings.from_environment({"AWS_ENDPOINT_URL": address}), attempts=1)
+    sqs = aws.client("sqs", AwsSettings(endpoint_url=address), attempts=1)
 
     with pytest.raises(TransientError, match=address), aws.translated("asking"):
         sqs.list_queues()
@@ -128,13 +128,13 @@ def test_a_proxy_for_the_internet_is_not_asked_for_loopback(
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
 
-    s3 = aws.client("s3", Settings.from_environment(cloud.environment), attempts=1)
+    s3 = aws.client("s3", Settings.from_environment(cloud.environment).aws, attempts=1)
 
     assert "Buckets" in s3.list_buckets()
 
 
 def test_many_threads_may_make_clients_at_once(cloud: EmbeddedCloud) -> None:
-    config = Settings.from_environment(cloud.environment)
+    config = Settings.from_environment(cloud.environment).aws
 
     with ThreadPoolExecutor(16) as pool:
         clients = list(pool.map(lambda service: aws.client(service, config), ["s3", "sqs", "sns"] * 16))
