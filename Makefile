@@ -8,6 +8,9 @@ NAME ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# What checks web/static, and the node that runs it, which pip brings.
+MODULES := node_modules/.package-lock.json
+NODE := $(BIN)/node node_modules
 BENCHMARKS := $(filter-out tests/benchmarks/_%,$(wildcard tests/benchmarks/$(or $(NAME),*).py))
 
 .DEFAULT_GOAL := help
@@ -30,6 +33,12 @@ $(STAMP): setup.cfg
 	$(BIN)/python -m pip install --editable '.[worker,model,local,dev]'
 	@touch $@
 
+# Apart from `install`: who only runs Elastiq needs no npm.
+$(MODULES): package.json package-lock.json .npmrc $(STAMP)
+	@$(BIN)/npm ci --loglevel=error || { \
+		echo "npm cannot get what checks the page's JavaScript (package-lock.json); the page itself needs none of it" >&2; exit 1; }
+	@touch $@
+
 model: install  ## Build the model that ELASTIQ_MODEL names, if it is not built yet.
 	@$(BIN)/python -m tasks.engine build $(ELASTIQ_MODEL)
 
@@ -42,11 +51,14 @@ test: model  ## Run every test, in two halves at once.
 test-images: install  ## Build every image and run docker/compose.yml's services; needs root, buildah, debootstrap, runc.
 	@$(BIN)/python -m pytest tests/images
 
-check: install  ## Lint, check the formatting, the types and the import contracts.
+check: install $(MODULES)  ## Lint, check the formatting, the types and the import contracts.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(NODE)/@biomejs/biome/bin/biome ci --error-on-warnings
+	@$(NODE)/typescript/bin/tsc --project .
+	@$(NODE)/typescript/bin/tsc --project tests/unit/web/static
 
 bench: model  ## Run every benchmark, or the one that NAME names; each prints JSON.
 	@set -e; for file in $(BENCHMARKS); do echo "$$file" >&2; $(BIN)/python "$$file" --json; done
@@ -58,4 +70,4 @@ lock: install  ## Renew the versions that the images are made of.
 	@$(BIN)/python docker/lock.py
 
 clean:  ## Remove .venv and caches; images, results and built models stay in .elastiq.
-	rm -rf $(VENV) build elastiq.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) node_modules build elastiq.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -234,6 +234,44 @@ def test_of_a_large_batch_only_what_is_near_the_window_is_in_the_page(serve: Ser
 
 
 def test_an_address_without_a_batch_says_so(stack: Site, visit: Visit) -> None:
-    for id in ("20200101T000000000Z-00000000", "nonsense"):
+    for id in ("20200101T000000000Z-00000000", "nonsense", "%E0%A4%A"):
         page = visit(f"{stack.url}/batches/{id}")
         expect(page.get_by_role("heading", name="There is no such batch")).to_be_visible()
+
+
+def test_files_that_are_handed_in_where_there_is_no_batch_make_a_new_one(serve: Serve, visit: Visit) -> None:
+    site = serve()
+    page = visit(f"{site.url}/batches/nonsense")
+    expect(page.get_by_role("heading", name="There is no such batch")).to_be_visible()
+    drop(page, ("chelsea.png", CAT))
+    expect(page.locator('.tile[data-state="waiting"]')).to_have_count(1)
+    assert not page.url.endswith("nonsense")
+
+
+def test_going_back_leaves_nothing_of_a_batch_on_the_start_page(serve: Serve, visit: Visit) -> None:
+    site = serve()
+    page = visit(site.url)
+    page.set_input_files("#files", [file("chelsea.png", CAT)])
+    expect(page.locator('.tile[data-state="waiting"]')).to_have_count(1)
+    page.route("**/images", lambda route: route.fulfill(status=400, body='{"detail": "no room"}'))
+    page.locator("#files").set_input_files([file("coffee.png", COFFEE)])
+    expect(page.locator("#trouble")).to_contain_text("1 could not be uploaded")
+    page.locator(".tile button").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.evaluate("history.back()")
+    expect(page.get_by_role("heading", name="Drop a pile of photographs")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.unroute("**/images")
+    page.set_input_files("#files", [file("coffee.png", COFFEE)])
+    expect(page.locator('.tile[data-state="waiting"]')).to_have_count(1)
+    expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_labels_of_images_in_folders_of_a_bucket_are_shown_without_pictures(serve: Serve, visit: Visit) -> None:
+    site = serve()
+    id = site.upload(("a.png", CAT))["id"]
+    for key in (f"{id}/a.png", f"{id}/folder/b.png", f"{id}/folder/c.png"):
+        site.classify(key, "tabby" if key.endswith("a.png") else "lynx")
+    page = visit(f"{site.url}/batches/{id}")
+    expect(page.get_by_role("button", name="lynx 2")).to_be_visible()
+    assert page.get_by_role("button", name="lynx 2").locator("img").get_attribute("src") is None

@@ -1,24 +1,35 @@
 // One image, large, with its top five; the arrow keys go to its neighbours.
 
-import { fillFive, previewUrl } from "./show.js";
+import { around, find } from "./dom.js";
+import { fillFive } from "./five.js";
+import { drop, show } from "./picture.js";
+
+/** @import { Item } from "./images.js" */
+/** @import { Tiles } from "./tiles.js" */
 
 export class Detail {
-  /** @param {HTMLDialogElement} dialog @param {Tiles} tiles whose order the steps follow. */
+  /**
+   * @param {HTMLDialogElement} dialog
+   * @param {Tiles} tiles whose order the steps follow.
+   */
   constructor(dialog, tiles) {
     this._dialog = dialog;
     this._tiles = tiles;
+    this._picture = find(dialog, "img", HTMLImageElement);
+    /** @type {Item | null} */
     this._item = null;
     dialog.addEventListener("click", (event) => this._click(event));
     dialog.addEventListener("keydown", (event) => this._key(event));
     dialog.addEventListener("close", () => this._closed());
   }
 
+  /** @param {Item} item */
   open(item) {
     this._show(item);
     if (!this._dialog.open) this._dialog.showModal();
   }
 
-  /** Draw again what changed while it was looked at. */
+  /** Draw again what changed while it was looked at. @param {Set<Item>} items */
   refresh(items) {
     if (this._item && items.has(this._item)) this._show(this._item);
   }
@@ -27,51 +38,46 @@ export class Detail {
     this._dialog.close();
   }
 
+  /** @param {Item} item */
   _show(item) {
-    const dialog = this._dialog;
-    if (this._item !== item) this._picture(item);
+    if (this._item !== item) drop(this._picture);
     this._item = item;
-    dialog.dataset.state = item.state;
-    dialog.querySelector("h2").textContent = { done: item.label, failed: "Not classified" }[item.state] ?? "Waiting…";
-    dialog.querySelector(".reason").textContent = item.state === "failed" ? item.reason : "";
-    dialog.querySelector(".filename").textContent = item.name;
-    const five = dialog.querySelector(".five");
+    this._dialog.dataset.state = item.state;
+    this._write("h2", heading(item));
+    this._write(".reason", (item.state === "failed" && item.reason) || "");
+    this._write(".filename", item.name);
+    const five = find(this._dialog, ".five", HTMLElement);
     five.hidden = item.state !== "done";
     if (item.state === "done") fillFive(five, item, "li");
-  }
-
-  _picture(item) {
-    const picture = this._dialog.querySelector("img");
-    const remote = previewUrl(item, true);
-    const own = item.file?.size && !item.unshowable;
-    this._dropPicture();
-    picture.hidden = !(own || remote);
-    picture.onerror = () => {
-      if (picture.src.startsWith("blob:") && remote) picture.src = remote;
-      else picture.hidden = true;
+    const onShow = /** @param {boolean} shown */ (shown) => {
+      this._picture.hidden = !shown;
     };
-    if (own) picture.src = URL.createObjectURL(item.file);
-    else if (remote) picture.src = remote;
+    show(this._picture, item, { large: true, onShow });
   }
 
-  _dropPicture() {
-    const picture = this._dialog.querySelector("img");
-    if (picture.src.startsWith("blob:")) URL.revokeObjectURL(picture.src);
-    picture.removeAttribute("src");
+  /**
+   * @param {string} selector
+   * @param {string} text
+   */
+  _write(selector, text) {
+    find(this._dialog, selector, HTMLElement).textContent = text;
   }
 
+  /** @param {number} by */
   _step(by) {
-    const next = this._tiles.neighbour(this._item, by);
+    const next = this._item && this._tiles.neighbour(this._item, by);
     if (next) this._show(next);
   }
 
+  /** @param {MouseEvent} event */
   _click(event) {
-    const step = event.target.closest(".step");
+    const step = around(event, ".step");
     if (step) this._step(Number(step.dataset.step));
     // A click beside the picture is a click on the dialog itself.
-    else if (event.target === this._dialog || event.target.closest(".close")) this.close();
+    else if (event.target === this._dialog || around(event, ".close")) this.close();
   }
 
+  /** @param {KeyboardEvent} event */
   _key(event) {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!by) return;
@@ -80,9 +86,15 @@ export class Detail {
   }
 
   _closed() {
-    this._dropPicture();
+    drop(this._picture);
     const item = this._item;
     this._item = null;
     if (item) this._tiles.focus(item);
   }
+}
+
+/** @param {Item} item */
+function heading({ state, label }) {
+  if (state === "done") return label ?? "";
+  return state === "failed" ? "Not classified" : "Waiting…";
 }

@@ -1,56 +1,124 @@
-// The fleet's news: an event stream; polling where a stream cannot be had; nothing while the page is not looked at.
+// What is known of the fleet, put together from the news of it. Pure: times come in, in seconds since 1970.
 
-const POLL_MS = 5_000;
-const STREAM_AGAIN_MS = 30_000;
-const HIDDEN_AFTER_MS = 60_000; // a stream holds one of the browser's few connections to the server
+/**
+ * @typedef {object} Sample one point of the pictures over time
+ * @property {number} at
+ * @property {number} visible
+ * @property {number} in_flight
+ * @property {number} delayed
+ * @property {number} pending
+ * @property {number} running
+ * @property {number} draining
+ * @property {number} desired
+ * @property {number | null} arrival_rate images a second
+ * @property {number} finished images, since the server's start
+ */
 
-export class FleetNews {
-  /** @param {{onNews: (news: object) => void, onSilence: (cut: boolean) => void}} listener */
-  constructor(listener) {
-    this._listener = listener;
-    this._source = null;
-    this._timer = null;
-    this._hiding = null;
-    document.addEventListener("visibilitychange", () => this._seen(!document.hidden));
-    this._stream();
+/**
+ * @typedef {object} Decision
+ * @property {number} at
+ * @property {number} desired
+ * @property {number} launch
+ * @property {string[]} drain
+ * @property {boolean} held
+ * @property {string} reason
+ */
+
+/**
+ * @typedef {object} Worker what a worker says of itself; all null where none has been heard
+ * @property {number | null} active
+ * @property {number | null} processed
+ * @property {string | null} leaving why
+ */
+
+/**
+ * The newest decision, with what it was made on; null is what is not known.
+ * @typedef {Decision & {ceiling: number, oldest_s: number | null, arrival_rate: number | null,
+ *   service_rate: number | null, boot_s: number | null}} LatestDecision
+ *
+ * @typedef {Worker & {id: string, state: string, launched_at: number}} Instance
+ * @typedef {Worker & {id: string}} OtherWorker
+ * @typedef {{id: string, why: string, at: number}} Departure
+ * @typedef {{listeners: number, republished: number, given_up: number}} Swept
+ * @typedef {{visible: number, in_flight: number, delayed: number}} Depth
+ */
+
+/**
+ * What `GET /api/fleet` answers.
+ * @typedef {object} View
+ * @property {number} now by the server's clock
+ * @property {{heard: boolean, says: string}} autoscaler
+ * @property {LatestDecision | null} decision
+ * @property {Instance[]} instances
+ * @property {OtherWorker[]} other_workers
+ * @property {Departure[]} departures the newest first
+ * @property {Swept | null} swept
+ * @property {Decision[]} decisions
+ * @property {Sample[]} history the oldest first
+ * @property {Depth | null} queue
+ * @property {number | null} dead_letters
+ * @property {string | null} queue_problem
+ */
+
+/** @typedef {Sample & {finish_rate: number | null}} RatedSample */
+
+const HISTORY_S = 900;
+const MOST_DECISIONS = 100;
+const LONGEST_STEP_S = 30; // between two samples that tell a rate
+
+export class Fleet {
+  /**
+   * @param {View} view all of it
+   * @param {number} heardAt by this browser's clock; the server's may differ.
+   */
+  constructor(view, heardAt) {
+    this.view = view;
+    this._heardAt = heardAt;
+    /** @type {Sample[]} */
+    this._history = [];
+    /** @type {Map<number, Decision>} by when each was made */
+    this._decisions = new Map();
+    this.learn(view, heardAt);
   }
 
-  _stream() {
-    this._stop();
-    const source = new EventSource("/api/fleet/events");
-    this._source = source;
-    source.addEventListener("fleet", (event) => this._listener.onNews(JSON.parse(event.data)));
-    source.onerror = () => {
-      // While it is CONNECTING the browser tries again by itself; CLOSED means that the server refused.
-      this._listener.onSilence(true);
-      if (source.readyState === EventSource.CLOSED) this._poll(Date.now() + STREAM_AGAIN_MS);
-    };
+  /**
+   * Take in what is new: the whole of what is so now, and the history and the decisions since the last time.
+   * @param {View} view
+   * @param {number} heardAt by this browser's clock
+   */
+  learn(view, heardAt) {
+    const latest = this._history.at(-1)?.at ?? 0;
+    const samples = [...this._history, ...view.history.filter(({ at }) => at > latest)];
+    this._history = samples.filter(({ at }) => at > view.now - HISTORY_S);
+    for (const decision of view.decisions) this._decisions.set(decision.at, decision);
+    this._decisions = new Map(this.decisions.map((decision) => [decision.at, decision]));
+    this.view = view;
+    this._heardAt = heardAt;
   }
 
-  async _poll(end) {
-    this._stop();
-    const turn = (this._turn = {}); // an answer that comes after something else was begun has no say
-    try {
-      const answer = await fetch("/api/fleet");
-      if (!answer.ok) throw new Error(`status ${answer.status}`);
-      const news = await answer.json();
-      if (turn === this._turn) this._listener.onNews({ ...news, whole: true });
-    } catch {
-      if (turn === this._turn) this._listener.onSilence(true);
-    }
-    if (turn === this._turn) this._timer = setTimeout(() => (Date.now() >= end ? this._stream() : this._poll(end)), POLL_MS);
+  /** The newest decisions, the latest first. */
+  get decisions() {
+    return [...this._decisions.values()].sort((a, b) => b.at - a.at).slice(0, MOST_DECISIONS);
   }
 
-  _seen(visible) {
-    clearTimeout(this._hiding);
-    if (!visible) this._hiding = setTimeout(() => this._stop(), HIDDEN_AFTER_MS);
-    else if (!this._source) this._stream();
+  /** The history, with the rate at which images were finished before each point. @returns {RatedSample[]} */
+  get history() {
+    return this._history.map((sample, index) => ({ ...sample, finish_rate: rateTo(sample, this._history[index - 1]) }));
   }
 
-  _stop() {
-    this._turn = null;
-    this._source?.close();
-    this._source = null;
-    clearTimeout(this._timer);
+  /** The server's clock, as it is by now. @param {number} here this browser's clock */
+  now(here) {
+    return this.view.now + here - this._heardAt;
   }
+}
+
+/**
+ * @param {Sample} sample
+ * @param {Sample | undefined} before
+ */
+function rateTo(sample, before) {
+  const seconds = before ? sample.at - before.at : 0;
+  if (!before || seconds <= 0 || seconds >= LONGEST_STEP_S) return null;
+  // The server counts from 0 again when it has started anew.
+  return Math.max(0, sample.finished - before.finished) / seconds;
 }

@@ -1,71 +1,89 @@
 // The batches that this browser has seen, kept in the browser alone.
 
-import { number, previewUrl } from "./show.js";
+import { frequent } from "./images.js";
+import { previewUrl } from "./picture.js";
+
+/** @import { Images } from "./images.js" */
+
+/**
+ * @typedef {object} Seen
+ * @property {string} id
+ * @property {number} at when it was first seen, in milliseconds since 1970
+ * @property {number} total
+ * @property {string[]} keys of some of its images
+ * @property {string[]} labels the most frequent
+ */
 
 const STORE = "elastiq.recent";
-const WHEN = { dateStyle: "medium", timeStyle: "short" };
-const MOST = 12;
+export const MOST = 12;
 const PICTURES = 4;
+const LABELS = 3;
 
-export function read() {
-  try {
-    const found = JSON.parse(localStorage.getItem(STORE) ?? "[]");
-    return Array.isArray(found) ? found : [];
-  } catch {
-    return []; // no storage, or not ours: then there are no recent batches
+export class Recent {
+  /**
+   * @param {() => Storage} storage which a browser may refuse; then nothing is kept, and the page works without.
+   * @param {() => number} [clock] milliseconds since 1970
+   */
+  constructor(storage = () => localStorage, clock = Date.now) {
+    this._storage = storage;
+    this._clock = clock;
+  }
+
+  /** Return them all, the newest first. @returns {Seen[]} */
+  read() {
+    try {
+      const found = JSON.parse(this._storage().getItem(STORE) ?? "[]");
+      return Array.isArray(found) ? found.filter(isSeen) : [];
+    } catch {
+      return []; // no storage, or not ours: then there are no recent batches
+    }
+  }
+
+  /**
+   * Note a batch as it is now.
+   * @param {string} id
+   * @param {Pick<Images, "items" | "labels" | "total">} images
+   */
+  remember(id, images) {
+    const known = this.read();
+    const at = known.find((batch) => batch.id === id)?.at ?? this._clock();
+    const others = known.filter((batch) => batch.id !== id);
+    const all = [{ id, at, ...summary(images) }, ...others].sort((a, b) => b.at - a.at);
+    this._write(all.slice(0, MOST));
+  }
+
+  /** @param {string} id */
+  forget(id) {
+    this._write(this.read().filter((batch) => batch.id !== id));
+  }
+
+  /** @param {Seen[]} batches */
+  _write(batches) {
+    try {
+      this._storage().setItem(STORE, JSON.stringify(batches));
+    } catch {
+      // A browser may refuse to keep anything.
+    }
   }
 }
 
-/** Note a batch as it is now. */
-export function remember(id, pile) {
-  const keys = pile.items.filter((item) => previewUrl(item)).slice(0, PICTURES).map((item) => item.key);
-  const labels = [...pile.labels].sort((a, b) => b[1].size - a[1].size).slice(0, 3).map(([label]) => label);
-  const others = read().filter((batch) => batch.id !== id);
-  const seen = read().find((batch) => batch.id === id)?.at ?? Date.now();
-  const all = [{ id, at: seen, total: pile.total, keys, labels }, ...others].sort((a, b) => b.at - a.at);
-  write(all.slice(0, MOST));
+/** @param {Pick<Images, "items" | "labels" | "total">} images */
+function summary({ items, labels, total }) {
+  const keys = items
+    .map(({ key }) => key)
+    .filter((key) => key !== null)
+    .filter((key) => previewUrl(key));
+  return { total, keys: keys.slice(0, PICTURES), labels: frequent(labels, LABELS).map(([label]) => label) };
 }
 
-export function forget(id) {
-  write(read().filter((batch) => batch.id !== id));
+/** @param {unknown} value @returns {value is Seen} */
+function isSeen(value) {
+  if (typeof value !== "object" || value === null) return false;
+  const { id, at, total, keys, labels } = /** @type {Record<string, unknown>} */ (value);
+  return typeof id === "string" && Number.isFinite(at) && Number.isFinite(total) && isTexts(keys) && isTexts(labels);
 }
 
-/** Fill `list` with a card for each. */
-export function draw(list) {
-  const batches = read();
-  list.replaceChildren(...batches.map(card));
-  return batches.length;
-}
-
-function card({ id, at, total, keys, labels }) {
-  const item = document.createElement("li");
-  const link = document.createElement("a");
-  link.href = `/batches/${encodeURIComponent(id)}`;
-  const mosaic = document.createElement("span");
-  mosaic.className = "mosaic";
-  for (const key of keys ?? []) {
-    const url = previewUrl({ key });
-    if (!url) continue;
-    const picture = document.createElement("img");
-    picture.alt = "";
-    picture.loading = "lazy";
-    picture.onerror = () => picture.remove();
-    picture.src = url;
-    mosaic.append(picture);
-  }
-  const title = document.createElement("b");
-  title.textContent = labels?.length ? labels.join(", ") : "Batch";
-  const text = document.createElement("span");
-  text.textContent = `${number(total ?? 0)} ${total === 1 ? "image" : "images"} · ${new Date(at).toLocaleString(undefined, WHEN)}`;
-  link.append(mosaic, title, text);
-  item.append(link);
-  return item;
-}
-
-function write(batches) {
-  try {
-    localStorage.setItem(STORE, JSON.stringify(batches));
-  } catch {
-    // A browser may refuse to keep anything; the page works without.
-  }
+/** @param {unknown} value */
+function isTexts(value) {
+  return Array.isArray(value) && value.every((one) => typeof one === "string");
 }

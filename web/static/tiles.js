@@ -1,28 +1,31 @@
-// The grid: only the rows near the window are in the page, so that ten thousand images scroll like ten.
+// The tiles: only the rows near the window are in the page, so that ten thousand images scroll like ten.
 
-import { fillFive, percent, previewUrl } from "./show.js";
+import { around, element, find } from "./dom.js";
+import { fillFive } from "./five.js";
+import { layout, led, near } from "./layout.js";
+import { drop, show } from "./picture.js";
+import { percent } from "./words.js";
 
-// The smallest width of a tile by how many there are, as long as three fit side by side.
-const SIZES = [
-  [12, 230],
-  [60, 170],
-  [Infinity, 128],
-];
-const CAPTION = 42; // pixels below the picture
-const BEYOND = 700; // pixels drawn above and below the window
+/** @import { Item } from "./images.js" */
 
 export class Tiles {
   /**
    * @param {HTMLElement} grid
-   * @param {(item: object) => void} onOpen gets the image that was clicked.
+   * @param {{template: HTMLTemplateElement, cover: HTMLElement, onOpen: (item: Item) => void}} options `template` holds
+   *   one tile; `cover` may lie over the top of the window; `onOpen` gets the image that was clicked.
    */
-  constructor(grid, onOpen) {
+  constructor(grid, { template, cover, onOpen }) {
     this._grid = grid;
-    this._template = document.getElementById("tile").content.firstElementChild;
+    this._template = find(template.content, ".tile", HTMLElement);
+    this._cover = cover;
+    /** @type {Item[]} */
     this._view = [];
-    this._drawn = new Map(); // item -> node
-    this._items = new WeakMap(); // node -> item
-    this._current = null; // the item that Tab reaches; the arrow keys go from there
+    /** @type {Map<Item, HTMLElement>} */
+    this._drawn = new Map();
+    /** @type {WeakMap<HTMLElement, Item>} */
+    this._items = new WeakMap();
+    /** @type {Item | null} the one that Tab reaches; the arrow keys go from there */
+    this._current = null;
     this._scheduled = false;
     const later = () => this._later();
     window.addEventListener("scroll", later, { passive: true });
@@ -32,17 +35,17 @@ export class Tiles {
     grid.addEventListener("keydown", (event) => this._move(event));
   }
 
-  /** Show these items, in this order. */
+  /** Show these items, in this order. @param {Item[]} view */
   show(view) {
     this._view = view;
     this._later();
   }
 
-  /** Draw again those that changed. */
+  /** Draw again those that changed. @param {Iterable<Item>} items */
   update(items) {
     for (const item of items) {
-      const node = this._drawn.get(item);
-      if (node) this._fill(node, item);
+      const tile = this._drawn.get(item);
+      if (tile) this._fill(tile, item);
     }
   }
 
@@ -52,23 +55,27 @@ export class Tiles {
     this.show([]);
   }
 
-  /** Return the item `by` places after `item`, of those on show. */
+  /**
+   * Return the item `by` places after `item`, of those on show.
+   * @param {Item} item
+   * @param {number} by
+   */
   neighbour(item, by) {
     return this._view[this._view.indexOf(item) + by];
   }
 
-  /** Bring an item's tile into the window and give it the keyboard. */
+  /** Bring an item's tile into the window and give it the keyboard. @param {Item} item */
   focus(item) {
     const index = this._view.indexOf(item);
     if (index < 0) return;
-    const { columns, rowHeight } = this._measure();
+    const { columns, rowHeight } = this._layout();
     const top = this._grid.offsetTop + Math.floor(index / columns) * rowHeight;
-    const deck = this._grid.previousElementSibling;
-    const covered = getComputedStyle(deck).position === "sticky" ? deck.offsetHeight : 0;
+    const covered = getComputedStyle(this._cover).position === "sticky" ? this._cover.offsetHeight : 0;
     if (top < scrollY + covered) scrollTo({ top: top - covered - 8 });
     else if (top + rowHeight > scrollY + innerHeight) scrollTo({ top: top + rowHeight - innerHeight + 8 });
     this._draw();
-    this._drawn.get(item)?.firstElementChild.focus({ preventScroll: true });
+    const tile = this._drawn.get(item);
+    if (tile) buttonOf(tile).focus({ preventScroll: true });
   }
 
   _later() {
@@ -80,24 +87,16 @@ export class Tiles {
     });
   }
 
-  _measure() {
-    const count = this._view.length;
-    const width = this._grid.clientWidth;
-    const gap = width < 500 ? 8 : 13;
-    const size = Math.min(SIZES.find(([most]) => count <= most)[1], (width - 2 * gap) / 3);
-    const columns = Math.max(1, Math.floor((width + gap) / (size + gap)));
-    const rowHeight = (width - (columns - 1) * gap) / columns + CAPTION + gap;
-    return { columns, gap, rowHeight };
+  _layout() {
+    return layout(this._view.length, this._grid.clientWidth);
   }
 
   /** Have in the page exactly the rows near the window. */
   _draw() {
     if (!this._grid.clientWidth) return;
-    const { columns, gap, rowHeight } = this._measure();
-    const rows = Math.ceil(this._view.length / columns);
-    const above = -this._grid.getBoundingClientRect().top - BEYOND;
-    const first = Math.max(0, Math.min(rows, Math.floor(above / rowHeight)));
-    const last = Math.max(first, Math.min(rows, Math.ceil((above + innerHeight + 2 * BEYOND) / rowHeight)));
+    const { columns, gap, rowHeight } = this._layout();
+    const { top } = this._grid.getBoundingClientRect();
+    const { rows, first, last } = near({ columns, gap, rowHeight }, this._view.length, top, innerHeight);
     const { style } = this._grid;
     style.height = `${rows * rowHeight}px`;
     style.paddingTop = `${first * rowHeight}px`;
@@ -107,109 +106,122 @@ export class Tiles {
     this._place(this._view.slice(first * columns, last * columns), first * columns);
   }
 
+  /**
+   * @param {Item[]} items
+   * @param {number} start the place of the first among all
+   */
   _place(items, start) {
     const wanted = new Set(items);
     for (const item of [...this._drawn.keys()]) if (!wanted.has(item)) this._remove(item);
     let before = this._grid.firstElementChild;
     items.forEach((item, index) => {
-      const node = this._drawn.get(item) ?? this._make(item);
-      node.setAttribute("aria-posinset", start + index + 1);
-      node.setAttribute("aria-setsize", this._view.length);
-      if (node === before) before = before.nextElementSibling;
-      else this._grid.insertBefore(node, before);
+      const tile = this._drawn.get(item) ?? this._make(item);
+      tile.setAttribute("aria-posinset", String(start + index + 1));
+      tile.setAttribute("aria-setsize", String(this._view.length));
+      if (tile === before) before = before.nextElementSibling;
+      else this._grid.insertBefore(tile, before);
     });
-    if (!this._drawn.has(this._current)) this._roam(items[0]);
+    if (!this._current || !this._drawn.has(this._current)) this._roam(items[0] ?? null);
   }
 
+  /** @param {Item} item */
   _make(item) {
-    const node = this._template.cloneNode(true);
-    this._drawn.set(item, node);
-    this._items.set(node, item);
-    this._fill(node, item);
-    return node;
+    const tile = /** @type {HTMLElement} */ (this._template.cloneNode(true));
+    this._drawn.set(item, tile);
+    this._items.set(tile, item);
+    this._fill(tile, item);
+    return tile;
   }
 
+  /** @param {Item} item */
   _remove(item) {
-    const node = this._drawn.get(item);
-    const image = node.querySelector("img");
-    if (image.src.startsWith("blob:")) URL.revokeObjectURL(image.src);
-    node.remove();
+    const tile = this._drawn.get(item);
+    if (!tile) return;
+    drop(find(tile, "img", HTMLImageElement));
+    tile.remove();
     this._drawn.delete(item);
   }
 
-  _fill(node, item) {
-    const [name, label, score] = node.querySelectorAll(".name, .label, .score");
-    const button = node.firstElementChild;
-    node.dataset.state = item.state;
-    node.style.setProperty("--score", item.score ?? 0);
-    name.textContent = item.name;
-    label.textContent = item.label ?? item.reason ?? "";
-    score.textContent = item.state === "done" ? percent(item.score) : "";
+  /**
+   * @param {HTMLElement} tile
+   * @param {Item} item
+   */
+  _fill(tile, item) {
+    const button = buttonOf(tile);
+    tile.dataset.state = item.state;
+    tile.style.setProperty("--score", String(item.score ?? 0));
+    find(tile, ".name", HTMLElement).textContent = item.name;
+    find(tile, ".label", HTMLElement).textContent = item.label ?? item.reason ?? "";
+    find(tile, ".score", HTMLElement).textContent = item.state === "done" ? percent(item.score ?? 0) : "";
     button.setAttribute("aria-label", spoken(item));
     button.tabIndex = item === this._current ? 0 : -1;
     button.querySelector(".five")?.remove();
     if (item.state === "done" || item.state === "failed") button.append(overlay(item));
-    picture(node, item);
+    const picture = find(tile, "img", HTMLImageElement);
+    show(picture, item, { onShow: (shown) => tile.classList.toggle("blank", !shown) });
   }
 
+  /**
+   * @param {Event} event
+   * @param {(item: Item) => void} act
+   */
   _withItem(event, act) {
-    const item = this._items.get(event.target.closest?.(".tile"));
+    const item = this._itemOf(event);
     if (item) act(item);
   }
 
+  /** @param {Event} event */
+  _itemOf(event) {
+    const tile = around(event, ".tile");
+    return tile ? this._items.get(tile) : undefined;
+  }
+
+  /** @param {Item | null} item */
   _roam(item) {
-    const old = this._drawn.get(this._current);
-    if (old) old.firstElementChild.tabIndex = -1;
+    this._setTab(-1);
     this._current = item;
-    const node = this._drawn.get(item);
-    if (node) node.firstElementChild.tabIndex = 0;
+    this._setTab(0);
   }
 
+  /** @param {number} tabIndex of the current tile */
+  _setTab(tabIndex) {
+    const tile = this._current && this._drawn.get(this._current);
+    if (tile) buttonOf(tile).tabIndex = tabIndex;
+  }
+
+  /** @param {KeyboardEvent} event */
   _move(event) {
-    const at = this._view.indexOf(this._items.get(event.target.closest(".tile")));
-    const last = this._view.length - 1;
-    const { columns } = this._measure();
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, Home: -at, End: last - at }[event.key];
-    if (at < 0 || step === undefined) return;
+    const item = this._itemOf(event);
+    if (!item) return;
+    const at = led(event.key, this._view.indexOf(item), this._view.length, this._layout().columns);
+    const next = at === null ? undefined : this._view[at];
+    if (!next) return;
     event.preventDefault();
-    this.focus(this._view[Math.max(0, Math.min(last, at + step))]);
+    this.focus(next);
   }
 }
 
-/** Show the user's own file while there is one; the server's small picture otherwise, or if that cannot be shown. */
-function picture(node, item) {
-  const image = node.querySelector("img");
-  const remote = previewUrl(item);
-  const own = item.file?.size && !item.unshowable;
-  if (image.hasAttribute("src") || !(own || remote)) return;
-  image.onerror = () => {
-    if (image.src.startsWith("blob:")) {
-      // Not a format of this browser's, or no image at all; once it is stored, the server can tell.
-      URL.revokeObjectURL(image.src);
-      item.unshowable = true;
-      image.removeAttribute("src");
-      picture(node, item);
-    } else node.classList.add("blank");
-  };
-  image.src = own ? URL.createObjectURL(item.file) : remote;
+/** @param {HTMLElement} tile */
+function buttonOf(tile) {
+  return find(tile, "button", HTMLButtonElement);
 }
 
-/** What shows over the picture while it is pointed at. */
+/** What shows over the picture while it is pointed at. @param {Item} item */
 function overlay(item) {
-  const five = document.createElement("span");
-  five.className = "five";
+  const five = element("span", "five");
   if (item.state === "done") fillFive(five, item, "span");
   else five.textContent = item.reason;
   return five;
 }
 
+/** @param {Item} item */
 function spoken(item) {
   const what = {
-    done: () => `${item.label}, ${percent(item.score)}`,
-    failed: () => `failed, ${item.reason}`,
-    waiting: () => "waiting",
-    uploading: () => "being uploaded",
-    queued: () => "to be uploaded",
-  }[item.state]();
-  return `${item.name}: ${what}`;
+    done: `${item.label}, ${percent(item.score ?? 0)}`,
+    failed: `failed, ${item.reason}`,
+    waiting: "waiting",
+    uploading: "being uploaded",
+    queued: "to be uploaded",
+  };
+  return `${item.name}: ${what[item.state]}`;
 }

@@ -1,27 +1,54 @@
 // Uploads in chunks, a few at a time, each sent again until it is answered: the server takes no file twice.
 
-const CHUNK_FILES = 24;
-const CHUNK_BYTES = 24_000_000;
-const FIRST_CHUNK_FILES = 4; // so that the first results come while the rest is on its way
+/** @import { Images, Item, Told } from "./images.js" */
+
+/**
+ * What became of a request.
+ * @typedef {object} Answer
+ * @property {number} status 0 when no answer came
+ * @property {string} text
+ * @property {number} retryAfterS
+ */
+
+/**
+ * @typedef {object} Listener
+ * @property {(id: string) => void} onBatch the server has named the batch.
+ * @property {() => void} onReceipt the server has some of the files.
+ * @property {() => void} onIdle nothing is left to send.
+ */
+
+/**
+ * Sends one request; tells how many more bytes are on their way as they go.
+ * @typedef {(url: string, body: FormData | null, onProgress: (bytes: number) => void) => Promise<Answer>} Post
+ */
+
+export const CHUNK_FILES = 24;
+export const CHUNK_BYTES = 24_000_000;
+export const FIRST_CHUNK_FILES = 4; // so that the first results come while the rest is on its way
+export const TRIES = 7;
 const AT_ONCE = 3;
-const TRIES = 7;
 const LONGEST_PAUSE_MS = 20_000;
 
 export class Uploader {
   /**
-   * @param {Pile} pile whose queued items are sent.
+   * @param {Images} images whose queued items are sent.
+   * @param {string | null} id the batch; null to have one made by the first chunk.
    * @param {number} maxFileBytes the server's limit: of a larger file only so much is sent that it can be refused.
-   * @param {{onBatch: (id: string) => void, onReceipt: (images: object[]) => void, onIdle: () => void}} listener
+   * @param {Listener} listener
+   * @param {Post} [send]
    */
-  constructor(pile, maxFileBytes, listener) {
-    this.pile = pile;
-    this.id = null;
+  constructor(images, id, maxFileBytes, listener, send = post) {
     this.bytesSent = 0;
+    this._images = images;
+    this._id = id;
     this._maxFileBytes = maxFileBytes;
     this._listener = listener;
+    this._post = send;
+    /** @type {Item[]} */
     this._queue = [];
     this._sending = 0;
-    this._sent = 0; // chunks
+    this._chunks = 0;
+    /** @type {Promise<string> | null} */
     this._naming = null;
   }
 
@@ -29,6 +56,7 @@ export class Uploader {
     return this._sending > 0 || this._queue.length > 0;
   }
 
+  /** @param {Item[]} items */
   add(items) {
     this._queue.push(...items);
     this._fill();
@@ -37,7 +65,16 @@ export class Uploader {
   _fill() {
     while (this._sending < AT_ONCE && this._queue.length) {
       this._sending += 1;
-      this._send(this._nextChunk()).finally(() => {
+      const most = this._chunks ? CHUNK_FILES : FIRST_CHUNK_FILES;
+      this._chunks += 1;
+      const chunk = this._queue.splice(
+        0,
+        fitting(
+          this._queue.map((item) => this._sentBytes(item)),
+          most,
+        ),
+      );
+      void this._send(chunk).finally(() => {
         this._sending -= 1;
         this._fill();
         if (!this.busy) this._listener.onIdle();
@@ -45,44 +82,52 @@ export class Uploader {
     }
   }
 
-  _nextChunk() {
-    const most = this._sent++ ? CHUNK_FILES : FIRST_CHUNK_FILES;
-    let bytes = 0;
-    let count = 0;
-    while (count < most && count < this._queue.length) {
-      bytes += Math.min(this._queue[count].file.size, this._maxFileBytes + 1);
-      if (count && bytes > CHUNK_BYTES) break;
-      count += 1;
+  /** @param {Item[]} items */
+  async _send(items) {
+    const readable = await this._readable(items);
+    if (!readable.length) return;
+    for (const item of readable) this._images.set(item, { state: "uploading", reason: null });
+    try {
+      const url = `/api/batches/${encodeURIComponent(await this._batch())}/images`;
+      /** @type {{images: Told[]}} */
+      const { images } = await this._persist(url, () => this._form(readable));
+      this._bind(readable, images);
+      this._listener.onReceipt();
+    } catch (error) {
+      this._fail(readable, `could not be uploaded: ${error instanceof Error ? error.message : error}`);
     }
-    return this._queue.splice(0, count);
   }
 
-  async _send(items) {
+  /** @param {Item[]} items */
+  async _readable(items) {
     const readable = [];
     for (const item of items) {
-      if (await canRead(item.file)) readable.push(item);
+      if (item.file && (await canRead(item.file))) readable.push(item);
       else this._fail([item], "the file cannot be read any more; choose it again");
     }
-    if (!readable.length) return;
-    for (const item of readable) this.pile.set(item, { state: "uploading", reason: null });
-    try {
-      const id = await this._batch();
-      const images = (await this._post(`/api/batches/${id}/images`, () => this._form(readable))).images;
-      readable.forEach((item, index) => this.pile.bind(item, images[index]));
-      this._listener.onReceipt(images);
-    } catch (error) {
-      this._fail(readable, `could not be uploaded: ${error.message}`);
-    }
+    return readable;
   }
 
-  /** Return the batch's id, made when the first chunk needs it. */
+  /**
+   * @param {Item[]} items
+   * @param {Told[]} images in the same order
+   */
+  _bind(items, images) {
+    items.forEach((item, index) => {
+      const told = images[index];
+      if (told) this._images.bind(item, told);
+      else this._fail([item], "could not be uploaded: the server does not say what became of it");
+    });
+  }
+
+  /** Return the batch's id, made when the first chunk needs it. @returns {Promise<string>} */
   _batch() {
-    if (this.id) return Promise.resolve(this.id);
-    this._naming ??= this._post("/api/batches", () => null)
-      .then((answer) => {
-        this.id = answer.id;
-        this._listener.onBatch(answer.id);
-        return answer.id;
+    if (this._id) return Promise.resolve(this._id);
+    this._naming ??= this._persist("/api/batches", () => null)
+      .then(({ id }) => {
+        this._id = id;
+        this._listener.onBatch(id);
+        return id;
       })
       .finally(() => {
         this._naming = null;
@@ -90,35 +135,97 @@ export class Uploader {
     return this._naming;
   }
 
+  /** @param {Item[]} items */
   _form(items) {
     const form = new FormData();
-    for (const { file, name } of items) {
-      const sent = file.size > this._maxFileBytes ? file.slice(0, this._maxFileBytes + 1) : file;
-      form.append("files", sent, name);
+    for (const item of items) {
+      if (!item.file) continue;
+      const bytes = this._sentBytes(item);
+      form.append("files", bytes < item.file.size ? item.file.slice(0, bytes) : item.file, item.name);
     }
     return form;
   }
 
-  async _post(url, body) {
+  /** One byte too many is enough to be refused. @param {Item} item */
+  _sentBytes({ file }) {
+    return Math.min(file?.size ?? 0, this._maxFileBytes + 1);
+  }
+
+  /**
+   * Send until it is answered, or there is no use in it.
+   * @param {string} url
+   * @param {() => FormData | null} body
+   */
+  async _persist(url, body) {
     for (let attempt = 1; ; attempt += 1) {
-      const answer = await post(url, body(), (bytes) => {
+      const answer = await this._post(url, body(), (bytes) => {
         this.bytesSent += bytes;
       });
       if (answer.status === 201) return JSON.parse(answer.text);
-      const lasting = answer.status >= 400 && answer.status < 500 && ![408, 429].includes(answer.status);
-      if (lasting || attempt === TRIES) throw new Error(reasonOf(answer));
-      const pause = Math.max(answer.retryAfter * 1000, Math.min(LONGEST_PAUSE_MS, 500 * 2 ** attempt));
+      if (isLasting(answer.status) || attempt === TRIES) throw new Error(reasonOf(answer));
       await online();
-      await new Promise((resolve) => setTimeout(resolve, pause * (0.7 + 0.6 * Math.random())));
+      await new Promise((resolve) => setTimeout(resolve, pauseMs(attempt, answer.retryAfterS, Math.random())));
     }
   }
 
+  /**
+   * @param {Item[]} items
+   * @param {string} reason
+   */
   _fail(items, reason) {
-    for (const item of items) this.pile.set(item, { state: "failed", reason, again: true });
+    for (const item of items) this._images.set(item, { state: "failed", reason, again: true });
   }
 }
 
-/** Send one request; status 0 means that no answer came. XMLHttpRequest, because fetch tells no progress. */
+/**
+ * Return how many of the first files make a chunk: one at least.
+ * @param {number[]} sizes in bytes
+ * @param {number} most files
+ */
+export function fitting(sizes, most) {
+  let bytes = 0;
+  let count = 0;
+  for (const size of sizes.slice(0, most)) {
+    bytes += size;
+    if (count && bytes > CHUNK_BYTES) break;
+    count += 1;
+  }
+  return count;
+}
+
+/** Whether sending the same again gets the same answer. @param {number} status */
+export function isLasting(status) {
+  return status >= 400 && status < 500 && status !== 408 && status !== 429;
+}
+
+/**
+ * Return how long to wait before the next attempt: twice as long each time, and at least what the server asks for.
+ * @param {number} attempt from 1
+ * @param {number} retryAfterS what the server asks for
+ * @param {number} chance from 0 to 1: they who fail together do not come back together.
+ */
+export function pauseMs(attempt, retryAfterS, chance) {
+  const own = Math.min(LONGEST_PAUSE_MS, 500 * 2 ** attempt) * (0.7 + 0.6 * chance);
+  return Math.max(own, retryAfterS * 1000 * (1 + 0.6 * chance));
+}
+
+/**
+ * Say why an answer is none.
+ * @param {Pick<Answer, "status" | "text">} answer
+ * @returns {string}
+ */
+export function reasonOf({ status, text }) {
+  if (!status) return "the server cannot be reached";
+  try {
+    const { detail } = JSON.parse(text);
+    if (typeof detail === "string") return detail;
+  } catch {
+    // A proxy's answer is no problem of ours in JSON.
+  }
+  return `the server answered with status ${status}`;
+}
+
+/** XMLHttpRequest, because fetch tells no progress. @type {Post} */
 function post(url, body, onProgress) {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
@@ -127,26 +234,16 @@ function post(url, body, onProgress) {
       onProgress(event.loaded - seen);
       seen = event.loaded;
     };
-    request.onloadend = () =>
-      resolve({
-        status: request.status,
-        text: request.responseText,
-        retryAfter: Number(request.getResponseHeader("Retry-After")) || 0,
-      });
+    request.onloadend = () => {
+      const retryAfterS = Number(request.getResponseHeader("Retry-After")) || 0;
+      resolve({ status: request.status, text: request.responseText, retryAfterS });
+    };
     request.open("POST", url);
     request.send(body);
   });
 }
 
-function reasonOf({ status, text }) {
-  if (!status) return "the server cannot be reached";
-  try {
-    return JSON.parse(text).detail;
-  } catch {
-    return `the server answered with status ${status}`;
-  }
-}
-
+/** @param {File} file */
 async function canRead(file) {
   try {
     await file.slice(0, 1).arrayBuffer();
@@ -157,6 +254,6 @@ async function canRead(file) {
 }
 
 function online() {
-  if (navigator.onLine) return Promise.resolve();
+  if (navigator.onLine !== false) return Promise.resolve();
   return new Promise((resolve) => window.addEventListener("online", resolve, { once: true }));
 }

@@ -1,0 +1,217 @@
+// The batch in view: its uploads and its news together, and its end.
+
+import assert from "node:assert/strict";
+import { beforeEach, mock, test } from "node:test";
+import { Batch, batchIn } from "../../../../web/static/batch.js";
+import { answered, done, FakeBrowser, file, settled, told } from "./support.js";
+
+/** @import { Post } from "../../../../web/static/upload.js" */
+
+/** A batch, what it says, and the server behind it. */
+class View {
+  /** @param {string | null} id */
+  constructor(id) {
+    this.browser = new FakeBrowser();
+    /** @type {string[]} */
+    this.heard = [];
+    /** @type {(() => void)[]} uploads that wait for their answer */
+    this.held = [];
+    this.hold = false;
+    const listener = {
+      onNamed: (/** @type {string} */ named) => void this.heard.push(`named ${named}`),
+      onChange: () => {},
+      onProgress: () => void this.heard.push("progress"),
+      onUploaded: () => void this.heard.push("uploaded"),
+      onMissing: () => void this.heard.push("missing"),
+    };
+    this.batch = new Batch(id, 1_000, listener, { browser: this.browser, post: this.post });
+  }
+
+  /** @type {Post} */
+  post = async (url, body) => {
+    if (url === "/api/batches") return answered(201, { id: "b" });
+    const names = /** @type {File[]} */ (body?.getAll("files") ?? []).map(({ name }) => name);
+    const answer = answered(201, { images: names.map((name) => told(`b/${name}`)) });
+    if (!this.hold) return answer;
+    return new Promise((resolve) => this.held.push(() => resolve(answer)));
+  };
+
+  get states() {
+    return this.batch.images.items.map(({ name, state }) => `${name} ${state}`);
+  }
+}
+
+beforeEach(() => {
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["setTimeout", "Date"] });
+});
+
+test("a batch that is there is followed from its beginning", () => {
+  const { browser } = new View("b");
+
+  assert.equal(browser.stream.url, "/api/batches/b/events?after=");
+});
+
+test("a new batch is named by its first upload, and followed once that is stored", async () => {
+  const view = new View(null);
+  view.hold = true;
+  view.batch.add([file("a.png")]);
+  await settled();
+  assert.deepEqual([view.heard, view.batch.id, view.browser.streams.length], [["named b"], "b", 0]);
+  view.held.shift()?.();
+  await settled();
+
+  assert.deepEqual(view.heard, ["named b", "uploaded"]);
+  assert.equal(view.browser.streams.length, 1);
+});
+
+test("news that overtake an upload's answer are not lost", async () => {
+  const view = new View("b");
+  view.hold = true;
+  view.batch.add([file("a.png")]);
+  await settled();
+  view.browser.stream.send("image-classified", done("b/a.png", "tabby"), "e-1");
+  view.held.shift()?.();
+  await settled();
+
+  assert.deepEqual(view.states, ["a.png done"]);
+});
+
+test("what others add while one uploads appears, at the latest when that is done", async () => {
+  const view = new View("b");
+  view.hold = true;
+  view.batch.add([file("a.png")]);
+  await settled();
+  view.browser.stream.send("image-waiting", told("b/theirs.png"), "e-1");
+  view.held.shift()?.();
+  await settled();
+
+  assert.deepEqual(view.states, ["a.png waiting", "theirs.png waiting"]);
+});
+
+test("each kind of news counts", () => {
+  const { browser, batch } = new View("b");
+  browser.stream.send("image-waiting", told("b/a.png"), "e-1");
+  browser.stream.send("image-classified", done("b/b.png", "tabby"), "e-2");
+  browser.stream.send("image-failed", told("b/c.png", { state: "failed", reason: "no image" }), "e-3");
+
+  assert.deepEqual(batch.images.counts, { queued: 0, uploading: 0, waiting: 1, done: 1, failed: 1 });
+});
+
+test("following goes on from the last news, also by polling", async () => {
+  const { browser } = new View("b");
+  browser.reply = async () => ({
+    status: 200,
+    body: { cursor: "e-9", counts: { waiting: 1 }, images: [told("b/a.png")] },
+  });
+  browser.stream.send("image-waiting", told("b/b.png"), "e-4");
+  browser.stream.refuse();
+  await settled();
+  mock.timers.tick(2_000);
+  await settled();
+
+  assert.deepEqual(browser.polled, ["/api/batches/b?after=e-4", "/api/batches/b?after=e-9"]);
+});
+
+test("a batch that is complete is followed no more", async () => {
+  const { browser, heard } = new View("b");
+  browser.stream.send("image-classified", done("b/a.png", "tabby"), "e-1");
+  browser.stream.send("done", { waiting: 0 });
+  mock.timers.tick(60_000);
+  await settled();
+
+  assert.equal(browser.stream.closed, true);
+  assert.deepEqual([browser.streams.length, browser.polled.length, heard], [1, 0, ["progress"]]);
+});
+
+test("a poll that finds the batch complete is the last", async () => {
+  const { browser } = new View("b");
+  browser.reply = async () => ({ status: 200, body: { cursor: "e-1", counts: { waiting: 0 }, images: [] } });
+  browser.stream.refuse();
+  await settled();
+  mock.timers.tick(60_000);
+  await settled();
+
+  assert.deepEqual([browser.streams.length, browser.polled.length], [1, 1]);
+});
+
+test("an end that came while more was uploaded is none", async () => {
+  const view = new View("b");
+  view.batch.add([file("a.png")]);
+  await settled();
+  view.browser.stream.send("done", { waiting: 0 });
+  assert.equal(view.browser.stream.closed, true);
+  mock.timers.tick(1_000);
+
+  assert.deepEqual([view.browser.streams.length, view.browser.stream.closed], [2, false]);
+});
+
+test("more files make a complete batch be followed again", async () => {
+  const view = new View("b");
+  view.browser.stream.send("done", { waiting: 0 });
+  view.batch.add([file("a.png")]);
+  await settled();
+
+  assert.deepEqual([view.browser.streams.length, view.browser.stream.closed], [2, false]);
+});
+
+test("a batch that is not there says so", async () => {
+  const { browser, heard } = new View("nonsense");
+  browser.reply = async () => ({ status: 404, body: null });
+  browser.stream.refuse();
+  await settled();
+
+  assert.deepEqual(heard, ["missing"]);
+});
+
+test("silence is known, and that it is over", () => {
+  const { browser, batch, heard } = new View("b");
+  browser.stream.breakOff();
+  assert.equal(batch.silent, true);
+  browser.stream.answer();
+
+  assert.equal(batch.silent, false);
+  assert.deepEqual(heard, ["progress", "progress"]);
+});
+
+test("what could not be uploaded is uploaded again when that is wanted", async () => {
+  const view = new View("b");
+  const broken = file("a.png");
+  const slice = broken.slice.bind(broken);
+  broken.slice = () => {
+    throw new DOMException("busy", "NotReadableError");
+  };
+  view.batch.add([broken]);
+  await settled();
+  assert.deepEqual([view.states, view.batch.images.refused.length], [["a.png failed"], 1]);
+  broken.slice = slice;
+  view.batch.retry();
+  await settled();
+
+  assert.deepEqual([view.states, view.batch.images.refused.length], [["a.png waiting"], 0]);
+});
+
+test("a batch that was closed goes on uploading, and says and asks nothing more", async () => {
+  const view = new View(null);
+  view.hold = true;
+  view.batch.add([file("a.png")]);
+  await settled();
+  view.batch.close();
+  view.heard.length = 0;
+  view.held.shift()?.();
+  await settled();
+  mock.timers.tick(60_000);
+  await settled();
+
+  assert.deepEqual([view.states, view.heard, view.browser.streams.length], [["a.png waiting"], [], 0]);
+});
+
+test("a path names a batch, or none", () => {
+  const names = ["/batches/b-1", "/batches/a%20b", "/", "/batches/", "/batches/a/b", "/monitor"].map(batchIn);
+
+  assert.deepEqual(names, ["b-1", "a b", null, null, null, null]);
+});
+
+test("a path that is no UTF-8 names a batch that there is not", () => {
+  assert.equal(batchIn("/batches/%E0%A4%A"), "%E0%A4%A");
+});

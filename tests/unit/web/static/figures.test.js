@@ -1,0 +1,111 @@
+// The monitor's figures, and what is said of hosts.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { figures } from "../../../../web/static/figures.js";
+import { reason, work } from "../../../../web/static/hosts.js";
+
+/** @import { Instance, LatestDecision, View } from "../../../../web/static/fleet.js" */
+
+/** @type {LatestDecision} */
+const DECISION = {
+  at: 1,
+  desired: 2,
+  launch: 0,
+  drain: [],
+  held: false,
+  reason: "",
+  ceiling: 19,
+  oldest_s: 75,
+  arrival_rate: 3.3,
+  service_rate: 12,
+  boot_s: 40,
+};
+
+/**
+ * @param {string} state
+ * @param {Partial<Instance>} [more]
+ * @returns {Instance}
+ */
+function host(state, more) {
+  return { id: "i", state, launched_at: 0, active: null, processed: null, leaving: null, ...more };
+}
+
+/** @param {Partial<View>} fields */
+function told(fields) {
+  /** @type {View} */
+  const view = {
+    now: 0,
+    autoscaler: { heard: true, says: "" },
+    decision: DECISION,
+    instances: [],
+    other_workers: [],
+    departures: [],
+    swept: null,
+    decisions: [],
+    history: [],
+    queue: { visible: 1_000, in_flight: 2, delayed: 0 },
+    dead_letters: 0,
+    queue_problem: null,
+  };
+  return figures({ ...view, ...fields });
+}
+
+test("what is outstanding is the sum of what SQS counts", () => {
+  assert.deepEqual(told({}).outstanding, { value: "1,002", more: "1,000 visible · 2 in flight" });
+  const { more } = told({ queue: { visible: 1, in_flight: 2, delayed: 3 } }).outstanding;
+  assert.equal(more, "1 visible · 2 in flight · 3 delayed");
+});
+
+test("what SQS does not tell is not shown as nothing", () => {
+  const { outstanding, dead } = told({ queue: null, dead_letters: null });
+
+  assert.deepEqual([outstanding.value, dead.value], ["?", "?"]);
+});
+
+test("instances are told by state, of how many there may be", () => {
+  const instances = ["running", "running", "pending", "draining", "terminated"].map((state) => host(state));
+
+  const expected = { value: "2", more: "2 wanted · 1 starting · 1 leaving", unit: "of 19" };
+  assert.deepEqual(told({ instances }).running, expected);
+  assert.equal(told({}).running.more, "2 wanted");
+});
+
+test("rates and times are told, and which are not known", () => {
+  const { arriving, oldest } = told({});
+  assert.deepEqual(arriving, { value: "3.3", more: "an instance does 12 a second", unit: "a second" });
+  assert.deepEqual(oldest, { value: "1 min", more: "an instance starts in 40 s" });
+  const decision = { ...DECISION, oldest_s: null, arrival_rate: null, service_rate: null, boot_s: null };
+  const unknown = told({ decision });
+
+  assert.deepEqual([unknown.arriving.value, unknown.arriving.more], ["–", "service rate not known yet"]);
+  assert.deepEqual([unknown.oldest.value, unknown.oldest.more], ["–", "boot time not known yet"]);
+});
+
+test("an age of nothing is none, and not unknown", () => {
+  assert.equal(told({ decision: { ...DECISION, oldest_s: 0 } }).oldest.value, "none");
+});
+
+test("without a decision nothing is said that only it could tell", () => {
+  const { running, arriving, oldest } = told({ decision: null });
+
+  assert.deepEqual(
+    [running, arriving, oldest].map(({ value, more }) => value + more),
+    ["–", "–", "–"],
+  );
+});
+
+test("dead letters come with the command that lists them", () => {
+  assert.deepEqual(told({ dead_letters: 3 }).dead, { value: "3", more: "elastiq dead-letters list" });
+  assert.deepEqual(told({}).dead, { value: "0", more: "" });
+});
+
+test("a worker's work is told, or that it was not heard", () => {
+  assert.equal(work(host("running", { active: 3, processed: 1_234 })), "3 in hand · 1,234 done");
+  assert.equal(work(host("running", { active: 0, processed: null })), "0 in hand · 0 done");
+  assert.deepEqual([work(host("pending")), work(host("running"))], ["not ready yet", "not heard"]);
+});
+
+test("why a worker leaves is told in words, or as it said it", () => {
+  assert.deepEqual([reason("idle"), reason("a new reason")], ["had no work", "a new reason"]);
+});

@@ -1,0 +1,55 @@
+// Where tiles are: how many fit side by side, which are near the window, and where the arrow keys lead.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { layout, led, near } from "../../../../web/static/layout.js";
+
+test("the more tiles there are, the more stand side by side", () => {
+  const columns = [1, 12, 13, 60, 61, 10_000].map((count) => layout(count, 1000).columns);
+
+  assert.deepEqual(columns, [4, 4, 5, 5, 7, 7]);
+});
+
+test("three tiles fit side by side, however narrow the window is", () => {
+  const widths = Array.from({ length: 1000 }, (_, index) => index + 40);
+
+  assert.deepEqual(
+    widths.filter((width) => layout(1, width).columns < 3),
+    [],
+  );
+});
+
+test("rows are as high as their tiles are wide, with a caption and a gap", () => {
+  const { columns, gap, rowHeight } = layout(12, 1000);
+
+  assert.equal(rowHeight, (1000 - (columns - 1) * gap) / columns + 42 + gap);
+});
+
+const ROWS = { columns: 4, gap: 10, rowHeight: 100 };
+
+test("at the top, the rows of the window and those just below it are drawn", () => {
+  assert.deepEqual(near(ROWS, 4000, 0, 800), { rows: 1000, first: 0, last: 15 });
+});
+
+test("in the middle, rows on both sides of the window are drawn", () => {
+  assert.deepEqual(near(ROWS, 4000, -10_000, 800), { rows: 1000, first: 93, last: 115 });
+});
+
+test("beyond the end no row is drawn, and none is missing", () => {
+  assert.deepEqual(near(ROWS, 10, -10_000, 800), { rows: 3, first: 3, last: 3 });
+  assert.deepEqual(near(ROWS, 0, 0, 800), { rows: 0, first: 0, last: 0 });
+});
+
+test("the arrow keys lead to the neighbours, and no further than the ends", () => {
+  const keys = ["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp", "Home", "End"];
+
+  assert.deepEqual(
+    keys.map((key) => led(key, 5, 10, 4)),
+    [6, 4, 9, 1, 0, 9],
+  );
+  assert.deepEqual([led("ArrowRight", 9, 10, 4), led("ArrowUp", 2, 10, 4)], [9, 0]);
+});
+
+test("other keys lead nowhere, and none does from nowhere", () => {
+  assert.deepEqual([led("x", 5, 10, 4), led("Home", -1, 10, 4)], [null, null]);
+});

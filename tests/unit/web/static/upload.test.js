@@ -1,0 +1,257 @@
+// Uploads: how files are put into chunks, what is sent again and when, and what becomes of each file.
+
+import assert from "node:assert/strict";
+import { beforeEach, mock, test } from "node:test";
+import { Images } from "../../../../web/static/images.js";
+import {
+  CHUNK_BYTES,
+  CHUNK_FILES,
+  FIRST_CHUNK_FILES,
+  fitting,
+  isLasting,
+  pauseMs,
+  reasonOf,
+  TRIES,
+  Uploader,
+} from "../../../../web/static/upload.js";
+import { answered, file, settled, told } from "./support.js";
+
+/** @import { Answer, Post } from "../../../../web/static/upload.js" */
+
+/** An uploader, and a server that takes files until told otherwise. */
+class Site {
+  constructor(/** @type {{id?: string | null, maxFileBytes?: number}} */ { id = null, maxFileBytes = 1_000 } = {}) {
+    /** @type {string[][]} the names of each request's files */
+    this.requests = [];
+    /** @type {File[]} */
+    this.received = [];
+    /** @type {string[]} */
+    this.heard = [];
+    /** @type {(names: string[]) => Answer | Promise<Answer>} */
+    this.reply = (names) => answered(201, { images: names.map((name) => told(`b/${name}`)) });
+    /** @type {() => Answer | Promise<Answer>} */
+    this.naming = () => answered(201, { id: "b" });
+    this.images = new Images(() => {});
+    const listener = {
+      onBatch: (/** @type {string} */ named) => void this.heard.push(`batch ${named}`),
+      onReceipt: () => void this.heard.push("receipt"),
+      onIdle: () => void this.heard.push("idle"),
+    };
+    this.uploader = new Uploader(this.images, id, maxFileBytes, listener, this.post);
+  }
+
+  /** @type {Post} */
+  post = async (url, body, onProgress) => {
+    if (url === "/api/batches") return this.naming();
+    assert.equal(url, "/api/batches/b/images");
+    const files = /** @type {File[]} */ (body?.getAll("files") ?? []);
+    const names = files.map(({ name }) => name);
+    this.requests.push(names);
+    this.received.push(...files);
+    for (const { size } of files) onProgress(size);
+    return this.reply(names);
+  };
+
+  /** @param {...File} files */
+  add(...files) {
+    this.uploader.add(files.map((one) => this.images.add(one)));
+  }
+}
+
+/** @param {number} count */
+function numbered(count) {
+  return Array.from({ length: count }, (_, index) => file(`${index}.png`));
+}
+
+beforeEach(() => {
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["setTimeout"] });
+});
+
+test("a chunk ends where its bytes would be too many, and has one file at least", () => {
+  const half = CHUNK_BYTES / 2;
+
+  assert.equal(fitting([half, half, 1], 24), 2);
+  assert.equal(fitting([half, half + 1], 24), 1);
+  assert.equal(fitting([CHUNK_BYTES * 2, 1], 24), 1);
+  assert.equal(fitting([], 24), 0);
+});
+
+test("a chunk has no more files than it may", () => {
+  assert.equal(fitting([1, 1, 1, 1], 3), 3);
+});
+
+test("a pause doubles, up to a limit, and is never the same for all", () => {
+  const pauses = [1, 2, 3, 4, 5, 6].map((attempt) => pauseMs(attempt, 0, 0.5));
+
+  assert.deepEqual(pauses, [1_000, 2_000, 4_000, 8_000, 16_000, 20_000]);
+  assert.deepEqual([pauseMs(1, 0, 0), pauseMs(1, 0, 1)].map(Math.round), [700, 1_300]);
+});
+
+test("nobody comes back before the server wants them to", () => {
+  for (const chance of [0, 0.5, 1]) assert.ok(pauseMs(1, 30, chance) >= 30_000);
+  assert.notEqual(pauseMs(1, 30, 0), pauseMs(1, 30, 1));
+});
+
+test("only what the server will never take is not sent again", () => {
+  assert.deepEqual([400, 404, 413, 415].map(isLasting), [true, true, true, true]);
+  assert.deepEqual([0, 408, 429, 500, 503].map(isLasting), [false, false, false, false, false]);
+});
+
+test("a refusal's reason is the server's, or says what is known", () => {
+  assert.equal(reasonOf({ status: 400, text: '{"detail": "no room"}' }), "no room");
+  assert.equal(reasonOf({ status: 0, text: "" }), "the server cannot be reached");
+  for (const text of ["<html>", "{}", "null", '{"detail": 3}'])
+    assert.equal(reasonOf({ status: 502, text }), "the server answered with status 502");
+});
+
+test("the first chunk is small, and every file is sent once", async () => {
+  const site = new Site();
+  site.add(...numbered(60));
+  await settled();
+
+  const sizes = site.requests.map((names) => names.length).sort((a, b) => a - b);
+  assert.deepEqual(sizes, [FIRST_CHUNK_FILES, 60 - FIRST_CHUNK_FILES - 2 * CHUNK_FILES, CHUNK_FILES, CHUNK_FILES]);
+  assert.equal(new Set(site.requests.flat()).size, 60);
+  assert.equal(site.images.counts.waiting, 60);
+});
+
+test("a batch is made once, by the first chunk, however many are on their way", async () => {
+  const site = new Site();
+  /** @type {(() => void)[]} */
+  const asked = [];
+  const { naming } = site;
+  site.naming = () => new Promise((resolve) => asked.push(() => resolve(naming())));
+  site.add(...numbered(60));
+  await settled();
+  assert.equal(asked.length, 1);
+  asked[0]?.();
+  await settled();
+
+  assert.deepEqual(site.heard, ["batch b", "receipt", "receipt", "receipt", "receipt", "idle"]);
+});
+
+test("a batch that is there is added to", async () => {
+  const site = new Site({ id: "b" });
+  site.add(file("a.png"));
+  await settled();
+
+  assert.deepEqual(site.heard, ["receipt", "idle"]);
+});
+
+test("only a few chunks are on their way at once", async () => {
+  const site = new Site({ id: "b" });
+  /** @type {(() => void)[]} */
+  const waiting = [];
+  const { reply } = site;
+  site.reply = (names) => new Promise((resolve) => waiting.push(() => resolve(reply(names))));
+  site.add(...numbered(200));
+  await settled();
+  assert.equal(site.requests.length, 3);
+  waiting.shift()?.();
+  await settled();
+
+  assert.equal(site.requests.length, 4);
+  assert.ok(site.uploader.busy);
+});
+
+test("what is not answered is sent again after a pause, and taken once", async () => {
+  const site = new Site({ id: "b" });
+  const { reply } = site;
+  site.reply = (names) => (site.requests.length < 3 ? { status: 0, text: "", retryAfterS: 0 } : reply(names));
+  site.add(file("a.png"));
+  await settled();
+  assert.equal(site.requests.length, 1);
+  for (const pause of [1_300, 2_600]) {
+    mock.timers.tick(pause);
+    await settled();
+  }
+
+  assert.deepEqual(site.requests, [["a.png"], ["a.png"], ["a.png"]]);
+  assert.deepEqual(site.images.counts, { queued: 0, uploading: 0, waiting: 1, done: 0, failed: 0 });
+});
+
+test("what is never answered is given up, and can be tried again", async () => {
+  const site = new Site({ id: "b" });
+  site.reply = () => ({ status: 0, text: "", retryAfterS: 0 });
+  site.add(file("a.png"));
+  for (let attempt = 0; attempt <= TRIES; attempt += 1) {
+    await settled();
+    mock.timers.tick(26_000);
+  }
+
+  assert.equal(site.requests.length, TRIES);
+  const [image] = site.images.refused;
+  assert.equal(image?.reason, "could not be uploaded: the server cannot be reached");
+  assert.deepEqual(site.heard, ["idle"]);
+});
+
+test("what the server refuses is not sent again", async () => {
+  const site = new Site({ id: "b" });
+  site.reply = () => answered(400, { detail: "no room" });
+  site.add(file("a.png"));
+  await settled();
+  mock.timers.tick(60_000);
+  await settled();
+
+  assert.equal(site.requests.length, 1);
+  assert.equal(site.images.refused[0]?.reason, "could not be uploaded: no room");
+});
+
+test("a batch that could not be made is asked for again by the next files", async () => {
+  const site = new Site();
+  const { naming } = site;
+  site.naming = () => answered(400, { detail: "not now" });
+  site.add(file("a.png"));
+  await settled();
+  site.naming = naming;
+  site.add(file("b.png"));
+  await settled();
+
+  assert.deepEqual(
+    site.images.items.map(({ state }) => state),
+    ["failed", "waiting"],
+  );
+});
+
+test("a file of which the server says nothing has failed, and its neighbours have not", async () => {
+  const site = new Site({ id: "b" });
+  site.reply = ([first = ""]) => answered(201, { images: [told(`b/${first}`)] });
+  site.add(file("a.png"), file("b.png"));
+  await settled();
+
+  const states = site.images.items.map(({ state, reason }) => [state, reason]);
+  const reason = "could not be uploaded: the server does not say what became of it";
+  assert.deepEqual(states, [
+    ["waiting", null],
+    ["failed", reason],
+  ]);
+});
+
+test("a file that cannot be read any more has failed, and its neighbours are sent", async () => {
+  const site = new Site({ id: "b" });
+  const gone = file("gone.png");
+  gone.slice = () => {
+    throw new DOMException("gone", "NotFoundError");
+  };
+  site.add(gone, file("b.png"));
+  await settled();
+
+  assert.deepEqual(site.requests, [["b.png"]]);
+  assert.match(site.images.refused[0]?.reason ?? "", /cannot be read any more/);
+});
+
+test("of a file that is too large only so much is sent that it can be refused", async () => {
+  const site = new Site({ id: "b", maxFileBytes: 100 });
+  site.add(file("large.png", 5_000), file("small.png", 100));
+  await settled();
+
+  assert.deepEqual(
+    site.received.map(({ name, size }) => [name, size]),
+    [
+      ["large.png", 101],
+      ["small.png", 100],
+    ],
+  );
+  assert.equal(site.uploader.bytesSent, 201);
+});

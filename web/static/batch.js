@@ -1,0 +1,159 @@
+// The batch in view: its images, the uploads that add to it and the news of it, from its first file until it is closed.
+
+import { Images } from "./images.js";
+import { News } from "./news.js";
+import { Uploader } from "./upload.js";
+
+/** @import { Item, Told } from "./images.js" */
+/** @import { Browser, Subject } from "./news.js" */
+/** @import { Post } from "./upload.js" */
+
+/**
+ * @typedef {object} Listener
+ * @property {(id: string) => void} onNamed the server has made it.
+ * @property {(item: Item) => void} onChange of one image
+ * @property {() => void} onProgress of anything else
+ * @property {() => void} onUploaded nothing is left to upload.
+ * @property {() => void} onMissing there is no such batch.
+ */
+
+const POLL_MS = 2_000;
+const POLL_HIDDEN_MS = 15_000;
+const AGAIN_MS = 1_000;
+
+export class Batch {
+  /**
+   * @param {string | null} id null for one that its first upload makes.
+   * @param {number} maxFileBytes the server's limit
+   * @param {Listener} listener
+   * @param {{browser?: Browser, post?: Post}} [outside] what it reaches the server with
+   */
+  constructor(id, maxFileBytes, listener, { browser, post } = {}) {
+    this.id = id;
+    /** Whether the server cannot be reached. */
+    this.silent = false;
+    this._closed = false;
+    this._cursor = "";
+    this._listener = listener;
+    this.images = new Images((item) => this._tell(({ onChange }) => onChange(item)));
+    const uploads = {
+      onBatch: /** @param {string} named */ (named) => this._named(named),
+      onReceipt: () => this._follow(),
+      onIdle: () => this._uploaded(),
+    };
+    this.uploader = new Uploader(this.images, id, maxFileBytes, uploads, post);
+    this._news = new News(this._subject(), browser);
+    if (id) this._follow();
+  }
+
+  /** @param {File[]} files */
+  add(files) {
+    this.uploader.add(files.map((file) => this.images.add(file)));
+  }
+
+  /** Upload again what could not be. */
+  retry() {
+    const again = this.images.refused;
+    for (const item of again) this.images.set(item, { state: "queued", reason: null, again: false });
+    this.uploader.add(again);
+  }
+
+  /** Say no more of it. */
+  close() {
+    this._closed = true;
+    this._news.stop();
+  }
+
+  /** An upload goes on when the page has gone to another batch. @param {(listener: Listener) => void} act */
+  _tell(act) {
+    if (!this._closed) act(this._listener);
+  }
+
+  /** @returns {Subject} */
+  _subject() {
+    return {
+      streamUrl: () => `${this._url}/events?${this._after}`,
+      pollUrl: () => `${this._url}?${this._after}`,
+      pollMs: POLL_MS,
+      hiddenPollMs: POLL_HIDDEN_MS,
+      events: {
+        "image-waiting": (event) => this._hear(event),
+        "image-classified": (event) => this._hear(event),
+        "image-failed": (event) => this._hear(event),
+        done: () => this._done(),
+      },
+      onAnswer: (answer) => this._read(answer),
+      onMissing: () => this._tell(({ onMissing }) => onMissing()),
+      onSilence: (silent) => this._silence(silent),
+    };
+  }
+
+  get _url() {
+    return `/api/batches/${encodeURIComponent(this.id ?? "")}`;
+  }
+
+  get _after() {
+    return `after=${encodeURIComponent(this._cursor)}`;
+  }
+
+  _follow() {
+    if (!this._closed) this._news.start();
+  }
+
+  /** @param {string} id */
+  _named(id) {
+    this.id = id;
+    // It has nothing to follow before its first files are stored.
+    this._tell(({ onNamed }) => onNamed(id));
+  }
+
+  _uploaded() {
+    this.images.settle();
+    this._tell(({ onUploaded }) => onUploaded());
+  }
+
+  /** @param {MessageEvent<string>} event */
+  _hear(event) {
+    this._cursor = event.lastEventId;
+    this._learn(JSON.parse(event.data));
+  }
+
+  /** @param {{cursor: string, counts: {waiting: number}, images: Told[]}} answer */
+  _read({ cursor, counts, images }) {
+    this._cursor = cursor;
+    for (const told of images) this._learn(told);
+    if (!counts.waiting) this._done();
+  }
+
+  /** @param {Told} told */
+  _learn(told) {
+    this.images.learn(told, this.uploader.busy);
+  }
+
+  _done() {
+    this._news.stop();
+    this._tell(({ onProgress }) => onProgress());
+    // An end that was on its way while more was uploaded is none.
+    if (this.images.counts.waiting) setTimeout(() => this._follow(), AGAIN_MS);
+  }
+
+  /** @param {boolean} silent */
+  _silence(silent) {
+    this.silent = silent;
+    this._tell(({ onProgress }) => onProgress());
+  }
+}
+
+/**
+ * Return the batch that a page's path names; null when it names none.
+ * @param {string} path
+ */
+export function batchIn(path) {
+  const named = path.match(/^\/batches\/([^/]+)$/)?.[1];
+  if (named === undefined) return null;
+  try {
+    return decodeURIComponent(named);
+  } catch {
+    return named; // no UTF-8: then it is no batch of ours, and the server says so
+  }
+}

@@ -1,0 +1,61 @@
+// Where tiles are: how many fit side by side, and which are near the window. Pure; lengths are in pixels.
+
+/**
+ * @typedef {object} Layout
+ * @property {number} columns
+ * @property {number} gap
+ * @property {number} rowHeight with its gap
+ */
+
+// The smallest width of a tile by how many there are, as long as three fit side by side.
+/** @type {[most: number, size: number][]} */
+const SIZES = [
+  [12, 230],
+  [60, 170],
+];
+const SMALLEST = 128;
+const CAPTION = 42; // below the picture
+const BEYOND = 700; // is drawn above and below the window
+
+/**
+ * @param {number} count of tiles
+ * @param {number} width of them all
+ * @returns {Layout}
+ */
+export function layout(count, width) {
+  const gap = width < 500 ? 8 : 13;
+  const wanted = SIZES.find(([most]) => count <= most)?.[1] ?? SMALLEST;
+  const size = Math.min(wanted, (width - 2 * gap) / 3);
+  const columns = Math.max(3, Math.floor((width + gap) / (size + gap)));
+  return { columns, gap, rowHeight: (width - (columns - 1) * gap) / columns + CAPTION + gap };
+}
+
+/**
+ * Return the rows near the window, from `first` to before `last`, of all `rows`.
+ * @param {Layout} layout
+ * @param {number} count of tiles
+ * @param {number} top of the first row, from the window's top
+ * @param {number} height of the window
+ */
+export function near({ columns, rowHeight }, count, top, height) {
+  const rows = Math.ceil(count / columns);
+  const above = -top - BEYOND;
+  const first = Math.max(0, Math.min(rows, Math.floor(above / rowHeight)));
+  const last = Math.max(first, Math.min(rows, Math.ceil((above + height + 2 * BEYOND) / rowHeight)));
+  return { rows, first, last };
+}
+
+/**
+ * Return where a key leads from the tile at `at`; null for a key that leads nowhere.
+ * @param {string} key
+ * @param {number} at
+ * @param {number} count of tiles
+ * @param {number} columns
+ */
+export function led(key, at, count, columns) {
+  const last = count - 1;
+  /** @type {Record<string, number>} */
+  const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, Home: -at, End: last - at };
+  const step = steps[key];
+  return at < 0 || step === undefined ? null : Math.max(0, Math.min(last, at + step));
+}

@@ -1,0 +1,133 @@
+// News from the server: an event stream; polling where none can be had, less of it or none while nobody looks.
+
+const STREAM_AGAIN_MS = 30_000;
+const HIDDEN_AFTER_MS = 60_000; // a stream holds one of the browser's few connections to the server
+
+/**
+ * What the news are about, and who is told.
+ * @typedef {object} Subject
+ * @property {() => string} streamUrl
+ * @property {() => string} pollUrl
+ * @property {number} pollMs between two polls
+ * @property {number | null} hiddenPollMs the same while the page is not looked at; null for none at all
+ * @property {Record<string, (event: MessageEvent<string>) => void>} events the stream's, by kind
+ * @property {(answer: any) => void} onAnswer gets what a poll brought.
+ * @property {() => void} [onMissing] the server has no such thing: there will be no news.
+ * @property {(silent: boolean) => void} onSilence is told whether the server cannot be reached.
+ */
+
+/**
+ * What of the browser this uses.
+ * @typedef {object} Browser
+ * @property {(url: string) => EventSource} open
+ * @property {(url: string) => Promise<Pick<Response, "status" | "ok" | "json">>} get
+ * @property {Pick<Document, "hidden" | "addEventListener" | "removeEventListener">} page
+ */
+
+/** @returns {Browser} */
+function here() {
+  return { open: (url) => new EventSource(url), get: (url) => fetch(url), page: document };
+}
+
+export class News {
+  /**
+   * @param {Subject} subject
+   * @param {Browser} [browser]
+   */
+  constructor(subject, browser = here()) {
+    this._subject = subject;
+    this._browser = browser;
+    this._going = false;
+    this._turn = 0; // what was begun in an earlier turn has no say any more
+    /** @type {EventSource | null} */
+    this._source = null;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this._next = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this._hiding = undefined;
+    this._onVisibility = () => this._seen();
+  }
+
+  /** Follow; does nothing while that goes on. */
+  start() {
+    if (this._going) return;
+    this._going = true;
+    this._browser.page.addEventListener("visibilitychange", this._onVisibility);
+    this._stream();
+    this._seen();
+  }
+
+  stop() {
+    this._going = false;
+    this._browser.page.removeEventListener("visibilitychange", this._onVisibility);
+    clearTimeout(this._hiding);
+    this._rest();
+  }
+
+  _stream() {
+    this._rest();
+    const source = this._browser.open(this._subject.streamUrl());
+    this._source = source;
+    for (const [kind, act] of Object.entries(this._subject.events)) source.addEventListener(kind, act);
+    source.onopen = () => this._subject.onSilence(false);
+    source.onerror = () => {
+      // While it is CONNECTING the browser tries again by itself; CLOSED means that the server refused.
+      if (source.readyState === source.CLOSED) void this._poll(Date.now() + STREAM_AGAIN_MS, this._subject.pollMs);
+      else this._subject.onSilence(true);
+    };
+  }
+
+  /**
+   * Poll now and then every so often, until it is time to try a stream again.
+   * @param {number} end by `Date.now()`
+   * @param {number} pauseMs
+   */
+  async _poll(end, pauseMs) {
+    this._rest();
+    const turn = this._turn;
+    const { answer, missing } = await this._ask();
+    if (turn !== this._turn) return;
+    if (missing && this._subject.onMissing) {
+      this.stop();
+      this._subject.onMissing();
+      return;
+    }
+    this._subject.onSilence(!answer);
+    if (answer) this._subject.onAnswer(answer);
+    if (turn !== this._turn) return;
+    this._next = setTimeout(() => {
+      if (Date.now() >= end) this._stream();
+      else void this._poll(end, pauseMs);
+    }, pauseMs);
+  }
+
+  async _ask() {
+    try {
+      const response = await this._browser.get(this._subject.pollUrl());
+      return { answer: response.ok ? await response.json() : null, missing: response.status === 404 };
+    } catch {
+      return { answer: null, missing: false }; // no connection, or cut off: as good as no answer
+    }
+  }
+
+  /** Whether the page is looked at has changed, or has to be found out. */
+  _seen() {
+    clearTimeout(this._hiding);
+    if (this._browser.page.hidden) this._hiding = setTimeout(() => this._hidden(), HIDDEN_AFTER_MS);
+    else if (!this._source) this._stream();
+  }
+
+  _hidden() {
+    const { hiddenPollMs } = this._subject;
+    if (hiddenPollMs === null) this._rest();
+    else void this._poll(Number.POSITIVE_INFINITY, hiddenPollMs);
+  }
+
+  /** End what is under way. */
+  _rest() {
+    this._turn += 1;
+    this._source?.close();
+    this._source = null;
+    clearTimeout(this._next);
+  }
+}

@@ -1,0 +1,193 @@
+// The page, put together: files go in, the batch in view grows, the tiles and the deck show it.
+
+import { Batch, batchIn } from "./batch.js";
+import { drawCards } from "./cards.js";
+import { Deck } from "./deck.js";
+import { Detail } from "./detail.js";
+import { byId, find } from "./dom.js";
+import { gathered } from "./frames.js";
+import { takeFiles } from "./intake.js";
+import { Recent } from "./recent.js";
+import { select } from "./selection.js";
+import { Tiles } from "./tiles.js";
+import { Toast } from "./toast.js";
+import { bytes, number } from "./words.js";
+
+/** @import { Found } from "./files.js" */
+/** @import { Item } from "./images.js" */
+
+const SECTIONS = /** @type {const} */ (["welcome", "work", "missing"]);
+
+class Page {
+  /** @param {number} maxFileBytes the server's limit */
+  constructor(maxFileBytes) {
+    this._maxFileBytes = maxFileBytes;
+    /** @type {Batch | null} the batch in view: the one thing here that comes and goes */
+    this._batch = null;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this._arranging = undefined;
+    this._recent = new Recent();
+    this._toast = new Toast(byId("toast", HTMLElement));
+    const work = byId("work", HTMLElement);
+    this._deck = new Deck(work, () => this._arrange());
+    this._tiles = new Tiles(byId("images", HTMLElement), {
+      template: byId("tile", HTMLTemplateElement),
+      cover: find(work, ".deck", HTMLElement),
+      onOpen: (item) => this._detail.open(item),
+    });
+    this._detail = new Detail(byId("detail", HTMLDialogElement), this._tiles);
+    byId("limit", HTMLElement).textContent = bytes(maxFileBytes);
+    this._listen();
+  }
+
+  /** Show what the address names. */
+  route() {
+    const id = batchIn(location.pathname);
+    if (id !== null && id === this._batch?.id) return;
+    this._leave();
+    if (id !== null) this._begin(id);
+    this._view(id === null ? "welcome" : "work");
+  }
+
+  _listen() {
+    takeFiles({
+      onFiles: (found) => this._take(found),
+      onTrouble: (reason) => this._toast.say(`A folder could not be read: ${reason}`),
+    });
+    byId("retry", HTMLElement).addEventListener("click", () => this._retry());
+    byId("share", HTMLElement).addEventListener("click", () => void this._share());
+    window.addEventListener("popstate", () => this.route());
+    window.addEventListener("beforeunload", (event) => {
+      if (this._batch?.uploader.busy) event.preventDefault();
+    });
+    // Rates and remaining times change while nothing else does.
+    setInterval(() => {
+      if (this._batch?.images.open) this._deck.draw(this._batch);
+    }, 1_000);
+  }
+
+  // -- the batch in view
+
+  /** @param {string | null} id null for one that the first upload makes. */
+  _begin(id) {
+    const drawn = gathered(
+      /** @param {Set<Item>} items */ (items) => batch === this._batch && this._draw(batch, items),
+    );
+    const batch = new Batch(id, this._maxFileBytes, {
+      onNamed: (named) => this._named(named),
+      onChange: drawn,
+      onProgress: () => this._draw(batch, new Set()),
+      onUploaded: () => this._uploaded(batch),
+      onMissing: () => this._missing(batch),
+    });
+    this._batch = batch;
+    if (id) this._name(id);
+    this._deck.draw(batch);
+    return batch;
+  }
+
+  _leave() {
+    this._batch?.close();
+    this._batch = null;
+    this._detail.close();
+    this._tiles.clear();
+    this._deck.reset();
+    this._deck.trouble(0);
+    document.title = "Elastiq";
+  }
+
+  /** @param {Found} found */
+  _take({ files, skipped }) {
+    const skips = skipped === 1 ? "file is" : "files are";
+    if (skipped) this._toast.say(`${number(skipped)} ${skips} not named like an image, and left out.`);
+    if (!files.length) return;
+    const batch = this._batch ?? this._begin(null);
+    this._view("work");
+    batch.add(files);
+  }
+
+  /** @param {string} id */
+  _named(id) {
+    history.pushState(null, "", `/batches/${encodeURIComponent(id)}`);
+    this._name(id);
+  }
+
+  /** @param {string} id */
+  _name(id) {
+    byId("csv", HTMLAnchorElement).href = `/api/batches/${encodeURIComponent(id)}/results.csv`;
+  }
+
+  /** @param {Batch} batch */
+  _uploaded(batch) {
+    if (batch.id) this._recent.remember(batch.id, batch.images);
+    this._deck.trouble(batch.images.refused.length);
+  }
+
+  /** @param {Batch} batch */
+  _missing({ id, images }) {
+    if (images.total) return;
+    if (id) this._recent.forget(id);
+    this._leave(); // files that are handed in here go to a new one
+    this._view("missing");
+  }
+
+  _retry() {
+    this._deck.trouble(0);
+    this._batch?.retry();
+  }
+
+  // -- what is shown of it
+
+  /** @param {(typeof SECTIONS)[number]} name */
+  _view(name) {
+    for (const section of SECTIONS) byId(section, HTMLElement).hidden = section !== name;
+    byId("batch-actions", HTMLElement).hidden = name !== "work";
+    if (name !== "welcome") return;
+    const recent = byId("recent", HTMLElement);
+    const batches = this._recent.read();
+    recent.hidden = !batches.length;
+    drawCards(find(recent, ".recent", HTMLElement), batches);
+  }
+
+  /**
+   * @param {Batch} batch
+   * @param {Set<Item>} items those that changed
+   */
+  _draw(batch, items) {
+    const { id, images, uploader } = batch;
+    const { total, open, finished } = images;
+    this._tiles.update(items);
+    this._detail.refresh(items);
+    this._deck.draw(batch);
+    if (items.size) this._arrangeSoon(total);
+    document.title = total && open ? `${number(finished)} of ${number(total)} · Elastiq` : "Elastiq";
+    if (id && total && !open && !uploader.busy) this._recent.remember(id, images);
+  }
+
+  _arrange() {
+    clearTimeout(this._arranging);
+    this._arranging = undefined;
+    if (!this._batch) return;
+    const { items, total } = this._batch.images;
+    const view = select(items, this._deck.selection);
+    this._tiles.show(view);
+    byId("nothing", HTMLElement).hidden = view.length > 0 || !total;
+  }
+
+  /** Arrange once, however much comes: the more there is to sort, the later. @param {number} total */
+  _arrangeSoon(total) {
+    this._arranging ??= setTimeout(() => this._arrange(), Math.min(500, total / 10));
+  }
+
+  async _share() {
+    try {
+      await navigator.clipboard.writeText(location.href);
+      this._toast.say("The batch's address is copied.");
+    } catch {
+      this._toast.say(`Copy it from here: ${location.href}`); // no clipboard without HTTPS or permission
+    }
+  }
+}
+
+const limit = find(document, 'meta[name="max-file-bytes"]', HTMLMetaElement).content;
+new Page(Number(limit)).route();
