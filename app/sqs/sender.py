@@ -12,10 +12,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from kombu.log import get_logger
+
 from app.sqs import background
-from app.sqs.api import Api, Refused, Unavailable
+from app.sqs.api import Api
+from app.sqs.errors import Refused, Unavailable
 from app.sqs.leases import BATCH
 from app.sqs.metrics import metrics
+
+logger = get_logger("app.sqs")
 
 # SQS takes 1 MiB in a call, attributes and all; the margin is for those.
 CALL_BYTES = 1024 * 1024 - 8 * 1024
@@ -110,9 +115,11 @@ class Sender:
             except Refused as err:
                 _settle(remaining, err)
                 return
-            except Exception as err:  # a defect of ours must not leave the others waiting
+            except Exception as err:  # a defect of ours: each sender raises it, and none is left waiting
+                metrics.count("thread_errors")
+                logger.exception("send_error queue=%s", queue_url)
                 _settle(remaining, err)
-                raise
+                return
             pause_s = self._trouble.failed(error)
             if time.monotonic() + pause_s > deadline:
                 _settle(remaining, error)
