@@ -87,11 +87,7 @@ class Gateway:
         Raises:
             Unavailable, Refused: SQS did not take it.
         """
-        try:
-            self._sender.send(self.url(queue), entry)
-        except QueueMissing:
-            self._lost(queue)
-            self._sender.send(self.url(queue), entry)
+        self._sender.send(self.url(queue), entry, lambda: self._anew(queue))
 
     def reply(self, queue: str, entry: dict[str, Any]) -> bool:
         """Send an answer to whoever waits for it at ``queue``; return False when that is gone."""
@@ -181,9 +177,10 @@ class Gateway:
         self._sender.send(lease.queue_url, entry)
         self._outbox.delete(lease)
 
-    def _lost(self, queue: str) -> None:
+    def _anew(self, queue: str) -> str:
         self._queues.forget(queue)
         self.listeners.lost(queue)
+        return self.url(queue)
 
     # -- its life -------------------------------------------------------------------------------
 

@@ -61,6 +61,14 @@ class _Queue:
         policy = json.loads(self.attributes.get("RedrivePolicy", "{}"))
         return policy.get("deadLetterTargetArn", "").rpartition(":")[2], int(policy.get("maxReceiveCount", 0))
 
+    def admits(self, topic: str) -> bool:
+        """Return whether its policy lets SNS send what is published to ``topic``."""
+        for statement in json.loads(self.attributes.get("Policy", "{}")).get("Statement", []):
+            service = statement["Effect"] == "Allow" and statement["Principal"] == {"Service": "sns.amazonaws.com"}
+            if service and statement["Condition"] == {"ArnEquals": {"aws:SourceArn": topic}}:
+                return True
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class _Subscription:
@@ -129,6 +137,11 @@ class MemoryCloud:
         """Have the next calls of ``action`` (``send_message_batch``) raise these errors, one each."""
         with self.changed:
             self._faults.setdefault(action, []).extend(errors)
+
+    def waiting(self, action: str) -> int:
+        """Return how many errors `fail` has left for ``action``."""
+        with self.changed:
+            return len(self._faults.get(action, []))
 
     def fault(self, action: str) -> Exception | None:
         """Return what the next call of ``action`` is to raise."""
@@ -340,7 +353,9 @@ class MemoryApi(Api):
         self._topic(TopicArn)
         for there in self._cloud.subscriptions.values():
             queue = self._cloud.queues.get(there.queue)
-            if there.topic == TopicArn and queue is not None and there.wants(MessageAttributes):
+            if there.topic != TopicArn or queue is None or not queue.admits(TopicArn):
+                continue
+            if there.wants(MessageAttributes):
                 queue.messages.append(_Message(Message, MessageAttributes, "", self._cloud.now))
         return {"MessageId": str(uuid.uuid4())}
 
