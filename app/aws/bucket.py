@@ -155,13 +155,13 @@ class Bucket:
 def _make_store(settings: AwsSettings, name: str) -> S3Store | None:
     """Return the bucket as obstore's; None where it could not call, and where boto3 has to say what is missing."""
     endpoint = settings.endpoint_url
-    session = aws.session()
+    session = aws.session().boto3
     # obstore would go to a loopback address through the environment's proxy.
     proxied = urlsplit(endpoint).hostname in aws.LOOPBACK and get_environ_proxies(endpoint)
     if proxied or session.get_credentials() is None:
         return None
     options: Any = {"timeout": _TIMEOUT, "connect_timeout": timedelta(seconds=5), "allow_http": bool(endpoint)}
-    authorities = session._session.get_config_variable("ca_bundle")
+    authorities = aws.session().core.get_config_variable("ca_bundle")
     if authorities and not endpoint.startswith("http:"):
         if not Path(authorities).is_file():
             return None

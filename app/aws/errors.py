@@ -35,7 +35,23 @@ _DENIED = {
 _ELSEWHERE = {"301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
 # The number alone where an answer has no body, or a key that its XML cannot bear.
 NO_KEY = {"NoSuchKey", "404"}
-NO_QUEUE = {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
+NO_QUEUE = {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "NonExistentQueue"}
+NO_TOPIC = {"NotFound", "NotFoundException"}
+# The same call may work in a moment.
+BUSY = {
+    "InternalError",
+    "InternalFailure",
+    "KmsThrottled",
+    "OverLimit",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "Throttling",
+    "ThrottlingException",
+}
+# The chain may have newer credentials.
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _MISSING = {"NoSuchBucket", "NotFoundException", *NO_QUEUE}
 _CREDENTIALS = (InvalidConfigError, NoCredentialsError, NoRegionError, PartialCredentialsError, ProfileNotFound)
 

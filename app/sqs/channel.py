@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import time
-import weakref
 from collections import deque
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from amqp.protocol import queue_declare_ok_t
-from kombu.exceptions import InconsistencyError
+from kombu.exceptions import ChannelError, InconsistencyError
 from kombu.log import get_logger
 from kombu.transport import virtual
 from kombu.utils.uuid import uuid
 
 from app.sqs import wire
-from app.sqs.api import QueueMissing
 from app.sqs.fanout import EVENT_EXCHANGE
 from app.sqs.leases import BATCH, Lease
+from app.sqs.listeners import is_reply
 from app.sqs.metrics import metrics
-from app.sqs.poller import Poller, Received, delayed
-from app.sqs.queues import is_reply
+from app.sqs.poller import Poller
+from app.sqs.receiver import Received
 
 logger = get_logger("app.sqs")
 
@@ -28,6 +28,26 @@ logger = get_logger("app.sqs")
 READ_AHEAD_S = 1.0
 # What lies ready where the consumer sets no limit.
 MOST_UNLIMITED = 100
+
+
+@dataclass(eq=False, slots=True)
+class _Consumed:
+    """A queue that is consumed here: its poller, and its consumers by tag, that take turns."""
+
+    poller: Poller
+    consumers: dict[str, _Consumer] = field(default_factory=dict)
+
+    def next(self) -> _Consumer:
+        """Return the consumer whose turn it is."""
+        tag = next(iter(self.consumers))
+        self.consumers[tag] = self.consumers.pop(tag)
+        return self.consumers[tag]
+
+
+@dataclass(frozen=True, slots=True)
+class _Consumer:
+    callback: Any
+    no_ack: bool
 
 
 class Channel(virtual.Channel):
@@ -38,10 +58,8 @@ class Channel(virtual.Channel):
     def __init__(self, connection: Any, **kwargs: Any) -> None:
         super().__init__(connection, **kwargs)
         self.gateway = connection.gateway
-        self.pollers: dict[str, Poller] = {}
+        self._consumed: dict[str, _Consumed] = {}
         self._transient: set[str] = set()
-        self._no_ack: set[str] = set()
-        self._callbacks: dict[str, Any] = {}
         self._unacked: dict[str, Lease] = {}
         self._acked_at: deque[float] = deque(maxlen=50)
         self.notify = connection.notify
@@ -50,14 +68,13 @@ class Channel(virtual.Channel):
     # -- queues ---------------------------------------------------------------------------------
 
     def _new_queue(self, queue: str, auto_delete: bool = False, exclusive: bool = False, **_: Any) -> None:
-        if auto_delete or exclusive:
+        if (auto_delete or exclusive) and queue not in self._transient:
             self._transient.add(queue)
-            self.gateway.queues.listener_url(queue, self.gateway.fanout.topic_arn)
-        else:
-            self.gateway.queues.url(queue)
+            self.gateway.listeners.use(queue)
+        self.gateway.url(queue)
 
     def _has_queue(self, queue: str, **_: Any) -> bool:
-        return self.gateway.queues.reply_url(queue) is not None
+        return self.gateway.listeners.reply_url(queue) is not None
 
     def queue_declare(self, queue: str | None = None, passive: bool = False, **kwargs: Any) -> Any:
         """Find or make a queue; its size costs a call and is asked for only by a passive declaration."""
@@ -68,28 +85,18 @@ class Channel(virtual.Channel):
         return queue_declare_ok_t(queue, 0, 0)
 
     def _size(self, queue: str) -> int:
-        name = "ApproximateNumberOfMessages"
-        url = self._url(queue)
-        answer = self.gateway.api.sqs("get_queue_attributes", QueueUrl=url, AttributeNames=[name])
-        return int(answer["Attributes"][name])
+        return int(self.gateway.size(queue))
 
     def _purge(self, queue: str) -> int:
         size = self._size(queue)
-        self.gateway.api.sqs("purge_queue", QueueUrl=self._url(queue))
+        self.gateway.purge(queue)
         return size
 
     def _delete(self, queue: str, *_: Any, **__: Any) -> None:
-        if self.gateway.queues.is_listener(queue):
-            self.gateway.fanout.unsubscribe(queue)
-            self.gateway.queues.delete_listener(queue)
+        self.gateway.listeners.delete(queue)
 
     def after_reply_message_received(self, queue: str) -> None:
         """Keep the reply queue: SQS would not make it anew within a minute. It goes with its process."""
-
-    def _url(self, queue: str) -> str:
-        if queue in self._transient:
-            return str(self.gateway.queues.listener_url(queue, self.gateway.fanout.topic_arn))
-        return str(self.gateway.queues.url(queue))
 
     # -- exchanges ------------------------------------------------------------------------------
 
@@ -99,7 +106,12 @@ class Channel(virtual.Channel):
 
     def _queue_bind(self, exchange: str, routing_key: str, pattern: Any, queue: str) -> None:
         if self.typeof(exchange).type == "fanout":
-            self.gateway.fanout.subscribe(queue, self._url(queue), exchange)
+            listener = self.gateway.listeners.get(queue)
+            if listener is None:
+                raise ChannelError(
+                    f"{queue} cannot hear {exchange}: declare it with auto_delete=True or exclusive=True"
+                )
+            listener.subscribe(exchange)
 
     def _lookup(self, exchange: str, routing_key: str, default: str | None = None) -> list[str]:
         """Return the queues that a message goes to: those bound in this process, else the one its routing key names.
@@ -116,23 +128,13 @@ class Channel(virtual.Channel):
         attributes = properties.pop("message_attributes", None)
         asked_s = float(properties.get("delay_seconds") or properties.get("DelaySeconds") or 0)
         seconds = max(asked_s, wire.seconds_until_eta(message, datetime.now(UTC)))
-        entry = delayed(queue, message, None, seconds, self.gateway.options)
+        entry = wire.entry(queue, message, seconds=seconds, base64_body=self.gateway.options.sqs_base64_encoding)
         if attributes:
             entry["MessageAttributes"] = attributes
-        try:
-            self.gateway.sender.send(self._destination(queue), entry)
-        except QueueMissing:
-            # It was deleted since we looked; `_destination` makes it anew or says why not.
-            self.gateway.queues.forget(queue)
-            self.gateway.sender.send(self._destination(queue), entry)
-
-    def _destination(self, queue: str) -> str:
         if not is_reply(queue):
-            return self._url(queue)
-        url: str | None = self.gateway.queues.reply_url(queue)
-        if url is None:
+            self.gateway.send(queue, entry)
+        elif not self.gateway.reply(queue, entry):
             raise InconsistencyError(f"reply queue {queue} is gone: nobody waits for this answer")
-        return url
 
     def _put_fanout(self, exchange: str, message: dict[str, Any], routing_key: str, **_: Any) -> None:
         if self.gateway.options.fanout:
@@ -141,29 +143,29 @@ class Channel(virtual.Channel):
     # -- consuming ------------------------------------------------------------------------------
 
     def basic_consume(self, queue: str, no_ack: bool, callback: Any, consumer_tag: str, **_: Any) -> None:
-        """Start a poller for ``queue``."""
+        """Consume ``queue``: its first consumer starts a poller, any other shares that and takes turns."""
         self._tag_to_queue[consumer_tag] = queue
         self._active_queues.append(queue)
         self._consumers.add(consumer_tag)
-        self._callbacks[queue] = callback
-        if no_ack:
-            self._no_ack.add(queue)
-        self.pollers[queue] = Poller(
-            self.gateway, queue, transient=queue in self._transient, room=self._room, ready=self.notify
-        )
+        consumed = self._consumed.get(queue)
+        if consumed is None:
+            poller = self.gateway.consume(queue, room=self._room, ready=self.notify)
+            consumed = self._consumed[queue] = _Consumed(poller)
+        consumed.consumers[consumer_tag] = _Consumer(callback, no_ack)
 
     def basic_cancel(self, consumer_tag: str) -> None:
-        """Stop the poller; what it holds is visible again at once."""
+        """End a consumer; with the last one the poller stops, and what it holds is visible again at once."""
         if consumer_tag not in self._consumers:
             return
         self._consumers.discard(consumer_tag)
         queue = self._tag_to_queue.pop(consumer_tag)
         self._active_queues.remove(queue)
-        self._callbacks.pop(queue, None)
-        self._no_ack.discard(queue)
-        poller = self.pollers.pop(queue, None)
-        if poller is not None and self.gateway.ours:
-            poller.stop()
+        consumed = self._consumed[queue]
+        del consumed.consumers[consumer_tag]
+        if not consumed.consumers:
+            del self._consumed[queue]
+            if self.gateway.ours:
+                consumed.poller.stop()
 
     def basic_qos(self, prefetch_size: int = 0, prefetch_count: int = 0, apply_global: bool = False) -> None:
         """Set how many messages may be delivered and not yet acknowledged; 0 is no limit."""
@@ -175,32 +177,30 @@ class Channel(virtual.Channel):
         window = self.qos.prefetch_count
         if window and len(self._unacked) >= window:
             return False
-        for queue, poller in list(self.pollers.items()):
+        for queue, consumed in list(self._consumed.items()):
             try:
-                received = poller.buffer.popleft()
+                received = consumed.poller.buffer.popleft()
             except IndexError:
                 continue
             # Next time another queue comes first.
-            self.pollers[queue] = self.pollers.pop(queue)
-            self._deliver(queue, received)
+            self._consumed[queue] = self._consumed.pop(queue)
+            self._deliver(consumed, received)
             return True
         return False
 
     def basic_get(self, queue: str, no_ack: bool = False, **_: Any) -> Any:
         """Return one message, or None at once."""
-        poller = Poller(self.gateway, queue, transient=queue in self._transient, room=lambda: 0, ready=self.notify)
+        received = self.gateway.receive_one(queue)
         try:
-            poller.receive(count=1, wait_s=0)
-            received = poller.buffer.popleft() if poller.buffer else None
-        finally:
-            poller.stop()
-        return None if received is None else self._message(received, no_ack)
+            return None if received is None else self._message(received, no_ack)
+        except ValueError as err:
+            self.gateway.unreadable(queue, received.lease, err)
+            return None
 
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
         """Delete the message; the call is made within some milliseconds, with others."""
         lease = self._settle(delivery_tag)
-        if lease is not None and self.gateway.leases.holds(lease):
-            self.gateway.outbox.delete(lease)
+        if lease is not None and self.gateway.delete(lease):
             self._acked_at.append(time.monotonic())
         self._work_changed()
 
@@ -208,7 +208,7 @@ class Channel(virtual.Channel):
         """Let the message be received again: at once, or (not to be requeued) as `Gateway.reject` says."""
         lease = self._settle(delivery_tag)
         if lease is not None and requeue:
-            self.gateway.outbox.give_back(lease)
+            self.gateway.give_back(lease)
         elif lease is not None:
             self.gateway.reject(lease)
         self._work_changed()
@@ -219,12 +219,18 @@ class Channel(virtual.Channel):
             self.basic_reject(tag, requeue=True)
 
     def close(self) -> None:
-        """Cancel the consumers. What was delivered stays leased: its task may be running, and will acknowledge it."""
+        """Cancel the consumers, and delete the listeners' queues that were declared here and nobody else uses.
+
+        What was delivered stays leased: its task may be running, and will acknowledge it.
+        """
         if self.closed:
             return
         self.closed = True
         for consumer in list(self._consumers):
             self.basic_cancel(consumer)
+        if self.gateway.ours:
+            for queue in self._transient:
+                self.gateway.listeners.leave(queue)
         if self.connection is not None:
             self.connection.close_channel(self)
 
@@ -245,14 +251,19 @@ class Channel(virtual.Channel):
         """Return whether a message is held, or may be on its way from a poll."""
         return self.holding or any(poller.polling for poller in self._lasting())
 
+    @property
+    def pollers(self) -> list[Poller]:
+        """Return the pollers of the queues that are consumed here."""
+        return [consumed.poller for consumed in list(self._consumed.values())]
+
     def _lasting(self) -> list[Poller]:
-        return [poller for poller in list(self.pollers.values()) if not poller.transient]
+        return [poller for poller in self.pollers if not poller.transient]
 
     # -- inner ----------------------------------------------------------------------------------
 
     def _room(self) -> int:
         """Return how many messages may be asked for: enough for a full batch, or for what would stand idle."""
-        buffered = sum(len(poller.buffer) for poller in list(self.pollers.values()))
+        buffered = sum(len(poller.buffer) for poller in self.pollers)
         window = int(self.qos.prefetch_count)
         if not window:
             return BATCH if buffered < MOST_UNLIMITED else 0
@@ -269,18 +280,15 @@ class Channel(virtual.Channel):
         rate = len(self._acked_at) / max(0.001, time.monotonic() - self._acked_at[0])
         return min(int(self.gateway.options.read_ahead), int(rate * READ_AHEAD_S))
 
-    def _deliver(self, queue: str, received: Received) -> None:
-        callback = self._callbacks.get(queue)
-        if callback is None:  # cancelled meanwhile
-            self.gateway.outbox.give_back(received.lease)
-            return
+    def _deliver(self, consumed: _Consumed, received: Received) -> None:
+        consumer = consumed.next()
         try:
-            message = self._message(received, queue in self._no_ack)
+            message = self._message(received, consumer.no_ack)
         except ValueError as err:
-            self.pollers[queue].unreadable(received.lease, err)
+            consumed.poller.receiver.unreadable(received.lease, err)
             return
         self.touched_at = time.monotonic()
-        callback(message)
+        consumer.callback(message)
 
     def _message(self, received: Received, no_ack: bool) -> Any:
         envelope, lease = received.envelope, received.lease
@@ -291,18 +299,18 @@ class Channel(virtual.Channel):
         info["redelivered"] = lease.receive_count > 1
         message = self.Message(envelope, channel=self)
         if no_ack:
-            self.gateway.outbox.delete(lease)
+            self.gateway.delete(lease)
         else:
             self._unacked[lease.receipt] = lease
             # A message that everybody has let go of without a word (a worker that stops drops what its pool had not
             # begun) is visible again at once.
-            lease.watch = weakref.ref(message, lambda _: self._abandoned(lease))
+            self.gateway.when_abandoned(message, lease, lambda: self._abandoned(lease))
         return message
 
     def _abandoned(self, lease: Lease) -> None:
         if self._settle(lease.receipt) is not None and self.gateway.ours:
             metrics.count("abandoned")
-            self.gateway.outbox.give_back(lease)
+            self.gateway.give_back(lease)
 
     def _settle(self, delivery_tag: str) -> Lease | None:
         lease = self._unacked.pop(delivery_tag, None)
@@ -314,7 +322,7 @@ class Channel(virtual.Channel):
     def _work_changed(self) -> None:
         """Let the loop deliver what waits, and the pollers look for room."""
         waiting = False
-        for poller in list(self.pollers.values()):
+        for poller in self.pollers:
             waiting = waiting or bool(poller.buffer)
             poller.wake()
         if waiting:

@@ -1,9 +1,8 @@
-"""Events and remote control: one SNS topic, and a queue for each listener that takes the exchanges it wants."""
+"""Events and remote control: published to one SNS topic, that every listener's queue is subscribed to."""
 
 from __future__ import annotations
 
 import base64
-import json
 import threading
 import time
 from collections import deque
@@ -13,7 +12,8 @@ from typing import Any
 from kombu.log import get_logger
 
 from app.sqs import background, wire
-from app.sqs.api import Api, QueueMissing, Refused, Unavailable
+from app.sqs.api import Api
+from app.sqs.errors import Refused, Unavailable
 from app.sqs.metrics import metrics
 from app.sqs.options import Options
 
@@ -46,7 +46,6 @@ class Fanout:
         self._thread: threading.Thread | None = None
         self.before_publish: Callable[[], object] = lambda: None
         """Called by the event thread before each round: a dispatcher's flush."""
-        self._subscriptions: dict[str, str] = {}
 
     @property
     def topic_arn(self) -> str:
@@ -59,25 +58,6 @@ class Fanout:
                     ]
                 )
             return self._arn
-
-    def subscribe(self, name: str, queue_url: str, exchange: str) -> None:
-        """Let a queue of this process's own hear ``exchange``."""
-        partition, _, region, account = self.topic_arn.split(":")[1:5]
-        answer = self._api.sns(
-            "subscribe",
-            TopicArn=self.topic_arn,
-            Protocol="sqs",
-            Endpoint=f"arn:{partition}:sqs:{region}:{account}:{queue_url.rsplit('/', 1)[-1]}",
-            Attributes={"RawMessageDelivery": "true", "FilterPolicy": json.dumps({"exchange": [exchange]})},
-            ReturnSubscriptionArn=True,
-        )
-        self._subscriptions[name] = answer["SubscriptionArn"]
-
-    def unsubscribe(self, name: str) -> None:
-        """End what `subscribe` began."""
-        arn = self._subscriptions.pop(name, None)
-        if arn is not None:
-            self._api.sns("unsubscribe", SubscriptionArn=arn)
 
     def publish(self, exchange: str, envelope: dict[str, Any]) -> None:
         """Publish to all that listen to ``exchange``.
@@ -134,7 +114,7 @@ class Fanout:
         try:
             self._publish(exchange, envelope)
             self._trouble.over()
-        except (Unavailable, Refused, QueueMissing) as err:
+        except (Unavailable, Refused) as err:
             metrics.count("events_dropped")
             time.sleep(self._trouble.failed(err))
 

@@ -11,7 +11,8 @@ from typing import Any
 from kombu.log import get_logger
 
 from app.sqs import background
-from app.sqs.api import Api, QueueMissing, Refused, Unavailable
+from app.sqs.api import Api
+from app.sqs.errors import Refused, Unavailable
 from app.sqs.metrics import metrics
 
 logger = get_logger("app.sqs")
@@ -94,7 +95,12 @@ class Leases:
         ]
         try:
             answer = self._api.sqs("change_message_visibility_batch", QueueUrl=queue_url, Entries=entries)
-        except (Unavailable, Refused, QueueMissing) as err:
+        except (Unavailable, Refused) as err:
+            self._trouble.failed(err)
+            return
+        except Exception as err:  # a defect of ours must not cost the other queues' leases
+            metrics.count("thread_errors")
+            logger.exception("extension_error queue=%s", queue_url)
             self._trouble.failed(err)
             return
         self._trouble.over()

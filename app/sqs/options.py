@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from app.aws.queues import LONG_POLL_S, MAX_RECEIVES, RETENTION_S, VISIBILITY_S
 from app.errors import ConfigurationError
 
 
@@ -28,12 +29,12 @@ class Options:
     """Whether this process may make listener queues; without, it publishes events and hears no remote control."""
     listener_prefix: str = "celery-on-"
     """What the names of listeners' queues begin with; `app.sqs.sweep` finds them by it."""
-    visibility_timeout: int = 30
-    wait_time_seconds: int = 20
+    visibility_timeout: int = VISIBILITY_S
+    wait_time_seconds: int = LONG_POLL_S
     read_ahead: int = 20
     """Messages held at most beyond what Celery's prefetch window takes, when tasks are quick."""
-    max_receive_count: int = 5
-    retention: int = 14 * 24 * 3600
+    max_receive_count: int = MAX_RECEIVES
+    retention: int = RETENTION_S
     publish_timeout: float = 20.0
     """How long a publish is retried while SQS does not answer as it should."""
     event_interval: float = 0.3
@@ -70,10 +71,10 @@ class Options:
 # Whole numbers where the bounds are.
 _BOUNDS: dict[str, tuple[float, float]] = {
     "visibility_timeout": (2, 43_200),
-    "wait_time_seconds": (0, 20),
+    "wait_time_seconds": (0, LONG_POLL_S),
     "read_ahead": (0, 1000),
     "max_receive_count": (1, 1000),
-    "retention": (60, 14 * 24 * 3600),
+    "retention": (60, RETENTION_S),
     "publish_timeout": (0.0, 3600.0),
     "event_interval": (0.0, 60.0),
 }

@@ -11,7 +11,8 @@ from typing import Any
 from kombu.log import get_logger
 
 from app.sqs import background
-from app.sqs.api import Api, Refused, Unavailable
+from app.sqs.api import Api
+from app.sqs.errors import QueueMissing, Refused, Unavailable
 from app.sqs.leases import BATCH, Lease, Leases
 from app.sqs.metrics import metrics
 
@@ -28,22 +29,37 @@ class _Entry:
     alone: bool = False
 
 
+class _Lane:
+    """What waits for one kind of call to one queue, and when the next may be made (monotonic seconds)."""
+
+    def __init__(self, action: str, queue_url: str) -> None:
+        self.action, self.queue_url = action, queue_url
+        self.waiting: deque[_Entry] = deque()
+        self.in_hand: list[_Entry] = []
+        self.due_at = 0.0
+        self.trouble = background.Trouble(f"outbox action={action} queue={queue_url.rsplit('/', 1)[-1]}")
+
+    def due(self, now: float, hurry: bool) -> bool:
+        """Return whether to call: ten wait, or some have lingered; after a failure, once its pause is over."""
+        if not self.waiting:
+            return False
+        return self.due_at <= now or (not self.trouble and (hurry or len(self.waiting) >= BATCH))
+
+
 class Outbox:
     """Carries out what was decided about held messages; nothing in it is forgotten while the process lives.
 
     A message stays leased until its deletion is confirmed, so one that SQS would not delete for a while is not
-    done twice.
+    done twice. What fails is tried again, whatever the error, and holds up no other queue. Only where the queue
+    itself is gone there is nothing left to do.
     """
 
     def __init__(self, api: Api, leases: Leases) -> None:
         self._api, self._leases = api, leases
-        self._waiting: dict[tuple[str, str], deque[_Entry]] = {}
+        self._lanes: dict[tuple[str, str], _Lane] = {}
         self._changed = threading.Condition()
-        self._in_hand = 0
-        self._oldest: float | None = None
         self._hurry = False
         self._stopped = threading.Event()
-        self._trouble = background.Trouble("outbox")
         background.start("sqs-outbox", self._step, self._stopped)
 
     def delete(self, lease: Lease) -> None:
@@ -59,15 +75,12 @@ class Outbox:
 
     def flush(self, timeout_s: float) -> bool:
         """Send what waits without lingering; return whether all was sent within ``timeout_s``."""
-        deadline = time.monotonic() + timeout_s
         with self._changed:
             self._hurry = True
             self._changed.notify_all()
-            while self._waiting or self._in_hand:
-                if not self._changed.wait(deadline - time.monotonic()):
-                    break
+            sent = self._changed.wait_for(lambda: not self._busy(), timeout_s)
             self._hurry = False
-            return not (self._waiting or self._in_hand)
+            return sent
 
     def stop(self) -> None:
         """End the thread."""
@@ -75,53 +88,73 @@ class Outbox:
         with self._changed:
             self._changed.notify_all()
 
+    def _busy(self) -> bool:
+        return any(lane.waiting or lane.in_hand for lane in self._lanes.values())
+
     def _put(self, action: str, entry: _Entry) -> None:
+        where = action, entry.lease.queue_url
         with self._changed:
-            entries = self._waiting.setdefault((action, entry.lease.queue_url), deque())
-            entries.append(entry)
-            if self._oldest is None:
-                self._oldest = time.monotonic()
+            lane = self._lanes.get(where) or self._lanes.setdefault(where, _Lane(*where))
+            lane.waiting.append(entry)
+            if len(lane.waiting) == 1:
+                lane.due_at = max(lane.due_at, time.monotonic() + LINGER_S)
                 self._changed.notify()
-            elif len(entries) == BATCH:
+            elif len(lane.waiting) == BATCH:
                 self._changed.notify()
 
     def _step(self) -> None:
-        where, entries = self._take()
-        if not entries:
+        lane = self._take()
+        if lane is None:
             return
-        try:
-            failed = self._send(*where, entries)
-            self._trouble.over()
-        except (Unavailable, Refused) as err:
-            failed = entries
-            time.sleep(self._trouble.failed(err))
+        entries = lane.in_hand
+        again, pause_s = self._attempt(lane, entries)
         with self._changed:
-            self._in_hand -= len(entries)
-            if failed:
-                self._waiting.setdefault(where, deque()).extend(failed)
-                self._oldest = self._oldest or time.monotonic()
+            lane.in_hand = []
+            lane.waiting.extend(again)
+            lane.due_at = time.monotonic() + (pause_s or LINGER_S)
+            if not lane.waiting and not lane.trouble:
+                del self._lanes[lane.action, lane.queue_url]
             self._changed.notify_all()
 
-    def _take(self) -> tuple[tuple[str, str], list[_Entry]]:
-        """Return up to ten entries of one kind and queue: ten if there are, fewer once they have lingered."""
+    def _take(self) -> _Lane | None:
+        """Return a lane that is due, with up to ten of its entries in hand; None when stopped."""
         with self._changed:
             while not self._stopped.is_set():
-                for where, entries in self._waiting.items():
-                    if len(entries) >= BATCH or self._hurry or (self._oldest or 0) + LINGER_S <= time.monotonic():
-                        return where, self._pop(where, entries)
-                remaining = self._oldest + LINGER_S - time.monotonic() if self._waiting and self._oldest else 60.0
-                self._changed.wait(max(0.001, remaining))
-            return ("", ""), []
+                now = time.monotonic()
+                for where, lane in self._lanes.items():
+                    if lane.due(now, self._hurry):
+                        # Next time another comes first.
+                        self._lanes[where] = self._lanes.pop(where)
+                        lane.in_hand = _popped(lane.waiting)
+                        return lane
+                soonest = min((lane.due_at for lane in self._lanes.values() if lane.waiting), default=now + 60)
+                self._changed.wait(max(0.001, soonest - now))
+            return None
 
-    def _pop(self, where: tuple[str, str], entries: deque[_Entry]) -> list[_Entry]:
-        taken = [entries.popleft()]
-        while entries and len(taken) < BATCH and not (taken[0].alone or entries[0].alone):
-            taken.append(entries.popleft())
-        if not entries:
-            del self._waiting[where]
-        self._oldest = time.monotonic() if self._waiting else None
-        self._in_hand += len(taken)
-        return taken
+    def _attempt(self, lane: _Lane, entries: list[_Entry]) -> tuple[list[_Entry], float]:
+        """Make one call; return the entries to try again, and how many seconds later."""
+        try:
+            again = self._send(lane.action, lane.queue_url, entries)
+        except QueueMissing as err:
+            self._dropped(lane, entries, err)
+            return [], 0.0
+        except (Unavailable, Refused) as err:
+            return entries, lane.trouble.failed(err)
+        except Exception as err:  # a defect of ours must not cost a message
+            metrics.count("thread_errors")
+            logger.exception("outbox_error action=%s queue=%s", lane.action, lane.queue_url)
+            for entry in entries:
+                entry.alone = True
+            return entries, lane.trouble.failed(err)
+        lane.trouble.over()
+        return again, 0.0
+
+    def _dropped(self, lane: _Lane, entries: list[_Entry], err: QueueMissing) -> None:
+        """Let go of messages that went with their queue."""
+        metrics.count("refused", len(entries))
+        logger.error("%s_dropped messages=%d error=%s: the queue is gone", lane.action, len(entries), err)
+        for entry in entries:
+            self._leases.drop(entry.lease)
 
     def _send(self, action: str, queue_url: str, entries: list[_Entry]) -> list[_Entry]:
         """Make one call; return the entries to try again, one by one."""
@@ -150,6 +183,14 @@ class Outbox:
         self._leases.drop(entry.lease)
         metrics.count("refused")
         logger.warning("%s_refused message_id=%s code=%s", action, entry.lease.message_id, failed.get("Code"))
+
+
+def _popped(waiting: deque[_Entry]) -> list[_Entry]:
+    """Take up to ten entries; one that failed among others goes alone."""
+    taken = [waiting.popleft()]
+    while waiting and len(taken) < BATCH and not (taken[0].alone or waiting[0].alone):
+        taken.append(waiting.popleft())
+    return taken
 
 
 def _wire(action: str, number: int, entry: _Entry) -> dict[str, Any]:

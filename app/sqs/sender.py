@@ -5,17 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from kombu.log import get_logger
+
 from app.sqs import background
-from app.sqs.api import Api, Refused, Unavailable
+from app.sqs.api import Api
+from app.sqs.errors import QueueMissing, Refused, Unavailable
 from app.sqs.leases import BATCH
 from app.sqs.metrics import metrics
+
+logger = get_logger("app.sqs")
 
 # SQS takes 1 MiB in a call, attributes and all; the margin is for those.
 CALL_BYTES = 1024 * 1024 - 8 * 1024
@@ -30,6 +35,7 @@ _bulk: ContextVar[_Bulk | None] = ContextVar("bulk", default=None)
 class _Entry:
     wire: dict[str, Any]
     size: int
+    anew: Callable[[], str] | None = None
     settled: bool = False
     error: Exception | None = None
 
@@ -65,18 +71,19 @@ class Sender:
         self._lock = threading.Lock()
         self._trouble = background.Trouble("send")
 
-    def send(self, queue_url: str, wire: dict[str, Any]) -> None:
+    def send(self, queue_url: str, wire: dict[str, Any], anew: Callable[[], str] | None = None) -> None:
         """Send one message, or hand it to the `bulk` that this thread is in.
 
         Args:
             queue_url: where to.
             wire: SendMessageBatch's entry without its Id.
+            anew: where the queue was deleted meanwhile: makes it anew, and returns its address.
 
         Raises:
             Refused: SQS will not take it: too large, no such queue, no right to send.
             Unavailable: SQS did not take it in time; it may be sent again.
         """
-        entry = _Entry(wire, _size(wire))
+        entry = _Entry(wire, _size(wire), anew)
         if entry.size > CALL_BYTES:
             raise Refused(f"a message of {entry.size:,} bytes is more than the {CALL_BYTES:,} that SQS takes")
         bulk = _bulk.get()
@@ -97,7 +104,7 @@ class Sender:
     def send_batch(self, queue_url: str, entries: list[_Entry]) -> None:
         """Send up to ten entries, each then settled with its error or none."""
         deadline = time.monotonic() + self._timeout_s
-        remaining = entries
+        remaining, anew = entries, entries[0].anew
         while remaining:
             try:
                 remaining = self._call(queue_url, remaining)
@@ -107,12 +114,19 @@ class Sender:
                 error: Exception = Unavailable("SQS did not accept the message")
             except Unavailable as err:
                 error = err
+            except QueueMissing as err:
+                queue_url, anew = _made_anew(anew, remaining, err), None
+                if not queue_url:
+                    return
+                continue
             except Refused as err:
                 _settle(remaining, err)
                 return
-            except Exception as err:  # a defect of ours must not leave the others waiting
+            except Exception as err:  # a defect of ours: each sender raises it, and none is left waiting
+                metrics.count("thread_errors")
+                logger.exception("send_error queue=%s", queue_url)
                 _settle(remaining, err)
-                raise
+                return
             pause_s = self._trouble.failed(error)
             if time.monotonic() + pause_s > deadline:
                 _settle(remaining, error)
@@ -203,6 +217,17 @@ def bulk() -> Iterator[None]:
     finally:
         _bulk.reset(token)
         collected.finish()
+
+
+def _made_anew(anew: Callable[[], str] | None, entries: list[_Entry], missing: QueueMissing) -> str:
+    """Return the address of a queue that was deleted, once it is there again; else settle the entries."""
+    try:
+        if anew is not None:
+            return anew()
+        _settle(entries, missing)
+    except Exception as err:
+        _settle(entries, err)
+    return ""
 
 
 def _take(waiting: deque[_Entry]) -> list[_Entry]:

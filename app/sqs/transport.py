@@ -11,8 +11,9 @@ from typing import Any
 
 from kombu.transport import virtual
 
+from app.sqs.api import AwsApi
 from app.sqs.channel import Channel
-from app.sqs.gateway import Gateway, gateway
+from app.sqs.gateway import Gateway, MakeApi, gateway
 from app.sqs.options import Options
 from app.sqs.poller import Poller
 
@@ -24,10 +25,12 @@ class Transport(virtual.Transport):
     """SQS for kombu and Celery; see `app.sqs.options.Options` for what ``broker_transport_options`` may hold.
 
     Errors never reach Celery's loop: what fails is tried again by the thread that does it. A publish raises
-    `app.sqs.api.Unavailable` or `app.sqs.api.Refused` to its caller.
+    `app.sqs.errors.Unavailable` or `app.sqs.errors.Refused` to its caller.
     """
 
     Channel = Channel
+    make_api: MakeApi = AwsApi
+    """What makes the calls; `app.sqs.memory` has another."""
     driver_type = "sqs"
     driver_name = "app.sqs"
     polling_interval = None  # type: ignore[assignment]  # kombu's loop sleeps this long; ours waits for an event
@@ -50,7 +53,7 @@ class Transport(virtual.Transport):
     @property
     def gateway(self) -> Gateway:
         """Return what this process's connections share."""
-        return gateway(self.options)
+        return gateway(self.options, type(self).make_api)
 
     def driver_version(self) -> str:
         """Return boto3's version."""
@@ -149,7 +152,7 @@ class Transport(virtual.Transport):
             poller.last_wait_until = until
 
     def _task_pollers(self) -> list[Poller]:
-        return [p for channel in list(self.channels) for p in list(channel.pollers.values()) if not p.transient]
+        return [p for channel in list(self.channels) for p in channel.pollers if not p.transient]
 
     # -- inner ----------------------------------------------------------------------------------
 

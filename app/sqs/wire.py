@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
+import math
 from datetime import UTC, datetime
 from typing import Any
 
 from kombu.utils.json import dumps, loads
+
+# SQS's most.
+LONGEST_DELAY_S = 900
 
 
 def encode(envelope: dict[str, Any], *, base64_body: bool = True) -> str:
@@ -43,3 +47,30 @@ def seconds_until_eta(envelope: dict[str, Any], now: datetime) -> float:
     except (TypeError, ValueError):
         return 0.0
     return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - now).total_seconds())
+
+
+def entry(
+    queue: str, envelope: dict[str, Any], *, seconds: float = 0, base64_body: bool = True, again: str = ""
+) -> dict[str, Any]:
+    """Return SendMessageBatch's entry for ``envelope``, without its Id.
+
+    Args:
+        queue: the queue's name; one that ends in ``.fifo`` is a FIFO queue.
+        envelope: kombu's message.
+        seconds: how long it is to be hidden, as far as SQS can: 15 minutes, and not at all on a FIFO queue.
+        base64_body: as for `encode`.
+        again: tells it apart from an earlier sending of the same, which a FIFO queue would drop it for.
+    """
+    found: dict[str, Any] = {"MessageBody": encode(envelope, base64_body=base64_body)}
+    properties = envelope.get("properties") or {}
+    if queue.endswith(".fifo"):
+        # A FIFO queue takes no delay by message; the consumer hides it.
+        own = f"{properties.get('MessageDeduplicationId') or properties.get('delivery_tag')}"
+        found["MessageGroupId"] = str(properties.get("MessageGroupId", "default"))
+        found["MessageDeduplicationId"] = f"{own}{again}"[:128]
+        return found
+    if "MessageGroupId" in properties:  # fair queues
+        found["MessageGroupId"] = str(properties["MessageGroupId"])
+    if seconds > 0:
+        found["DelaySeconds"] = min(LONGEST_DELAY_S, math.ceil(seconds))
+    return found

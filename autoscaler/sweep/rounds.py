@@ -18,7 +18,7 @@ from celery import Celery
 from app.account.dead_letters import DeadLetters
 from app.errors import ElastiqError
 from app.settings import Settings
-from app.sqs.sweep import sweep_listeners
+from app.sqs.sweep import ListenerSweep
 from app.storage import Storage
 from autoscaler.announce import Announcer
 from autoscaler.sweep.republish import LOOKS, Republisher
@@ -56,6 +56,7 @@ class Sweep:
         self._dead = DeadLetters(settings)
         self._republisher = Republisher(settings, app, self._report_if_any)
         self._swept = Swept()
+        self._listener_sweep = ListenerSweep(settings.queue.listener_prefix)
         self._looked_at, self._listeners_at = float("-inf"), float("-inf")
 
     def round(self, now: float, at: datetime) -> Swept:
@@ -96,8 +97,7 @@ class Sweep:
             return
         self._listeners_at = now
         with self._app.connection() as connection:
-            gateway = connection.transport.gateway
-            swept = sweep_listeners(gateway.api, self._settings.queue.listener_prefix, gateway.fanout.topic_arn)
+            swept = connection.transport.gateway.sweep(self._listener_sweep)
         self._swept = replace(self._swept, listeners=self._swept.listeners + len(swept))
 
     def _republish(self, now: float, at: datetime) -> None:

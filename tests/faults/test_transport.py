@@ -17,7 +17,7 @@ import pytest
 from app.local import EmbeddedCloud
 from app.local.cloud import free_port
 from app.sqs import bulk
-from app.sqs.api import Refused
+from app.sqs.errors import Refused
 from tests.support.fault_proxy import FAULTS, FaultProxy
 from tests.support.workers import Bench, wait_for
 

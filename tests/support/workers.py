@@ -116,6 +116,13 @@ class Bench:
         urls = self.sqs.list_queues(QueueNamePrefix=prefix).get("QueueUrls", [])
         return sorted(url.rsplit("/", 1)[-1] for url in urls)
 
+    def heard(self) -> list[str]:
+        """Return the names of the queues that are subscribed to the topic."""
+        sns: Any = boto3.session.Session().client("sns", region_name="us-east-1", endpoint_url=self.endpoint_url)
+        topic = sns.create_topic(Name=f"{self.name}-fanout")["TopicArn"]
+        found = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        return sorted(subscription["Endpoint"].rsplit(":", 1)[-1] for subscription in found)
+
     def end(self) -> None:
         """Kill what still runs."""
         for process in self.workers:

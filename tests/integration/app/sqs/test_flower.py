@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from app.local.cloud import free_port
-from app.sqs.queues import OWNER
+from app.sqs.owner import OWNER
 from tests.support.workers import ROOT, Bench, wait_for
 
 Ask = Callable[..., Any]
@@ -99,4 +99,4 @@ def test_flowers_queues_go_with_it(bench: Bench, flower: tuple[subprocess.Popen[
 def _queues_of(bench: Bench, pid: int) -> list[str]:
     urls = [bench.url(name) for name in bench.queues("celery-on-")]
     tags = {url: bench.sqs.list_queue_tags(QueueUrl=url).get("Tags", {}) for url in urls}
-    return [url for url, tag in tags.items() if tag.get(OWNER, "").endswith(f":{pid}")]
+    return [url for url, tag in tags.items() if f"/{pid}/" in tag.get(OWNER, "")]

@@ -9,9 +9,8 @@ import pytest
 
 from app.errors import ConfigurationError, TransientError
 from app.sqs import bulk
-from app.sqs.api import Refused, Unavailable
+from app.sqs.errors import Refused, Unavailable
 from app.sqs.gateway import Gateway
-from app.sqs.leases import Lease
 from app.sqs.metrics import metrics
 from app.sqs.options import Options
 from tests.support.fault_proxy import FaultProxy
@@ -138,19 +137,14 @@ def test_every_queue_is_made_with_a_dead_letter_queue(bench: Bench, app: Any) ->
     assert bench.depth(f"{bench.name}-dead") == (0, 0, 0)
 
 
-def test_what_is_done_is_not_given_back_when_its_process_ends(bench: Bench) -> None:
+def test_what_is_done_is_not_given_back_when_its_process_ends(bench: Bench, app: Any) -> None:
     gateway = Gateway(Options(endpoint_url=bench.endpoint_url))
-    url = gateway.queues.url(bench.name)
-    for _ in range(2):
-        gateway.sender.send(url, {"MessageBody": "x"})
-    done, held = (
-        Lease(url, message["ReceiptHandle"], message["MessageId"], 1)
-        for message in gateway.api.poll(wait_s=1, QueueUrl=url, VisibilityTimeout=30, MaxNumberOfMessages=10)
-    )
-    for lease in (done, held):
-        gateway.leases.add(lease)
+    app.send_task("noop")
+    done, held = (gateway.receive_one(bench.name) for _ in range(2))
+    assert done is not None
+    assert held is not None
     refused = metrics.snapshot().get("refused", 0)
-    gateway.outbox.delete(done)
+    assert gateway.delete(done.lease)
     gateway.close()
     assert bench.depth() == (1, 0, 0)
     assert metrics.snapshot().get("refused", 0) == refused, "nothing was asked for what is gone"

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 from botocore.parsers import ResponseParserError
 
 from app.local.cloud import free_port
-from app.sqs.signed import SignedCalls
+from app.aws.signed import SignedCalls
 
 CALLS: list[tuple[str, dict[str, Any]]] = [
     ("get_queue_url", {"QueueName": "tasks"}),

@@ -16,13 +16,12 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.httpsession import URLLib3Session
 from botocore.parsers import ResponseParserError
-from botocore.utils import get_environ_proxies
 
 _HEADERS = {
     "Content-Type": "application/x-amz-json-1.0",
     # Errors then carry the names that they had before SQS spoke JSON, as with a client.
     "X-Amzn-Query-Mode": "true",
-    "User-Agent": f"app.sqs Boto3/{boto3.__version__}",
+    "User-Agent": f"app.aws Boto3/{boto3.__version__}",
 }
 
 
@@ -35,17 +34,25 @@ class SignedCalls:
         region: the region that SQS is in.
         timeout_s: to connect, and to read.
         connections: how many are kept open.
+        proxies: by scheme, those on the way; none unless told.
     """
 
     def __init__(
-        self, session: Any, *, endpoint_url: str, region: str, timeout_s: tuple[float, float], connections: int
+        self,
+        session: Any,
+        *,
+        endpoint_url: str,
+        region: str,
+        timeout_s: tuple[float, float],
+        connections: int,
+        proxies: dict[str, str] | None = None,
     ) -> None:
         self._credentials = session.get_credentials()
         self._url, self._region = f"{endpoint_url.rstrip('/')}/", region
         # As a client's is made; botocore's stubs know fewer kinds of value than it takes.
         options: dict[str, Any] = {
             "verify": session.get_config_variable("ca_bundle") or True,
-            "proxies": get_environ_proxies(self._url),
+            "proxies": proxies or {},
             "timeout": timeout_s,
             "max_pool_connections": connections,
             # Headers and body go in two writes; the second must not wait for the first's acknowledgement.

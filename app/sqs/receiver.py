@@ -1,0 +1,124 @@
+"""Receives from one queue, and keeps from consumers what is not for them: the unreadable, and what is not yet due."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kombu.log import get_logger
+
+from app.sqs import wire
+from app.sqs.api import POLL_GRACE_S
+from app.sqs.leases import Lease
+from app.sqs.metrics import metrics
+
+logger = get_logger("app.sqs")
+
+LONGEST_HIDE_S = 43_000
+# A task whose ETA is far off is hidden again and again; this many receives are left to its real attempts.
+MOST_HIDES = 2
+
+
+@dataclass(eq=False, slots=True)
+class Received:
+    """A message on its way to a consumer."""
+
+    envelope: dict[str, Any]
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a receiver may do: the calls for one queue, and what becomes of its messages.
+
+    Attributes:
+        url: returns the queue's address, made if it is missing.
+        lost: notes that the queue was deleted.
+        poll: receives, as `app.sqs.api.Api.poll`.
+        hold: begins to extend a lease.
+        give_back: lets a message be received again after so many seconds.
+        reject: sends a message towards the dead-letter queue.
+        resend: sends an envelope anew, to be due in so many seconds, in place of the message that it came in.
+        visibility_s: seconds that a received message is hidden at first.
+        longest_wait_s: seconds that a poll of an empty queue waits.
+    """
+
+    url: Callable[[], str]
+    lost: Callable[[], None]
+    poll: Callable[..., list[dict[str, Any]]]
+    hold: Callable[[Lease], None]
+    give_back: Callable[[Lease, int], None]
+    reject: Callable[[Lease], None]
+    resend: Callable[[dict[str, Any], Lease, float], None]
+    visibility_s: int
+    longest_wait_s: int
+
+
+class Receiver:
+    """Receives from the queue ``name``; what it returns is readable, due, and leased. It has no state of its own."""
+
+    def __init__(self, name: str, source: Source) -> None:
+        self._name, self._source = name, source
+
+    def receive(self, count: int, wait_s: int) -> list[Received]:
+        """Receive up to ``count`` messages, waiting up to ``wait_s`` seconds for the first.
+
+        Raises:
+            Unavailable, Refused: the call failed.
+        """
+        url = self._source.url()
+        metrics.count("polls")
+        messages = self._source.poll(
+            wait_s=wait_s,
+            QueueUrl=url,
+            MaxNumberOfMessages=count,
+            VisibilityTimeout=self._source.visibility_s,
+            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+        )
+        # All are held before one is looked at: whatever happens to a message, the others' leases are extended.
+        taken = [(message, self._held(url, message)) for message in messages]
+        found = [self._admitted(str(message.get("Body", "")), lease) for message, lease in taken]
+        return [received for received in found if received is not None]
+
+    def unreadable(self, lease: Lease, err: ValueError) -> None:
+        """Leave a message that nobody can read to the dead-letter queue."""
+        metrics.count("unreadable")
+        logger.error("message_unreadable queue=%s message_id=%s error=%s", self._name, lease.message_id, err)
+        self._source.reject(lease)
+
+    def _held(self, url: str, message: dict[str, Any]) -> Lease:
+        receive_count = int((message.get("Attributes") or {}).get("ApproximateReceiveCount", 1))
+        lease = Lease(url, message["ReceiptHandle"], message.get("MessageId", ""), receive_count)
+        self._source.hold(lease)
+        metrics.count("received")
+        return lease
+
+    def _admitted(self, body: str, lease: Lease) -> Received | None:
+        """Return a message, unless nobody can read it or its time has not come."""
+        try:
+            envelope = wire.decode(body)
+            return None if self._hidden(envelope, lease) else Received(envelope, lease)
+        except ValueError as err:
+            self.unreadable(lease, err)
+        except Exception:
+            # Held by nobody, it must not stay leased; it comes again.
+            metrics.count("put_off")
+            logger.exception("message_put_off queue=%s message_id=%s", self._name, lease.message_id)
+            self._source.give_back(lease, POLL_GRACE_S)
+        return None
+
+    def _hidden(self, envelope: dict[str, Any], lease: Lease) -> bool:
+        """Put a task whose ETA has not come out of sight until then; no worker holds it in memory."""
+        remaining_s = wire.seconds_until_eta(envelope, datetime.now(UTC))
+        if remaining_s < 1:
+            return False
+        metrics.count("hidden")
+        if lease.receive_count <= MOST_HIDES and remaining_s <= LONGEST_HIDE_S:
+            self._source.give_back(lease, math.ceil(remaining_s))
+        else:
+            # Sent anew, so that waiting does not use up the receives after which it counts as poison.
+            self._source.resend(envelope, lease, remaining_s)
+        return True

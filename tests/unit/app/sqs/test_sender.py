@@ -1,0 +1,160 @@
+"""Sends: confirmed one by one, gathered where many send at once, and in bulk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from app.sqs import bulk
+from app.sqs.api import Api
+from app.sqs.errors import QueueMissing, Refused, Unavailable
+from app.sqs.memory import MemoryApi, MemoryCloud
+from app.sqs.metrics import metrics
+from app.sqs.sender import CALL_BYTES, Sender
+
+SEND = "send_message_batch"
+
+
+@pytest.fixture
+def sender(api: Api) -> Sender:
+    return Sender(api, timeout_s=5)
+
+
+def message(body: str) -> dict[str, Any]:
+    return {"MessageBody": body}
+
+
+def send_all(sender: Sender, queue: str, bodies: Iterable[str]) -> None:
+    with bulk():
+        for body in bodies:
+            sender.send(queue, message(body))
+
+
+def calls() -> int:
+    found: Any = metrics.snapshot()["api_calls"]
+    return int(found.get(SEND, 0))
+
+
+class Slow(MemoryApi):
+    """Lets nothing through until it is told to."""
+
+    def __init__(self, cloud: MemoryCloud) -> None:
+        super().__init__(cloud, metrics)
+        self.open, self.calls, self.entered = threading.Event(), 0, threading.Event()
+
+    def sqs(self, action: str, **parameters: Any) -> dict[str, Any]:
+        if action == SEND:
+            self.calls += 1
+            self.entered.set()
+            assert self.open.wait(10)
+        return super().sqs(action, **parameters)
+
+
+def test_a_send_returns_once_the_queue_has_the_message(cloud: MemoryCloud, sender: Sender, queue: str) -> None:
+    sender.send(queue, message("one"))
+    assert cloud.bodies("q") == ["one"]
+
+
+def test_threads_that_send_while_a_call_is_under_way_share_the_next(cloud: MemoryCloud, queue: str) -> None:
+    slow = Slow(cloud)
+    sender = Sender(slow, timeout_s=5)
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(sender.send, queue, message("0"))
+        assert slow.entered.wait(5)
+        others = [pool.submit(sender.send, queue, message(str(n))) for n in range(1, 9)]
+        slow.open.set()
+        for sent in [first, *others]:
+            sent.result(10)
+    assert sorted(cloud.bodies("q")) == [str(n) for n in range(9)]
+    assert slow.calls < 9
+
+
+def test_a_bulk_sends_ten_to_a_call_and_has_sent_all_when_it_ends(
+    cloud: MemoryCloud, sender: Sender, queue: str
+) -> None:
+    before = calls()
+    with bulk():
+        for n in range(95):
+            sender.send(queue, message(str(n)))
+    assert sorted(cloud.bodies("q"), key=int) == [str(n) for n in range(95)]
+    assert calls() - before == 10
+
+
+def test_a_bulk_says_how_many_were_not_accepted(cloud: MemoryCloud, sender: Sender, queue: str) -> None:
+    cloud.fail(SEND, Refused("no right"))
+    with pytest.raises(Refused, match="10 of 25 messages were not accepted: no right"):
+        send_all(sender, queue, map(str, range(25)))
+    assert len(cloud.bodies("q")) == 15
+
+
+def test_a_bulk_within_a_bulk_is_part_of_it(cloud: MemoryCloud, sender: Sender, queue: str) -> None:
+    with bulk():
+        with bulk():
+            sender.send(queue, message("inner"))
+        assert cloud.bodies("q") == []
+    assert cloud.bodies("q") == ["inner"]
+
+
+def test_a_call_holds_no_more_bytes_than_sqs_takes(cloud: MemoryCloud, sender: Sender, queue: str) -> None:
+    with bulk():
+        for _ in range(4):
+            sender.send(queue, message("x" * (CALL_BYTES // 2)))
+    assert len(cloud.bodies("q")) == 4
+
+
+def test_a_message_that_no_call_could_hold_is_refused_at_once(sender: Sender, queue: str) -> None:
+    with pytest.raises(Refused, match="more than the"):
+        sender.send(queue, message("x" * (CALL_BYTES + 1)))
+
+
+def test_what_is_busy_is_tried_again(cloud: MemoryCloud, sender: Sender, queue: str) -> None:
+    cloud.fail(SEND, Unavailable("busy"), Unavailable("busy"))
+    sender.send(queue, message("one"))
+    assert cloud.bodies("q") == ["one"]
+
+
+def test_what_stays_busy_is_given_up_with_its_error(cloud: MemoryCloud, api: Api, queue: str) -> None:
+    cloud.fail(SEND, *[Unavailable("still busy")] * 100)
+    with pytest.raises(Unavailable, match="still busy"):
+        Sender(api, timeout_s=0.3).send(queue, message("one"))
+
+
+@pytest.mark.parametrize("error", [Refused("no right"), QueueMissing("no queue"), KeyError("a defect of ours")])
+def test_what_cannot_work_is_raised_at_once(cloud: MemoryCloud, sender: Sender, queue: str, error: Exception) -> None:
+    cloud.fail(SEND, error)
+    with pytest.raises(type(error)):
+        sender.send(queue, message("one"))
+    sender.send(queue, message("two"))
+    assert cloud.bodies("q") == ["two"]
+
+
+def test_a_queue_that_was_deleted_is_made_anew_for_a_bulk_too(
+    cloud: MemoryCloud, api: Api, sender: Sender, queue: str
+) -> None:
+    api.sqs("delete_queue", QueueUrl=queue)
+    with bulk():
+        for n in range(25):
+            sender.send(queue, message(str(n)), lambda: str(api.sqs("create_queue", QueueName="q")["QueueUrl"]))
+    assert len(cloud.bodies("q")) == 25
+
+
+def test_one_of_a_batch_that_is_refused_does_not_cost_the_others(cloud: MemoryCloud, queue: str) -> None:
+    class Picky(MemoryApi):
+        """Refuses one kind of message, as SQS does with a character that it does not take."""
+
+        def sqs(self, action: str, **parameters: Any) -> dict[str, Any]:
+            bad = [entry for entry in parameters.get("Entries", []) if entry["MessageBody"] == "bad"]
+            parameters["Entries"] = [entry for entry in parameters["Entries"] if entry not in bad]
+            answer = super().sqs(action, **parameters)
+            code = {"Code": "InvalidMessageContents", "Message": "x", "SenderFault": True}
+            answer["Failed"] = [{"Id": entry["Id"], **code} for entry in bad]
+            return answer
+
+    sender = Sender(Picky(cloud, metrics), timeout_s=5)
+    with pytest.raises(Refused, match=r"1 of 3 messages .* InvalidMessageContents"):
+        send_all(sender, queue, ("good", "bad", "fine"))
+    assert cloud.bodies("q") == ["good", "fine"]
