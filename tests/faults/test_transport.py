@@ -27,7 +27,11 @@ FAULT_S = 2.0
 VISIBILITY_S = 6
 BACK_S = 5.0
 # What a worker calls a series of like failures in its log.
-SERIES = {"ReceiveMessage": "poll queue={}", "DeleteMessageBatch": "outbox", "Publish": "event_publish"}
+SERIES = {
+    "ReceiveMessage": "poll queue={}",
+    "DeleteMessageBatch": "outbox action=delete_message_batch queue={}",
+    "Publish": "event_publish",
+}
 
 pytestmark = pytest.mark.slow
 
