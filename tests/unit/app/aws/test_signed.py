@@ -17,8 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 
-from app.local.cloud import free_port
 from app.aws.signed import SignedCalls
+from app.local.cloud import free_port
 
 CALLS: list[tuple[str, dict[str, Any]]] = [
     ("get_queue_url", {"QueueName": "tasks"}),
