@@ -8,6 +8,8 @@ from app import aws
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
+from tasks.celery import make_app
+from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
@@ -17,22 +19,21 @@ from web.routes import batches as api
 from web.routes import course as compat
 from web.routes import health, metrics, monitor, pages
 from web.tier import EXTENSION, Tier
-from web.uploads.intake import Intake, Publish
-from web.uploads.publish import publish
+from web.uploads.intake import Intake
+from web.uploads.publish import Publisher
 
 
-def create_app(settings: Settings, publish: Publish = publish) -> Flask:
+def create_app(settings: Settings) -> Flask:
     """Return the application; it starts no thread before it is asked something.
 
     Args:
-        settings: the buckets, the queue and the limits.
-        publish: hands keys to the task queue; the Celery application's own unless given.
+        settings: the buckets, the queue and the limits; whatever the environment says beside them does not count.
     """
     app = Flask("web")
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's own provider has it
     # Let browsers ask each time whether a static file is still the same: an update is seen at once.
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
-    app.extensions[EXTENSION] = _tier(settings, publish)
+    app.extensions[EXTENSION] = _tier(settings)
     problems.install(app)
     security.install(app)
     for part in (api, compat, health, metrics, monitor, pages):
@@ -40,7 +41,8 @@ def create_app(settings: Settings, publish: Publish = publish) -> Flask:
     return app
 
 
-def _tier(settings: Settings, publish: Publish) -> Tier:
+def _tier(settings: Settings) -> Tier:
+    celery = make_app(settings)
     storage = Storage(settings, connections=64)
     feed, counts = Feed(storage), Metrics()
     streams = settings.web.threads // 2
@@ -48,13 +50,15 @@ def _tier(settings: Settings, publish: Publish) -> Tier:
     waiters = settings.web.threads - streams - max(2, settings.web.threads // 16)
     return Tier(
         settings=settings,
+        celery=celery,
         storage=storage,
         sqs=aws.client("sqs", settings.aws, read_timeout_s=5, attempts=2),
         feed=feed,
+        current_batch=CurrentBatch(),
         fleet=FleetFeed(),
         depths=DepthReader(settings),
         counts=counts,
-        intake=Intake(settings.images, storage, feed, publish, counts),
+        intake=Intake(settings.images, storage, feed, Publisher(celery).publish, counts),
         streams=Seats(
             streams,
             "too many event streams are open; poll GET /api/batches/<id> or /api/fleet, or try again",

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import select
 import socket
-import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest, ClientDisconnected, GatewayTimeout
 
-from app.domain import Failure, new_batch_id
+from app.domain import Failure
 from app.errors import InvalidImage
 from web.batches.batch import Outcome
 from web.tier import tier
@@ -28,31 +26,13 @@ LOOK_S = 2.0
 blueprint = Blueprint("compat", __name__)
 
 
-class CurrentBatch:
-    """The batch that a process's single images go to: a new one each minute, so that one poll serves all who wait."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._id, self._until = "", datetime.min.replace(tzinfo=UTC)
-
-    def id(self, now: datetime) -> str:
-        """Return the batch of the minute ``now``."""
-        with self._lock:
-            if now >= self._until:
-                self._id, self._until = new_batch_id(now, os.urandom(4)), now + timedelta(minutes=1)
-            return self._id
-
-
-_batch = CurrentBatch()
-
-
 @blueprint.post("/")
 def classify() -> Response:
     """Answer with the label alone (field ``myfile``) or ``<name>:<label>`` (field ``inputFile``), once it is known."""
     with tier().waiters.taken():
         part = _only_file()
         try:
-            taken = tier().intake.admit(_batch.id(datetime.now(UTC)), part)
+            taken = tier().intake.admit(tier().current_batch.id(datetime.now(UTC)), part)
         finally:
             part.body.close()
         tier().intake.publish([taken])
