@@ -11,6 +11,7 @@ from app.storage import Storage
 from tasks.celery import make_app
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
+from web.batches.preview import Previews
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
 from web.http import problems, security
@@ -45,9 +46,7 @@ def _tier(settings: Settings) -> Tier:
     celery = make_app(settings)
     storage = Storage(settings, connections=64)
     feed, counts = Feed(storage), Metrics()
-    streams = settings.web.threads // 2
-    # The rest of the threads serve uploads and the page.
-    waiters = settings.web.threads - streams - max(2, settings.web.threads // 16)
+    streams, previews, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
         celery=celery,
@@ -59,9 +58,23 @@ def _tier(settings: Settings) -> Tier:
         depths=DepthReader(settings),
         counts=counts,
         intake=Intake(settings.images, storage, feed, Publisher(celery).publish, counts),
-        streams=Seats(
-            streams,
-            "too many event streams are open; poll GET /api/batches/<id> or /api/fleet, or try again",
+        previews=Previews(storage, settings.images.max_pixels, previews),
+        streams=streams,
+        waiters=waiters,
+    )
+
+
+def _seats(threads: int) -> tuple[Seats, Seats, Seats]:
+    """Return the seats of event streams, of previews and of requests that wait for a label.
+
+    The threads beyond these serve uploads and the page, whatever the others do.
+    """
+    streams, previews, others = threads // 2, max(1, threads // 20), max(2, threads // 20)
+    return (
+        Seats(streams, "too many event streams are open; poll GET /api/batches/<id> or /api/fleet, or try again"),
+        Seats(previews, "too many previews are being drawn; try again"),
+        Seats(
+            threads - streams - previews - others,
+            "too many requests wait for a label already; try again, or use POST /api/batches",
         ),
-        waiters=Seats(waiters, "too many requests wait for a label already; try again, or use POST /api/batches"),
     )

@@ -14,6 +14,7 @@ from app.sqs.metrics import Metrics
 from app.storage import Storage
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
+from web.batches.preview import Previews
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
 from web.http.seats import Seats
@@ -44,6 +45,7 @@ class Tier:
     depths: DepthReader
     counts: Metrics
     intake: Intake
+    previews: Previews
     streams: Seats
     waiters: Seats
 

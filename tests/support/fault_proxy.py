@@ -48,6 +48,11 @@ class FaultProxy:
         """Break no call any more; those that hang go on hanging."""
         self._faults.clear()
 
+    def release(self) -> None:
+        """Break no call any more, and have those that hang end."""
+        self.mend()
+        self._released.set()
+
     def __enter__(self) -> FaultProxy:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self

@@ -88,7 +88,7 @@ def test_a_queue_that_is_missing_is_found_by_the_deep_check(serve: Serve) -> Non
 
 
 def test_a_client_that_hangs_up_frees_its_waiting_seat(serve: Serve) -> None:
-    site = serve(ELASTIQ_WEB_THREADS="8")
+    site = serve(ELASTIQ_WEB_THREADS="9")
     address = urlsplit(site.url).hostname, urlsplit(site.url).port
     body = b'--limit\r\nContent-Disposition: form-data; name="myfile"; filename="%d.png"\r\n\r\n%s\r\n--limit--\r\n'
     for n in range(2):
