@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app import aws
+from app.aws.depth import QueueReader
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
@@ -51,7 +51,7 @@ def _tier(settings: Settings) -> Tier:
         settings=settings,
         celery=celery,
         storage=storage,
-        sqs=aws.client("sqs", settings.aws, read_timeout_s=5, attempts=2),
+        queue=QueueReader(settings),
         feed=feed,
         current_batch=CurrentBatch(),
         fleet=FleetFeed(),

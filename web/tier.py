@@ -8,7 +8,7 @@ from typing import cast
 from celery import Celery
 from flask import current_app
 
-from app import aws
+from app.aws.depth import QueueReader
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
@@ -38,7 +38,7 @@ class Tier:
     settings: Settings
     celery: Celery
     storage: Storage
-    sqs: aws.Client
+    queue: QueueReader
     feed: Feed
     current_batch: CurrentBatch
     fleet: FleetFeed

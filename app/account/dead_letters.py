@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app import aws
+from app.aws.address import dead_letter_queue_url, task_queue_url
 from app.aws.depth import QueueReader
 from app.domain import Failure
 from app.settings import Settings
@@ -43,7 +44,7 @@ class DeadLetters:
 
     def __init__(self, settings: Settings) -> None:
         self._sqs = aws.client("sqs", settings.aws)
-        self._depth = QueueReader(settings, settings.queue.dead_letters)
+        self._depth = QueueReader(settings, dead_letters=True)
         self._settings = settings
 
     def count(self) -> int:
@@ -117,8 +118,7 @@ class DeadLetters:
             self._sqs.change_message_visibility_batch(QueueUrl=self._url(dead=True), Entries=entries)
 
     def _url(self, *, dead: bool) -> str:
-        name = self._settings.queue.dead_letters if dead else self._settings.queue.name
-        return str(self._sqs.get_queue_url(QueueName=name)["QueueUrl"])
+        return (dead_letter_queue_url if dead else task_queue_url)(self._sqs, self._settings.queue)
 
     def _translated(self) -> Any:
         return aws.translated(f"reading the dead-letter queue {self._settings.queue.dead_letters!r}")

@@ -77,7 +77,7 @@ def test_redrive_sends_the_letter_back_and_takes_the_failure_back(buried: Settin
     assert [letter.key for letter in dead.redrive(storage)] == [KEY]
     assert dead.count() == 0
     assert storage.outcome(KEY) is None
-    url = sqs.get_queue_url(QueueName=buried.queue)["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=buried.queue.name)["QueueUrl"]
     assert len(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)["Messages"]) == 1
 
 
@@ -98,5 +98,5 @@ def test_the_command_lists_and_redrives(buried: Settings, environment: dict[str,
     assert json.loads(listed.stdout)["key"] == KEY
     missing = elastiq("redrive", "nobody's")
     assert (missing.returncode, missing.stderr) == (1, "not among the dead letters: nobody's\n")
-    assert elastiq("redrive", KEY).stdout == f"1 sent back to {buried.queue}\n"
+    assert elastiq("redrive", KEY).stdout == f"1 sent back to {buried.queue.name}\n"
     assert elastiq("list").stdout == ""
