@@ -96,7 +96,9 @@ class FaultProxy:
                 for name, value in headers.items():
                     if name.lower() not in ("content-length", "transfer-encoding", "connection"):
                         self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
+                # To a HEAD request, the length is that of a body which does not come.
+                told = {name.lower(): value for name, value in headers.items()} if self.command == "HEAD" else {}
+                self.send_header("Content-Length", told.get("content-length", str(len(body))))
                 self.end_headers()
                 self.wfile.write(body)
 
