@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
 from app import aws
+from app.aws.obstore_internals import failed
 from app.settings import AwsSettings
 
 # A larger file is not read into memory; boto3 sends it in pieces.
@@ -166,11 +166,11 @@ class Bucket:
         with self._making:
             if self._store is None:
                 with aws.building:
-                    self._store = _make_store(self._settings, self.name)
+                    self._store = make_store(self._settings, self.name)
             return self._store
 
 
-def _make_store(settings: AwsSettings, name: str) -> S3Store | None:
+def make_store(settings: AwsSettings, name: str) -> S3Store | None:
     """Return the bucket as obstore's; None where it could not call, and where boto3 has to say what is missing."""
     endpoint = settings.endpoint_url
     session = aws.session()
@@ -209,10 +209,10 @@ def _get(store: S3Store, key: str, most_bytes: int | None) -> Found | None:
         metadata = {str(name): str(value) for name, value in answer.attributes.items()}
         return Found(bytes(answer.bytes()) if fits else None, metadata)
     except (BaseError, FileNotFoundError) as err:
-        failed = _failed(err)
-        if failed.code in aws.NO_KEY:
+        told = failed(err)
+        if told.code in aws.NO_KEY:
             return None
-        raise failed from err
+        raise told from err
 
 
 def _put(store: S3Store, key: str, body: bytes, attributes: Any, replace: bool) -> bool:
@@ -223,16 +223,8 @@ def _put(store: S3Store, key: str, body: bytes, attributes: Any, replace: bool) 
     except AlreadyExistsError:
         return False
     except (BaseError, FileNotFoundError) as err:
-        raise _failed(err) from err
+        raise failed(err) from err
     return True
-
-
-def _failed(err: Exception) -> aws.Failed:
-    """Return an error of obstore's with AWS's code: that is in the answer's body, the last thing that obstore tells."""
-    first, _, told = str(err).partition("\n")
-    code = re.search(r"<Code>(\w+)</Code>", told.rpartition("body: Some(")[2])
-    kind = "404" if isinstance(err, FileNotFoundError) else type(err).__name__
-    return aws.Failed(code[1] if code else kind, first)
 
 
 def _read(body: BinaryIO) -> bytes:

@@ -14,6 +14,7 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, GatewayTimeout
 from app.domain import Failure
 from app.errors import InvalidImage
 from web.batches.batch import Outcome
+from web.http.gunicorn_internals import connection
 from web.tier import tier
 from web.uploads import names
 from web.uploads.intake import Taken
@@ -79,9 +80,9 @@ def _outcome_of(key: str, timeout_s: float) -> Outcome:
 
 def _client_is_gone() -> bool:
     """Return whether nobody will read the answer: then the seat is for another."""
-    connection = request.environ.get("gunicorn.socket")
-    if connection is None:
+    client = connection()
+    if client is None:
         return False
     poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    return bool(poll.poll(0)) and connection.recv(1, socket.MSG_PEEK) == b""
+    poll.register(client, select.POLLIN)
+    return bool(poll.poll(0)) and client.recv(1, socket.MSG_PEEK) == b""
