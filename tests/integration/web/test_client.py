@@ -165,7 +165,7 @@ def test_a_file_that_cannot_be_read_fails_alone(site: Site, folder: Path) -> Non
     with Labeller(site):
         found = classify(site, folder / "cat.png", folder / "day 2")
         broken = subprocess.run(
-            [sys.executable, "-c", "import sys; from pathlib import Path; from web.client import classify; "
+            [sys.executable, "-c", "import sys; from pathlib import Path; from app.client.classify import classify; "
              "sys.exit(classify([Path(p) for p in sys.argv[2:]], sys.argv[1], as_json=False))",
              site.url, folder / "gone.jpg", folder / "cat.png"],
             env=site.environment, cwd=ROOT, capture_output=True, text=True, timeout=60,
