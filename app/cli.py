@@ -161,7 +161,7 @@ def redrive(keys: tuple[str, ...]) -> None:
 
     sent = DeadLetters(settings()).redrive(Storage(settings()), lambda letter: not keys or letter.key in keys)
     click.echo(f"{len(sent)} sent back to {settings().queue.name}")
-    missing = set(keys) - {letter.key for letter in sent}
+    missing = set(keys) - set(sent)
     if missing:
         click.echo(f"not among the dead letters: {', '.join(sorted(missing))}", err=True)
         sys.exit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,7 +57,7 @@ class Storage:
         if self._input.put(key, body, content_type, replace=replace):
             return True
         # A call whose answer was lost is made again; then what is there is this very image.
-        if self._input.digest(key) != _md5(body):
+        if not self._input.holds(key, body):
             raise ImageExists(f"there is another image {key!r} already")
         return False
 
@@ -137,13 +136,6 @@ class Storage:
     def _put_text(self, name: str, text: str, details: dict[str, Any]) -> None:
         metadata = {"elastiq": json.dumps(details)} if details else {}
         self._output.put(name, text.encode(), "text/plain; charset=utf-8", metadata)
-
-
-def _md5(body: bytes | BinaryIO) -> str:
-    if not isinstance(body, bytes):
-        body.seek(0)
-        body = body.read()
-    return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
 def _check(key: str) -> None:

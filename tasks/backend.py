@@ -10,7 +10,7 @@ from typing import Any
 from celery.backends.base import KeyValueStoreBackend
 
 from app.aws.bucket import Bucket
-from app.settings import settings
+from app.settings import AwsSettings
 from app.storage import TASK_RESULTS
 
 
@@ -22,7 +22,8 @@ class OutputBucketBackend(KeyValueStoreBackend):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._bucket = Bucket(settings().aws, settings().buckets.output)
+        where = self.app.conf.result_backend_transport_options
+        self._bucket = Bucket(AwsSettings(where["region"], where["endpoint_url"]), where["bucket"])
 
     def get(self, key: str | bytes) -> bytes | None:
         """Return what is stored under ``key``; None while nothing is."""

@@ -32,6 +32,11 @@ def make_app(config: Settings) -> Celery:
             "listen": config.queue.listen,
             "listener_prefix": config.queue.listener_prefix,
         },
+        result_backend_transport_options={
+            "region": config.aws.region,
+            "endpoint_url": config.aws.endpoint_url,
+            "bucket": config.buckets.output,
+        },
         task_default_queue=config.queue.name,
         task_serializer="json",
         result_serializer="json",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app import aws
+from app.aws.depth import QueueReader
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
+from tasks.celery import make_app
+from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
+from web.batches.preview import Previews
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
 from web.http import problems, security
@@ -17,22 +20,21 @@ from web.routes import batches as api
 from web.routes import course as compat
 from web.routes import health, metrics, monitor, pages
 from web.tier import EXTENSION, Tier
-from web.uploads.intake import Intake, Publish
-from web.uploads.publish import publish
+from web.uploads.intake import Intake
+from web.uploads.publish import Publisher
 
 
-def create_app(settings: Settings, publish: Publish = publish) -> Flask:
+def create_app(settings: Settings) -> Flask:
     """Return the application; it starts no thread before it is asked something.
 
     Args:
-        settings: the buckets, the queue and the limits.
-        publish: hands keys to the task queue; the Celery application's own unless given.
+        settings: the buckets, the queue and the limits; whatever the environment says beside them does not count.
     """
     app = Flask("web")
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's own provider has it
     # Let browsers ask each time whether a static file is still the same: an update is seen at once.
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
-    app.extensions[EXTENSION] = _tier(settings, publish)
+    app.extensions[EXTENSION] = _tier(settings)
     problems.install(app)
     security.install(app)
     for part in (api, compat, health, metrics, monitor, pages):
@@ -40,24 +42,39 @@ def create_app(settings: Settings, publish: Publish = publish) -> Flask:
     return app
 
 
-def _tier(settings: Settings, publish: Publish) -> Tier:
+def _tier(settings: Settings) -> Tier:
+    celery = make_app(settings)
     storage = Storage(settings, connections=64)
     feed, counts = Feed(storage), Metrics()
-    streams = settings.web.threads // 2
-    # The rest of the threads serve uploads and the page.
-    waiters = settings.web.threads - streams - max(2, settings.web.threads // 16)
+    streams, previews, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
+        celery=celery,
         storage=storage,
-        sqs=aws.client("sqs", settings.aws, read_timeout_s=5, attempts=2),
+        queue=QueueReader(settings),
         feed=feed,
+        current_batch=CurrentBatch(),
         fleet=FleetFeed(),
         depths=DepthReader(settings),
         counts=counts,
-        intake=Intake(settings.images, storage, feed, publish, counts),
-        streams=Seats(
-            streams,
-            "too many event streams are open; poll GET /api/batches/<id> or /api/fleet, or try again",
+        intake=Intake(settings.images, storage, feed, Publisher(celery).publish, counts),
+        previews=Previews(storage, settings.images.max_pixels, previews),
+        streams=streams,
+        waiters=waiters,
+    )
+
+
+def _seats(threads: int) -> tuple[Seats, Seats, Seats]:
+    """Return the seats of event streams, of previews and of requests that wait for a label.
+
+    The threads beyond these serve uploads and the page, whatever the others do.
+    """
+    streams, previews, others = threads // 2, max(1, threads // 20), max(2, threads // 20)
+    return (
+        Seats(streams, "too many event streams are open; poll GET /api/batches/<id> or /api/fleet, or try again"),
+        Seats(previews, "too many previews are being drawn; try again"),
+        Seats(
+            threads - streams - previews - others,
+            "too many requests wait for a label already; try again, or use POST /api/batches",
         ),
-        waiters=Seats(waiters, "too many requests wait for a label already; try again, or use POST /api/batches"),
     )

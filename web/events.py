@@ -13,7 +13,6 @@ import structlog
 
 from app.domain import Classification, Failure
 from app.listener import EventListener
-from tasks import app
 from web.tier import Tier
 
 log = structlog.get_logger(__name__)
@@ -38,7 +37,7 @@ class Listener(EventListener):
 
     def __init__(self, tier: Tier) -> None:
         outcomes = {CLASSIFIED: self._outcome, FAILED: self._outcome}
-        super().__init__(app, {**outcomes, **dict.fromkeys(OF_THE_FLEET, self._fleet)})
+        super().__init__(tier.celery, {**outcomes, **dict.fromkeys(OF_THE_FLEET, self._fleet)})
         self._tier = tier
 
     def _outcome(self, event: dict[str, Any]) -> None:

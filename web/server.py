@@ -5,20 +5,18 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from types import FrameType
 from typing import Any, cast
 
 import structlog
 from flask import Flask
 from gunicorn.app.base import BaseApplication
-from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import ThreadWorker
 
 from app.errors import ConfigurationError
 from app.process.healthy import why_not
 from app.settings import Settings
 from web.application import create_app
 from web.events import Listener
+from web.http.gunicorn_internals import Log, before_a_stop
 from web.tier import EXTENSION, Tier
 
 log = structlog.get_logger(__name__)
@@ -44,13 +42,14 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         self._settings, self._address = settings, _address(listener)
         # gunicorn takes the socket by its number, and is its owner from here.
         self._bind = f"fd://{listener.detach()}"
+        self._listener: Listener | None = None
         super().__init__()
 
     def load_config(self) -> None:
         threads = self._settings.web.threads
         options: dict[str, Any] = {
             "bind": self._bind,
-            "worker_class": _Worker,
+            "worker_class": "gthread",
             "workers": 1,
             "threads": threads,
             # More connections than threads, for those that are kept alive between two requests.
@@ -58,50 +57,31 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
             "backlog": BACKLOG,
             "keepalive": 30,
             "graceful_timeout": GRACE_S,
-            "logger_class": _Log,
-            "control_socket_disable": True,
-            "post_worker_init": self._announce,
+            "logger_class": Log,
+            "post_worker_init": self._begin,
+            "worker_exit": self._end,
         }
+        if "control_socket_disable" in self.cfg.settings:  # gunicorn has control sockets since version 25
+            options["control_socket_disable"] = True
         for name, value in options.items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return create_app(self._settings)
+        self._app = create_app(self._settings)
+        return self._app
 
-    def _announce(self, worker: _Worker) -> None:
+    def _begin(self, worker: object) -> None:
+        """In the worker, when it has the application: listen, and end what is open when the worker is to stop."""
+        tier = cast(Tier, self._app.extensions[EXTENSION])
+        before_a_stop(tier.close)
+        self._listener = Listener(tier)
+        self._listener.start()
         threading.Thread(target=_say_when_ready, args=(self._address,), daemon=True).start()
 
-
-class _Worker(ThreadWorker):  # type: ignore[misc]
-    """A worker whose open streams and waiting requests end when it is told to stop."""
-
-    def run(self) -> None:
-        listener = Listener(self._tier)
-        listener.start()
-        super().run()
-        listener.stop()
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # A signal handler must take no lock: the main loop does it, right after.
-        self.method_queue.defer(self._tier.close)
-        super().handle_exit(sig, frame)
-
-    # Ctrl-C reaches the worker itself too. It ends like any stop: the uploads under way are not lost.
-    handle_quit = handle_exit
-
-    @property
-    def _tier(self) -> Tier:
-        return cast(Tier, self.wsgi.extensions[EXTENSION])
-
-
-class _Log(Logger):  # type: ignore[misc]
-    """gunicorn's log through ours: its warnings and errors, in the form of all others."""
-
-    def setup(self, cfg: Any) -> None:
-        super().setup(cfg)
-        self.error_log.handlers.clear()
-        self.error_log.propagate = True
-        self.error_log.setLevel("WARNING")
+    def _end(self, arbiter: object, worker: object) -> None:
+        """In the worker, when it has served its last request, or could not begin."""
+        if self._listener is not None:
+            self._listener.stop()
 
 
 def _listen(settings: Settings) -> socket.socket:

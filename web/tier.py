@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
+from celery import Celery
 from flask import current_app
 
-from app import aws
+from app.aws.depth import QueueReader
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
+from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
+from web.batches.preview import Previews
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
 from web.http.seats import Seats
@@ -25,19 +28,24 @@ class Tier:
     """The parts of one web process.
 
     Attributes:
+        celery: the application that images are published through and events are heard by.
+        current_batch: the batch of the images that come one at a time.
         counts: what this process has done; `web.routes.metrics` tells it.
         streams: the event streams that may be open at once.
         waiters: the requests that may wait for a label at once.
     """
 
     settings: Settings
+    celery: Celery
     storage: Storage
-    sqs: aws.Client
+    queue: QueueReader
     feed: Feed
+    current_batch: CurrentBatch
     fleet: FleetFeed
     depths: DepthReader
     counts: Metrics
     intake: Intake
+    previews: Previews
     streams: Seats
     waiters: Seats
 

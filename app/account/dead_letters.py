@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
+import structlog
+
 from app import aws
+from app.aws.address import dead_letter_queue_url, task_queue_url
 from app.aws.depth import QueueReader
 from app.domain import Failure
+from app.errors import TransientError
 from app.settings import Settings
 from app.sqs import wire
 from app.storage import Storage
 
+log = structlog.get_logger(__name__)
+
 BATCH = 10
-# Long enough to look at all that one call of ours looks at; then what was not taken is there again.
-LOOK_S = 60
+# What is looked at is hidden until all has been: so long, and longer by what there is. SQS hides 120,000 messages of a
+# queue at most, and each for twelve hours: a third of a second for each.
+LOOK_S = 60.0
+LONGEST_LOOK_S = 12 * 3600.0
+HIDDEN_MOST = 120_000
 REASON = "gave up after 5 attempts, in which the worker failed or was lost; `elastiq dead-letters redrive` tries again"
 
 
@@ -36,92 +50,125 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """Reads and empties the dead-letter queue of ``settings.queue.name``.
+    """Reads and empties the dead-letter queue of the task queue.
 
+    Each call has every dead letter in hand once, ten at a time, and hides it from others until the call has ended.
     Every method raises `ConfigurationError` or `TransientError`.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._sqs = aws.client("sqs", settings.aws)
-        self._depth = QueueReader(settings, settings.queue.dead_letters)
-        self._settings = settings
+        self._depth = QueueReader(settings, dead_letters=True)
+        self._queue = settings.queue
 
     def count(self) -> int:
         """Return how many there are, about."""
         return self._depth.depth().total
 
-    def look(self, most: int = 1000) -> list[DeadLetter]:
-        """Return up to ``most`` of them, oldest first, and leave them where they are."""
-        letters: dict[str, DeadLetter] = {}
-        with self._translated():
-            for letter in self._receive():
-                letters[letter.message_id] = letter
-                if len(letters) >= most:
-                    break
-            self._release(list(letters.values()))
-        return sorted(letters.values(), key=lambda letter: letter.sent_at)
+    def look(self) -> Iterator[DeadLetter]:
+        """Yield them as SQS hands them out, oldest first more or less, and leave them where they are."""
+        with self._pass() as looked:
+            for page in looked.pages():
+                yield from page
 
-    def redrive(self, storage: Storage, wanted: Callable[[DeadLetter], bool] = lambda _: True) -> list[DeadLetter]:
+    def redrive(self, storage: Storage, wanted: Callable[[DeadLetter], bool] = lambda _: True) -> list[str]:
         """Send the ``wanted`` ones back to the task queue, and take back that their images failed.
 
         Returns:
-            What was sent back.
+            The image's key of each that was sent back.
         """
-        sent: list[DeadLetter] = []
-        kept: list[DeadLetter] = []
-        with self._translated():
-            for letter in self._receive():
-                if not wanted(letter):
-                    kept.append(letter)
-                    continue
+        sent = []
+        with self._pass() as looked:
+            url = task_queue_url(self._sqs, self._queue)
+            for letter in (letter for page in looked.pages() for letter in page if wanted(letter)):
                 # In this order nothing is lost wherever it breaks off: at worst the image is done twice.
                 if letter.key:
                     storage.forget_failure(letter.key)
-                self._sqs.send_message(QueueUrl=self._url(dead=False), MessageBody=letter.body)
-                self._sqs.delete_message(QueueUrl=self._url(dead=True), ReceiptHandle=letter.receipt)
-                sent.append(letter)
-            self._release(kept)
+                self._sqs.send_message(QueueUrl=url, MessageBody=letter.body)
+                looked.delete(letter)
+                sent.append(letter.key)
         return sent
 
-    def report(self, storage: Storage) -> list[Failure]:
-        """Leave ``<key>.error.txt`` for each image that is here and has no result; return the new failures."""
-        failures = []
-        for letter in self.look():
-            if letter.key and storage.outcome(letter.key) is None:
-                failures.append(Failure.of(letter.key, REASON))
-                storage.save(failures[-1])
-        return failures
+    def report(self, storage: Storage) -> Iterator[Failure]:
+        """Leave ``<key>.error.txt`` for each image that is here and has no result; yield the new failures."""
+        with self._pass() as looked, ThreadPoolExecutor(BATCH, "dead-letters") as pool:
+            for page in looked.pages():
+                keys = list(dict.fromkeys(letter.key for letter in page if letter.key))
+                known = pool.map(storage.outcome, keys)
+                for key in [key for key, outcome in zip(keys, known, strict=True) if outcome is None]:
+                    failure = Failure.of(key, REASON)
+                    storage.save(failure)
+                    yield failure
 
-    def _receive(self) -> Iterator[DeadLetter]:
-        seen: set[str] = set()
-        while True:
-            answer = self._sqs.receive_message(
-                QueueUrl=self._url(dead=True),
-                MaxNumberOfMessages=BATCH,
-                VisibilityTimeout=LOOK_S,
-                WaitTimeSeconds=1,
-                MessageSystemAttributeNames=["SentTimestamp"],
-            )
-            letters = [_read(message) for message in answer.get("Messages", [])]
-            if not letters or seen >= {letter.message_id for letter in letters}:
-                return
-            seen |= {letter.message_id for letter in letters}
-            yield from letters
+    @contextmanager
+    def _pass(self) -> Iterator[_Pass]:
+        with aws.translated(f"reading the dead-letter queue {self._queue.dead_letters!r}"):
+            looked = _Pass(self._sqs, dead_letter_queue_url(self._sqs, self._queue), look_s(self.count()))
+            try:
+                yield looked
+            finally:
+                looked.release()
 
-    def _release(self, letters: list[DeadLetter]) -> None:
-        for start in range(0, len(letters), BATCH):
+
+def look_s(count: int) -> float:
+    """Return how many seconds a look at about ``count`` dead letters may take."""
+    return min(LONGEST_LOOK_S, LOOK_S + count * LONGEST_LOOK_S / HIDDEN_MOST)
+
+
+class _Pass:
+    """One look at every message of a queue; what is kept of each is its receipt.
+
+    Args:
+        sqs: the client.
+        url: the queue.
+        look_s: seconds after which what is still hidden comes back by itself.
+    """
+
+    def __init__(self, sqs: aws.Client, url: str, look_s: float) -> None:
+        self._sqs, self._url = sqs, url
+        self._look_s, self._ends_at = look_s, time.monotonic() + look_s
+        self._hidden: dict[str, None] = {}
+
+    def pages(self) -> Iterator[list[DeadLetter]]:
+        """Yield every message, up to ten at a time.
+
+        Raises:
+            TransientError: the look takes too long; the first to be hidden would come again.
+        """
+        while letters := [_read(message) for message in self._receive()]:
+            self._hidden.update(dict.fromkeys(letter.receipt for letter in letters))
+            yield letters
+
+    def delete(self, letter: DeadLetter) -> None:
+        """Delete a message that has been yielded."""
+        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt)
+        del self._hidden[letter.receipt]
+
+    def release(self) -> None:
+        """Have the messages seen by others again."""
+        receipts = iter(self._hidden)
+        while group := list(islice(receipts, BATCH)):
             entries = [
-                {"Id": str(n), "ReceiptHandle": letter.receipt, "VisibilityTimeout": 0}
-                for n, letter in enumerate(letters[start : start + BATCH])
+                {"Id": str(n), "ReceiptHandle": receipt, "VisibilityTimeout": 0} for n, receipt in enumerate(group)
             ]
-            self._sqs.change_message_visibility_batch(QueueUrl=self._url(dead=True), Entries=entries)
+            self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
 
-    def _url(self, *, dead: bool) -> str:
-        name = self._settings.queue.dead_letters if dead else self._settings.queue.name
-        return str(self._sqs.get_queue_url(QueueName=name)["QueueUrl"])
-
-    def _translated(self) -> Any:
-        return aws.translated(f"reading the dead-letter queue {self._settings.queue.dead_letters!r}")
+    def _receive(self) -> list[dict[str, Any]]:
+        if len(self._hidden) >= HIDDEN_MOST:
+            log.warning("dead_letters_out_of_reach", looked_at=len(self._hidden))
+            return []
+        # All come back at the same moment, so none comes twice.
+        remaining_s = math.ceil(self._ends_at - time.monotonic())
+        if remaining_s <= 0:
+            raise TransientError(f"not all dead letters could be looked at within {self._look_s:.0f} s")
+        answer = self._sqs.receive_message(
+            QueueUrl=self._url,
+            MaxNumberOfMessages=BATCH,
+            VisibilityTimeout=remaining_s,
+            WaitTimeSeconds=1,
+            MessageSystemAttributeNames=["SentTimestamp"],
+        )
+        return list(answer.get("Messages", []))
 
 
 def _read(message: dict[str, Any]) -> DeadLetter:

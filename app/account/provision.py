@@ -114,9 +114,12 @@ def _expire_task_results(settings: Settings) -> None:
 
 def _queues(settings: Settings) -> list[str]:
     sqs = aws.client("sqs", settings.aws)
+    if settings.queue.url:
+        arn = _arn_of_given(sqs, settings.queue.url)
+        return [f"task queue {settings.queue.url}: given", _topic(settings, arn)]
     with aws.translated(f"making the task queue {settings.queue.name!r}"):
         dead_url, dead_line = _queue(sqs, settings.queue.dead_letters, {"MessageRetentionPeriod": str(RETENTION_S)})
-        arn: str = sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        arn = sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         attributes = {
             "MessageRetentionPeriod": str(RETENTION_S),
             "VisibilityTimeout": str(VISIBILITY_S),
@@ -125,6 +128,20 @@ def _queues(settings: Settings) -> list[str]:
         }
         _, line = _queue(sqs, settings.queue.name, attributes)
     return [f"dead-letter queue {dead_line}", f"task queue {line}", _topic(settings, arn)]
+
+
+def _arn_of_given(sqs: aws.Client, url: str) -> str:
+    """Return the ARN of the queue at ``url``, which is its owner's to make and to change."""
+    with aws.translated(f"asking for the task queue {url}"):
+        try:
+            return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
+        except ClientError as err:
+            if aws.error_code(err) not in aws.NO_QUEUE:
+                raise
+            raise ConfigurationError(
+                f"there is no queue at ELASTIQ_QUEUE_URL={url}; make it, with a dead-letter queue, "
+                "or unset the variable to have it made under ELASTIQ_QUEUE"
+            ) from err
 
 
 def _queue(sqs: aws.Client, name: str, attributes: dict[str, str]) -> tuple[str, str]:
@@ -139,7 +156,9 @@ def _queue(sqs: aws.Client, name: str, attributes: dict[str, str]) -> tuple[str,
 
 
 def _topic(settings: Settings, queue_arn: str) -> str:
-    """Make the topic for events, in the account of ``queue_arn``."""
+    """Make the topic for events, in the account of ``queue_arn``, unless it is given."""
+    if settings.queue.topic_arn:
+        return f"events topic {settings.queue.topic_arn}: given"
     arn = ":".join([*queue_arn.split(":")[:-1], settings.queue.topic]).replace(":sqs:", ":sns:", 1)
     sns = aws.client("sns", settings.aws)
     with aws.translated(f"making the topic {settings.queue.topic!r}"):

@@ -59,5 +59,5 @@ def _queue(settings: Settings) -> tuple[str, bool]:
 
 
 def _dead_letters(settings: Settings) -> tuple[str, bool]:
-    dead = QueueReader(settings, settings.queue.dead_letters).depth().total
+    dead = QueueReader(settings, dead_letters=True).depth().total
     return str(dead), dead == 0

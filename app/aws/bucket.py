@@ -6,9 +6,10 @@ cannot name every key that S3 takes, nor pass by the environment's proxy; what i
 
 from __future__ import annotations
 
+import hashlib
 import os
-import re
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +26,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
 from app import aws
+from app.aws.obstore_internals import failed
 from app.settings import AwsSettings
 
 # A larger file is not read into memory; boto3 sends it in pieces.
@@ -91,10 +93,20 @@ class Bucket:
         with aws.translated(f"deleting {key!r} from bucket {self.name!r}"):
             self._s3.delete_object(Bucket=self.name, Key=key)
 
-    def digest(self, key: str) -> str:
-        """Return the MD5 of an object that `put` stored, in hexadecimal digits: S3's own ETag."""
+    def holds(self, key: str, body: bytes | BinaryIO) -> bool:
+        """Return whether the object ``key``, which exists, is ``body``.
+
+        What `put` stored is not read for that: S3 has its checksum. An ETag would not do, it is no digest with SSE-KMS.
+        """
+        content = body if isinstance(body, bytes) else _read(body)
         with aws.translated(f"reading {key!r} from bucket {self.name!r}"):
-            return str(self._s3.head_object(Bucket=self.name, Key=key)["ETag"]).strip('"')
+            known = self._s3.head_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")
+        if known["ContentLength"] != len(content):
+            return False
+        if "ChecksumSHA256" in known and known.get("ChecksumType") != "COMPOSITE":
+            return bool(known["ChecksumSHA256"] == b64encode(hashlib.sha256(content).digest()).decode())
+        found = self.get(key)
+        return found is not None and found.body == content
 
     def list(self, prefix: str, after: str = "") -> Iterator[dict[str, Any]]:
         """Yield what S3 says of the objects whose key begins with ``prefix`` and comes behind ``after``, by key."""
@@ -131,7 +143,13 @@ class Bucket:
         condition = {} if replace else {"IfNoneMatch": "*"}
         try:
             self._s3.put_object(
-                Bucket=self.name, Key=key, Body=body, ContentType=content_type, Metadata=metadata, **condition
+                Bucket=self.name,
+                Key=key,
+                Body=body,
+                ContentType=content_type,
+                Metadata=metadata,
+                ChecksumAlgorithm="SHA256",
+                **condition,
             )
         except ClientError as err:
             if aws.error_code(err) == "PreconditionFailed":
@@ -148,11 +166,11 @@ class Bucket:
         with self._making:
             if self._store is None:
                 with aws.building:
-                    self._store = _make_store(self._settings, self.name)
+                    self._store = make_store(self._settings, self.name)
             return self._store
 
 
-def _make_store(settings: AwsSettings, name: str) -> S3Store | None:
+def make_store(settings: AwsSettings, name: str) -> S3Store | None:
     """Return the bucket as obstore's; None where it could not call, and where boto3 has to say what is missing."""
     endpoint = settings.endpoint_url
     session = aws.session().boto3
@@ -172,6 +190,7 @@ def _make_store(settings: AwsSettings, name: str) -> S3Store | None:
         **where,
         region=settings.region,
         virtual_hosted_style_request=not endpoint,
+        checksum_algorithm="SHA256",
         client_options=options,
         retry_config=_RETRIES,
         credential_provider=Boto3CredentialProvider(session, ttl=_CREDENTIALS_FOR),
@@ -190,30 +209,27 @@ def _get(store: S3Store, key: str, most_bytes: int | None) -> Found | None:
         metadata = {str(name): str(value) for name, value in answer.attributes.items()}
         return Found(bytes(answer.bytes()) if fits else None, metadata)
     except (BaseError, FileNotFoundError) as err:
-        failed = _failed(err)
-        if failed.code in aws.NO_KEY:
+        told = failed(err)
+        if told.code in aws.NO_KEY:
             return None
-        raise failed from err
+        raise told from err
 
 
 def _put(store: S3Store, key: str, body: bytes, attributes: Any, replace: bool) -> bool:
     try:
-        # In one piece, so that its ETag is its digest.
+        # In one piece, so that its checksum is that of all of it.
         mode: Literal["overwrite", "create"] = "overwrite" if replace else "create"
         obstore.put(store, key, body, attributes=attributes, mode=mode, use_multipart=False)
     except AlreadyExistsError:
         return False
     except (BaseError, FileNotFoundError) as err:
-        raise _failed(err) from err
+        raise failed(err) from err
     return True
 
 
-def _failed(err: Exception) -> aws.Failed:
-    """Return an error of obstore's with AWS's code: that is in the answer's body, the last thing that obstore tells."""
-    first, _, told = str(err).partition("\n")
-    code = re.search(r"<Code>(\w+)</Code>", told.rpartition("body: Some(")[2])
-    kind = "404" if isinstance(err, FileNotFoundError) else type(err).__name__
-    return aws.Failed(code[1] if code else kind, first)
+def _read(body: BinaryIO) -> bytes:
+    body.seek(0)
+    return body.read()
 
 
 def _read_if_small(body: BinaryIO) -> bytes | BinaryIO:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app import aws
+from app.aws.address import dead_letter_queue_url, task_queue_url
 from app.domain import QueueDepth
 from app.settings import Settings
 
@@ -19,18 +20,20 @@ class QueueReader:
     Raises, in every call, `ConfigurationError` (no such queue, no right to it) or `TransientError`.
 
     Args:
-        settings: the region and the endpoint.
-        queue: the queue's name; the task queue unless told.
+        settings: the region, the endpoint and the task queue.
+        dead_letters: whether it is the task queue's dead-letter queue that is read.
     """
 
-    def __init__(self, settings: Settings, queue: str = "") -> None:
+    def __init__(self, settings: Settings, *, dead_letters: bool = False) -> None:
         self._sqs = aws.client("sqs", settings.aws, read_timeout_s=5, attempts=2)
-        self._queue = queue or settings.queue.name
+        self._settings = settings.queue
+        self._address = dead_letter_queue_url if dead_letters else task_queue_url
+        self._name = settings.queue.dead_letters if dead_letters else settings.queue.name
         self._url = ""
 
     def depth(self) -> QueueDepth:
         """Return what is visible, in flight and delayed."""
-        with aws.translated(f"reading the depth of queue {self._queue!r}"):
-            self._url = self._url or self._sqs.get_queue_url(QueueName=self._queue)["QueueUrl"]
+        with aws.translated(f"reading the depth of queue {self._name!r}"):
+            self._url = self._url or self._address(self._sqs, self._settings)
             counts = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=_COUNTS)["Attributes"]
         return QueueDepth(*(int(counts[name]) for name in _COUNTS))

@@ -48,6 +48,11 @@ class FaultProxy:
         """Break no call any more; those that hang go on hanging."""
         self._faults.clear()
 
+    def release(self) -> None:
+        """Break no call any more, and have those that hang end."""
+        self.mend()
+        self._released.set()
+
     def __enter__(self) -> FaultProxy:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
@@ -91,7 +96,9 @@ class FaultProxy:
                 for name, value in headers.items():
                     if name.lower() not in ("content-length", "transfer-encoding", "connection"):
                         self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
+                # To a HEAD request, the length is that of a body which does not come.
+                told = {name.lower(): value for name, value in headers.items()} if self.command == "HEAD" else {}
+                self.send_header("Content-Length", told.get("content-length", str(len(body))))
                 self.end_headers()
                 self.wfile.write(body)
 

@@ -10,12 +10,40 @@ from PIL import Image, ImageOps
 
 from app import images
 from app.errors import InvalidImage
+from app.storage import Storage
+from web.http.seats import Seats
 
 # The longest side in pixels: a tile on a screen of high density, and a picture to look at.
 TILE, LARGE = 400, 1600
 
 # Decoding takes memory by the image's size: this many at once.
-_decoding = threading.BoundedSemaphore(2)
+DECODED_AT_ONCE = 2
+
+
+class Previews:
+    """Draws previews of stored images. Safe to share between threads.
+
+    Args:
+        storage: where the images are.
+        max_pixels: the largest image drawn.
+        seats: how many requests may be at it at once, those that wait for their turn included.
+    """
+
+    def __init__(self, storage: Storage, max_pixels: int, seats: Seats) -> None:
+        self._storage, self._max_pixels, self._seats = storage, max_pixels, seats
+        self._decoding = threading.BoundedSemaphore(DECODED_AT_ONCE)
+
+    def draw(self, key: str, side: int) -> tuple[bytes, str]:
+        """Return the image ``key`` as `render` does.
+
+        Raises:
+            Busy: so many are at it already that another would only wait.
+            ImageNotFound, InvalidImage, InvalidKey: there is nothing to draw.
+        """
+        with self._seats.taken():
+            data = self._storage.get_image(key)
+            with self._decoding:
+                return render(data, side=side, max_pixels=self._max_pixels)
 
 
 def render(data: bytes, *, side: int, max_pixels: int) -> tuple[bytes, str]:
@@ -24,24 +52,23 @@ def render(data: bytes, *, side: int, max_pixels: int) -> tuple[bytes, str]:
     Raises:
         InvalidImage: it cannot be decoded.
     """
-    with _decoding:
-        try:
-            with images.open_header(io.BytesIO(data), max_pixels=max_pixels) as image:
-                image.draft("RGB", (side, side))
-                picture = ImageOps.exif_transpose(image)
-                picture.thumbnail((side, side))
-                return _encode(picture)
-        except (
-            OSError,
-            SyntaxError,
-            ValueError,
-            OverflowError,
-            EOFError,
-            LookupError,
-            struct.error,
-            MemoryError,
-        ) as err:
-            raise InvalidImage(f"the image is damaged ({err})") from err
+    try:
+        with images.open_header(io.BytesIO(data), max_pixels=max_pixels) as image:
+            image.draft("RGB", (side, side))
+            picture = ImageOps.exif_transpose(image)
+            picture.thumbnail((side, side))
+            return _encode(picture)
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        OverflowError,
+        EOFError,
+        LookupError,
+        struct.error,
+        MemoryError,
+    ) as err:
+        raise InvalidImage(f"the image is damaged ({err})") from err
 
 
 def _encode(picture: Image.Image) -> tuple[bytes, str]:

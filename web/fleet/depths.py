@@ -38,7 +38,7 @@ class DepthReader:
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._readers = QueueReader(settings), QueueReader(settings, settings.queue.dead_letters)
+        self._readers = QueueReader(settings), QueueReader(settings, dead_letters=True)
         self._lock = threading.Lock()
         self._known = Depths(None, None)
         self._known_at = float("-inf")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from flask import Flask, Response, request
 from werkzeug.exceptions import Forbidden
 
+from web.http.gunicorn_internals import connection
+
 # Everything comes from here, nothing is inline; `blob:` is a file of the user's own before it is uploaded.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -42,9 +44,8 @@ def _refuse_other_sites() -> None:
 
 
 def _limit_stalls() -> None:
-    connection = request.environ.get("gunicorn.socket")
-    if connection is not None:
-        connection.settimeout(STALLED_S)
+    if (client := connection()) is not None:
+        client.settimeout(STALLED_S)
 
 
 def _add_headers(answer: Response) -> Response:

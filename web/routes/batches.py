@@ -13,7 +13,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 from app.domain import BATCH_ID, new_batch_id
 from web.batches.batch import Image
 from web.batches.export import as_csv
-from web.batches.preview import LARGE, TILE, render
+from web.batches.preview import LARGE, TILE
 from web.batches.stream import events_of
 from web.http.problems import stored_in
 from web.http.security import CONTENT_POLICY
@@ -91,8 +91,7 @@ def results(id: str) -> Response:
 def image(id: str, filename: str) -> Response:
     """Return a small picture of an image, or with ``?size=large`` a larger one; never the bytes that were uploaded."""
     side = LARGE if request.args.get("size") == "large" else TILE
-    data = tier().storage.get_image(f"{_checked(id)}/{filename}")
-    picture, content_type = render(data, side=side, max_pixels=tier().settings.images.max_pixels)
+    picture, content_type = tier().previews.draw(f"{_checked(id)}/{filename}", side)
     answer = Response(picture, mimetype=content_type)
     answer.headers["Content-Security-Policy"] = CONTENT_POLICY
     # An image never changes under its key.

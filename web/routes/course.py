@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import select
 import socket
-import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest, ClientDisconnected, GatewayTimeout
 
-from app.domain import Failure, new_batch_id
+from app.domain import Failure
 from app.errors import InvalidImage
 from web.batches.batch import Outcome
+from web.http.gunicorn_internals import connection
 from web.tier import tier
 from web.uploads import names
 from web.uploads.intake import Taken
@@ -28,31 +27,13 @@ LOOK_S = 2.0
 blueprint = Blueprint("compat", __name__)
 
 
-class CurrentBatch:
-    """The batch that a process's single images go to: a new one each minute, so that one poll serves all who wait."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._id, self._until = "", datetime.min.replace(tzinfo=UTC)
-
-    def id(self, now: datetime) -> str:
-        """Return the batch of the minute ``now``."""
-        with self._lock:
-            if now >= self._until:
-                self._id, self._until = new_batch_id(now, os.urandom(4)), now + timedelta(minutes=1)
-            return self._id
-
-
-_batch = CurrentBatch()
-
-
 @blueprint.post("/")
 def classify() -> Response:
     """Answer with the label alone (field ``myfile``) or ``<name>:<label>`` (field ``inputFile``), once it is known."""
     with tier().waiters.taken():
         part = _only_file()
         try:
-            taken = tier().intake.admit(_batch.id(datetime.now(UTC)), part)
+            taken = tier().intake.admit(tier().current_batch.id(datetime.now(UTC)), part)
         finally:
             part.body.close()
         tier().intake.publish([taken])
@@ -99,9 +80,9 @@ def _outcome_of(key: str, timeout_s: float) -> Outcome:
 
 def _client_is_gone() -> bool:
     """Return whether nobody will read the answer: then the seat is for another."""
-    connection = request.environ.get("gunicorn.socket")
-    if connection is None:
+    client = connection()
+    if client is None:
         return False
     poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    return bool(poll.poll(0)) and connection.recv(1, socket.MSG_PEEK) == b""
+    poll.register(client, select.POLLIN)
+    return bool(poll.poll(0)) and client.recv(1, socket.MSG_PEEK) == b""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify, request
 
-from app import aws
 from app.errors import ElastiqError
 from web.http.problems import problem
 from web.tier import tier
@@ -46,9 +45,7 @@ def _output_bucket() -> None:
 
 
 def _queue() -> None:
-    name = tier().settings.queue.name
-    with aws.translated(f"asking for queue {name!r}"):
-        tier().sqs.get_queue_url(QueueName=name)
+    tier().queue.depth()
 
 
 _CHECKS = {"input_bucket": _input_bucket, "output_bucket": _output_bucket, "queue": _queue}

@@ -5,23 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 
+from celery import Celery
+
 from app.errors import ConfigurationError, TransientError
-from tasks import bulk, classify
+from tasks.celery import CLASSIFY, bulk
 
 
-def publish(keys: Sequence[str]) -> None:
-    """Hand ``keys`` to the task queue; return once it has accepted them all.
+class Publisher:
+    """Hands images to the task queue. Safe to share between threads.
 
-    Raises:
-        TransientError: it has not; the images are stored, and publishing some of them twice does no harm.
-        ConfigurationError: the queue is missing or closed to us.
+    Args:
+        celery: the application whose task queue it is.
     """
-    try:
-        # Lone messages of concurrent requests share calls anyway.
-        with bulk() if len(keys) > 1 else nullcontext():
-            for key in keys:
-                classify.apply_async((key,), ignore_result=True)
-    except TransientError as err:
-        raise TransientError(f"the images are stored, but not all are queued; send them again ({err})") from err
-    except ConfigurationError as err:
-        raise ConfigurationError(f"the images are stored, but cannot be queued ({err})") from err
+
+    def __init__(self, celery: Celery) -> None:
+        self._celery = celery
+
+    def publish(self, keys: Sequence[str]) -> None:
+        """Hand ``keys`` to the task queue; return once it has accepted them all.
+
+        Raises:
+            TransientError: it has not; the images are stored, and publishing some of them twice does no harm.
+            ConfigurationError: the queue is missing or closed to us.
+        """
+        try:
+            # Lone messages of concurrent requests share calls anyway.
+            with bulk() if len(keys) > 1 else nullcontext():
+                for key in keys:
+                    self._celery.send_task(CLASSIFY, (key,), ignore_result=True)
+        except TransientError as err:
+            raise TransientError(f"the images are stored, but not all are queued; send them again ({err})") from err
+        except ConfigurationError as err:
+            raise ConfigurationError(f"the images are stored, but cannot be queued ({err})") from err

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from app import aws
 from app.domain import Classification, Failure, Prediction
@@ -25,6 +27,7 @@ from app.errors import (
 from app.local.cloud import free_port
 from app.settings import Settings
 from app.storage import MAX_KEY_BYTES, Storage
+from tests.support.kms_proxy import KmsProxy
 
 BATCH = "20261124T101530123Z-9f2c01ab"
 HOSTILE_KEYS = [
@@ -163,6 +166,58 @@ def test_the_same_image_put_twice_is_no_clash(storage: Storage) -> None:
     assert not storage.put_image("b/a.png", io.BytesIO(b"first"), "image/png")
 
     assert storage.get_image("b/a.png") == b"first"
+
+
+@pytest.fixture
+def kms(config: Settings) -> Iterator[KmsProxy]:
+    """An S3 that encrypts with SSE-KMS."""
+    with KmsProxy(config.aws.endpoint_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def encrypted(config: Settings, kms: KmsProxy) -> Storage:
+    aws_ = dataclasses.replace(config.aws, endpoint_url=kms.endpoint_url)
+    return Storage(dataclasses.replace(config, aws=aws_))
+
+
+@pytest.mark.parametrize(
+    ("key", "size"),
+    [("b/a.png", 10), ("b//only boto3 can name it.png", 10), ("b/large.png", 9_000_000)],
+    ids=["by obstore", "by boto3", "from a file"],
+)
+def test_the_same_image_put_twice_is_no_clash_where_an_etag_is_no_digest(
+    encrypted: Storage, kms: KmsProxy, key: str, size: int
+) -> None:
+    body = b"image".ljust(size, b"!")
+
+    assert encrypted.put_image(key, io.BytesIO(body), "image/png")
+    assert kms.calls == {"PutObject": 1}
+    assert not encrypted.put_image(key, io.BytesIO(body), "image/png")
+    assert kms.calls == {"PutObject": 2, "HeadObject": 1}
+    with pytest.raises(ImageExists):
+        encrypted.put_image(key, b"other".ljust(size, b"!"), "image/png")
+    assert encrypted.get_image(key) == body
+
+
+def test_an_image_that_was_stored_without_a_checksum_is_compared_by_its_bytes(
+    encrypted: Storage, kms: KmsProxy, config: Settings
+) -> None:
+    s3 = boto3.session.Session().client(
+        "s3",
+        region_name=config.aws.region,
+        endpoint_url=config.aws.endpoint_url,
+        config=Config(request_checksum_calculation="when_required", s3={"addressing_style": "path"}),
+    )
+    s3.put_object(Bucket=config.buckets.input, Key="b/old.png", Body=b"first")
+
+    assert not encrypted.put_image("b/old.png", b"first", "image/png")
+    with pytest.raises(ImageExists):
+        encrypted.put_image("b/old.png", b"other", "image/png")
+    read = kms.calls["GetObject"]
+    with pytest.raises(ImageExists):
+        encrypted.put_image("b/old.png", b"of another length", "image/png")
+    assert kms.calls["GetObject"] == read
 
 
 def test_an_image_is_replaced_when_asked(storage: Storage) -> None:

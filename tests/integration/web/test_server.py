@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import psutil
+import pytest
 
 from tests.support import photographs
 from tests.support.web import ROOT, Site, wait_for
@@ -44,7 +47,14 @@ def test_a_stop_ends_open_streams_and_waiting_requests_and_leaves_no_process(ser
     assert not any(child.is_running() for child in children)
 
 
-def test_a_stop_lets_an_upload_end(serve: Serve) -> None:
+def by_a_ctrl_c(site: Site) -> int:
+    """Stop it as a terminal does: every process of its group at once."""
+    os.killpg(site.process.pid, signal.SIGINT)
+    return site.process.wait(30)
+
+
+@pytest.mark.parametrize("stop", [Site.stop, by_a_ctrl_c], ids=["SIGTERM", "Ctrl-C"])
+def test_a_stop_lets_an_upload_end(serve: Serve, stop: Callable[[Site], int]) -> None:
     site = serve()
     id = site.post("/api/batches").json()["id"]
     part = b'--limit\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n%s\r\n--limit--\r\n'
@@ -57,7 +67,7 @@ def test_a_stop_lets_an_upload_end(serve: Serve) -> None:
     with ThreadPoolExecutor(1) as pool, socket.create_connection(address) as connection:
         connection.sendall(head.encode() + body[:100])
         time.sleep(0.5)
-        stopped = pool.submit(site.stop)
+        stopped = pool.submit(stop, site)
         time.sleep(1)
         connection.sendall(body[100:])
         assert b" 201 " in connection.recv(4096)
@@ -88,7 +98,7 @@ def test_a_queue_that_is_missing_is_found_by_the_deep_check(serve: Serve) -> Non
 
 
 def test_a_client_that_hangs_up_frees_its_waiting_seat(serve: Serve) -> None:
-    site = serve(ELASTIQ_WEB_THREADS="8")
+    site = serve(ELASTIQ_WEB_THREADS="9")
     address = urlsplit(site.url).hostname, urlsplit(site.url).port
     body = b'--limit\r\nContent-Disposition: form-data; name="myfile"; filename="%d.png"\r\n\r\n%s\r\n--limit--\r\n'
     for n in range(2):

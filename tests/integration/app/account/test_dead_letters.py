@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from app import aws
-from app.account.dead_letters import DeadLetters
+from app.account import dead_letters
+from app.account.dead_letters import LONGEST_LOOK_S, DeadLetters, look_s
 from app.domain import Classification, Failure, Prediction
+from app.errors import TransientError
 from app.settings import Settings
+from app.sqs import bulk
 from app.storage import Storage
 from autoscaler.sweep.rounds import Sweep
 from tasks.celery import CLASSIFY, make_app
@@ -48,6 +53,16 @@ def buried(config: Settings, sqs: Any) -> Settings:
     return config
 
 
+def fill(config: Settings, count: int) -> set[str]:
+    """Put classifications straight into the dead-letter queue; return their images' keys."""
+    keys = {f"batch/{number}.jpg" for number in range(count)}
+    app = make_app(replace(config, queue=replace(config.queue, name=config.queue.dead_letters)))
+    with bulk():
+        for key in keys:
+            app.send_task(CLASSIFY, (key,), ignore_result=True)
+    return keys
+
+
 def test_a_look_tells_the_image_and_leaves_the_letter(buried: Settings) -> None:
     for _ in range(2):
         (letter,) = DeadLetters(buried).look()
@@ -59,7 +74,7 @@ def test_the_sweep_leaves_a_failure_with_a_reason_once(buried: Settings) -> None
     outcome = Storage(buried).outcome(KEY)
     assert isinstance(outcome, Failure)
     assert "gave up after 5 attempts" in outcome.reason
-    assert DeadLetters(buried).report(Storage(buried)) == []
+    assert list(DeadLetters(buried).report(Storage(buried))) == []
 
 
 def test_an_image_that_has_a_result_all_the_same_is_not_reported(buried: Settings) -> None:
@@ -72,12 +87,12 @@ def test_an_image_that_has_a_result_all_the_same_is_not_reported(buried: Setting
 def test_redrive_sends_the_letter_back_and_takes_the_failure_back(buried: Settings, sqs: Any) -> None:
     storage = Storage(buried)
     dead = DeadLetters(buried)
-    dead.report(storage)
-    assert [letter.key for letter in dead.redrive(storage, lambda letter: letter.key == "another")] == []
-    assert [letter.key for letter in dead.redrive(storage)] == [KEY]
+    assert [failure.key for failure in dead.report(storage)] == [KEY]
+    assert dead.redrive(storage, lambda letter: letter.key == "another") == []
+    assert dead.redrive(storage) == [KEY]
     assert dead.count() == 0
     assert storage.outcome(KEY) is None
-    url = sqs.get_queue_url(QueueName=buried.queue)["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=buried.queue.name)["QueueUrl"]
     assert len(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)["Messages"]) == 1
 
 
@@ -98,5 +113,57 @@ def test_the_command_lists_and_redrives(buried: Settings, environment: dict[str,
     assert json.loads(listed.stdout)["key"] == KEY
     missing = elastiq("redrive", "nobody's")
     assert (missing.returncode, missing.stderr) == (1, "not among the dead letters: nobody's\n")
-    assert elastiq("redrive", KEY).stdout == f"1 sent back to {buried.queue}\n"
+    assert elastiq("redrive", KEY).stdout == f"1 sent back to {buried.queue.name}\n"
     assert elastiq("list").stdout == ""
+
+
+def test_every_owner_is_told_however_many_dead_letters_there_are(config: Settings) -> None:
+    keys = fill(config, 1100)
+    assert {failure.key for failure in DeadLetters(config).report(Storage(config))} == keys
+
+
+def test_a_look_has_every_letter_once_and_the_next_look_again(config: Settings) -> None:
+    keys = fill(config, 1100)
+    for _ in range(2):
+        assert sorted(letter.key for letter in DeadLetters(config).look()) == sorted(keys)
+
+
+def test_a_look_that_breaks_off_hides_nothing(config: Settings) -> None:
+    keys = fill(config, 30)
+    dead = DeadLetters(config)
+    look = dead.look()
+    seen = {next(look).key for _ in range(15)}
+    look.close()
+    assert len(seen) == 15
+    assert {letter.key for letter in dead.look()} == keys
+
+
+def test_what_is_sent_back_is_wanted_and_the_rest_stays(config: Settings, sqs: Any) -> None:
+    keys = fill(config, 25)
+    dead = DeadLetters(config)
+    wanted = {key for key in keys if key.endswith("2.jpg")}
+    assert set(dead.redrive(Storage(config), lambda letter: letter.key in wanted)) == wanted
+    assert {letter.key for letter in dead.look()} == keys - wanted
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds"), [(0, 60), (1000, 420), (120_000, LONGEST_LOOK_S), (10**9, LONGEST_LOOK_S)]
+)
+def test_a_look_may_take_longer_the_more_there_is_to_look_at(count: int, seconds: float) -> None:
+    assert look_s(count) == pytest.approx(seconds)
+
+
+def test_a_look_that_takes_too_long_says_so(buried: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letters, "LONGEST_LOOK_S", 0.0)
+    with pytest.raises(TransientError, match="not all dead letters could be looked at"):
+        list(DeadLetters(buried).look())
+
+
+def test_letters_beyond_what_sqs_lets_be_hidden_are_warned_of(
+    config: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "HIDDEN_MOST", 20)
+    fill(config, 30)
+    with capture_logs() as logs:
+        assert len(list(DeadLetters(config).look())) == 20
+    assert [(entry["event"], entry["looked_at"]) for entry in logs] == [("dead_letters_out_of_reach", 20)]

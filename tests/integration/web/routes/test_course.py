@@ -101,7 +101,7 @@ def test_a_label_that_does_not_come_in_time_is_a_timeout_that_says_where_it_will
 
 
 def test_requests_beyond_their_number_are_told_to_try_again(serve: Serve) -> None:
-    site = serve(ELASTIQ_WEB_THREADS="8")
+    site = serve(ELASTIQ_WEB_THREADS="9")
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(site.post, "/", fields={"myfile": (f"{n}.png", CAT)}) for n in range(2)]
         wait_for(lambda: site.queued() == 2, 20)

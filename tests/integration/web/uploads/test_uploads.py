@@ -17,10 +17,12 @@ import pytest
 from app import aws
 from app.account.provision import provision
 from app.domain import BATCH_ID, Failure
+from app.local import EmbeddedCloud
 from app.settings import Settings
 from app.storage import Storage
 from tests.support import photographs
 from tests.support.fault_proxy import FaultProxy
+from tests.support.kms_proxy import KmsProxy
 from tests.support.web import Site, key_path, wait_for
 
 CAT, COFFEE = photographs.chelsea(), photographs.coffee()
@@ -227,3 +229,12 @@ def test_an_image_is_sent_to_its_bucket_without_asking_first(config: Settings, s
         sent = {name.lower() for name in proxy.headers["PutObject"]}
     assert "if-none-match" in sent
     assert "expect" not in sent
+
+
+def test_files_sent_again_keep_their_names_in_an_encrypted_bucket(serve: Serve, cloud: EmbeddedCloud) -> None:
+    with KmsProxy(cloud.endpoint_url) as proxy:
+        site = serve(AWS_ENDPOINT_URL=proxy.endpoint_url)
+        id = site.upload(("a.png", CAT))["id"]
+        again = site.upload(("a.png", CAT), ("a.png", COFFEE), path=f"/api/batches/{id}/images")
+        assert [image["filename"] for image in again["images"]] == ["a.png", "a (2).png"]
+        site.stop()

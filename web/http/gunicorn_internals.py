@@ -1,0 +1,66 @@
+"""What this tier needs of gunicorn beyond its settings and hooks; whatever a new version may change is here alone."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from types import FrameType
+from typing import Any
+
+import gunicorn
+from flask import request
+from gunicorn.glogging import Logger
+
+# A worker knows two ways to stop; the one that lets requests end is SIGTERM's.
+_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
+def connection() -> socket.socket | None:
+    """Return the connection that the current request came by; None where another server than gunicorn took it."""
+    found: socket.socket | None = request.environ.get("gunicorn.socket")
+    return found
+
+
+def before_a_stop(act: Callable[[], None]) -> None:
+    """Have a worker that is told to stop, in whatever way, call ``act`` and then let its requests end.
+
+    It is to be called in the worker, by gunicorn's hook ``post_worker_init``.
+
+    Args:
+        act: is called once, in a thread of its own.
+
+    Raises:
+        RuntimeError: this gunicorn has no handler of SIGTERM by then.
+    """
+    gunicorns = signal.getsignal(signal.SIGTERM)
+    if not callable(gunicorns):
+        raise RuntimeError(f"gunicorn {gunicorn.__version__} differs: its worker does not handle SIGTERM by itself")
+    stopping: SimpleQueue[int] = SimpleQueue()
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        # A signal handler must take no lock; this put takes none.
+        stopping.put(signum)
+        gunicorns(signum, frame)
+
+    def wait() -> None:
+        stopping.get()
+        act()
+
+    threading.Thread(target=wait, name="stopping", daemon=True).start()
+    for signum in _STOPS:
+        signal.signal(signum, stop)
+        signal.siginterrupt(signum, False)
+
+
+class Log(Logger):  # type: ignore[misc]  # gunicorn is untyped
+    """gunicorn's log through ours: its warnings and errors, in the form of all others."""
+
+    def setup(self, cfg: Any) -> None:
+        """Do as gunicorn does, and then hand everything on to the root logger."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.error_log.setLevel("WARNING")
