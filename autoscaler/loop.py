@@ -76,8 +76,8 @@ def run(settings: Settings) -> None:
 
 def _limits(settings: Settings) -> Limits:
     return Limits(
-        settings.autoscaler.max_instances,
-        settings.autoscaler.policy,
+        ceiling=settings.autoscaler.max_instances,
+        policy=settings.autoscaler.policy,
         target_s=settings.autoscaler.target_s,
         bill_s=settings.autoscaler.min_billed_s,
         boot_limit_s=settings.autoscaler.boot_limit_s,
@@ -172,7 +172,7 @@ class Loop:
         self._say_once(logging.WARNING, "step_failed", reason)
         if self._seen is not None and self._leads():
             seen = replace(self._seen, at=self._observer.now())
-            self._tell(seen, ScalingDecision(len(seen.alive), 0, reason, held=True), self._limits)
+            self._tell(seen, ScalingDecision(desired=len(seen.alive), reason=reason, held=True), self._limits)
 
     def _launch(self, count: int, at: datetime) -> list[str]:
         """Launch, under the old token while it is unknown what the last launch did: nothing is launched twice.
