@@ -20,6 +20,7 @@ import structlog
 from botocore.exceptions import ClientError
 
 from app import aws
+from app.process.objects import parse
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -152,6 +153,6 @@ class Leader:
 def _mark(text: bytes) -> str:
     """Return the mark that an object has; one that is none of ours is taken over when it is old."""
     try:
-        return str(json.loads(text)["mark"])
-    except (ValueError, LookupError, TypeError):
+        return str(parse(text)["mark"])
+    except (ValueError, LookupError):
         return "unknown"

@@ -97,6 +97,13 @@ def test_a_part_that_dies_is_started_again_and_its_death_is_said(course: Stack) 
     wait_until(lambda: answers(course.page), lambda: course.said)
 
 
+def test_a_line_in_a_log_that_is_no_record_ends_nothing(course: Stack) -> None:
+    with (course.data_dir / "logs" / "web.log").open("ab") as log:
+        log.write(b"{this is no JSON\n[7]\n\xff\xfe\n" + b'{"event": "still_followed", "level": "warning"}\n')
+    wait_until(lambda: "still_followed" in course.said, lambda: course.said, course.process)
+    assert answers(course.page)
+
+
 def test_a_part_that_cannot_live_stops_everything_with_its_last_words(data_dir: Path) -> None:
     broken = Stack(data_dir, **MODELS, ELASTIQ_POLICY="wrong")
     assert broken.process.wait(TIMEOUT_S) == 2
