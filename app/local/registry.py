@@ -80,6 +80,7 @@ class Registry:
         """Record the running process ``pid``.
 
         Raises:
+            OSError: the folder takes no file; nothing is recorded.
             psutil.NoSuchProcess: it has ended already.
         """
         entry = Entry(id, kind, pid, psutil.Process(pid).create_time(), launched_at, token)
@@ -104,8 +105,13 @@ class Registry:
     def _write(self, entry: Entry) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         unfinished = self._folder / f"{entry.id}.new"
-        unfinished.write_text(json.dumps(asdict(entry)))
-        os.replace(unfinished, self._folder / f"{entry.id}.json")
+        try:
+            unfinished.write_text(json.dumps(asdict(entry)))
+            os.replace(unfinished, self._folder / f"{entry.id}.json")
+        except OSError:
+            with suppress(OSError):
+                unfinished.unlink()
+            raise
 
 
 def _read(path: Path) -> Entry | None:

@@ -17,7 +17,7 @@ import structlog
 
 from app.errors import ConfigurationError
 from app.local.directory import DataDirectory
-from app.local.process import with_parent
+from app.local.process import start, with_parent
 from app.local.registry import Entry
 from app.process.objects import parse
 
@@ -68,23 +68,24 @@ class Service:
         self._say = structlog.get_logger(name)
 
     def start(self) -> None:
-        """Start it, in a session of its own: a Ctrl-C at the terminal is ours to pass on. It ends when we die."""
-        with self._log.path.open("ab") as output:
-            self._process = subprocess.Popen(
-                with_parent([sys.executable, "-m", "app.cli", self.name]),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                env={**os.environ, "ELASTIQ_LOG_FORMAT": "json"},
-            )
-        self._registry.add(self.name, "service", self._process.pid, time.time())
+        """Start it, in a session of its own: a Ctrl-C at the terminal is ours to pass on. It ends when we die.
+
+        Raises:
+            TransientError: it cannot be started now.
+        """
+        self._process, _ = start(
+            with_parent([sys.executable, "-m", "app.cli", self.name]),
+            self._log.path,
+            lambda pid: self._registry.add(self.name, "service", pid, time.time()),
+            {**os.environ, "ELASTIQ_LOG_FORMAT": "json"},
+        )
 
     def watch(self) -> None:
         """Repeat the important lines of its log, and start it again if it has ended.
 
         Raises:
             ConfigurationError: it ended too often; the message has the end of its log.
+            TransientError: it has ended, and cannot be started now.
         """
         for record in self._log.news():
             self._repeat(record)

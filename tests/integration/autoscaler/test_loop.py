@@ -19,12 +19,14 @@ from app.errors import TransientError
 from app.local.registry import Registry
 from app.process.alive import AliveFile
 from app.settings import Settings
+from autoscaler.fleet.processes import LocalFleet
 from autoscaler.loop import Loop
 from autoscaler.observe import Observer
 from autoscaler.values import Limits, Observation, ScalingDecision
 from tests.support.autoscaler import (
     TIMEOUT_S,
     autoscaler,
+    end_instances,
     submit,
     wait_for_event,
     wait_for_instances,
@@ -96,6 +98,35 @@ def test_a_worker_that_cannot_start_is_said_with_its_log_and_not_started_without
         held = wait_for_event(log, "held")[0]
     assert "python -m tasks.engine build" in Path(str(failed["log"])).read_text()
     assert "ended before they could work" in str(held["reason"])
+
+
+def test_a_drain_that_cannot_be_recorded_does_not_end_it(
+    environment: dict[str, str], log: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lasting = {
+        **environment,
+        "ELASTIQ_IDLE_SECONDS": "0",
+        "ELASTIQ_MIN_BILLED_SECONDS": "1",
+        "ELASTIQ_MAX_INSTANCES": "2",
+        "ELASTIQ_POLL_SECONDS": "1",
+    }
+    for name, value in lasting.items():
+        monkeypatch.setenv(name, value)
+    data_dir = Path(environment["ELASTIQ_DATA_DIR"])
+    fleet = LocalFleet(data_dir)
+    # What would be written in their place is a folder: as if the disk were full.
+    blocked = [data_dir / "run" / f"{instance.id}.new" for instance in fleet.launch(2, "first")]
+    for path in blocked:
+        path.mkdir()
+    with autoscaler(lasting, log) as process:
+        (failure,) = wait_for_event(log, "step_failed")
+        assert "asking worker processes to leave" in str(failure["reason"])
+        for path in blocked:
+            path.rmdir()
+        wait_for_event(log, "drain_asked")
+        assert process.poll() is None
+    end_instances(registry)
+    fleet.instances()  # collects its children
 
 
 class Failing:

@@ -116,6 +116,13 @@ def test_what_is_no_entry_is_dropped_and_keeps_none_from_being_found(tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["b.json"]
 
 
+def test_an_entry_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        Registry(tmp_path).add("a", "instance", start(SLEEP).pid, launched_at=1.0)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
 def test_entries_of_one_kind_leave_the_others_alone(tmp_path: Path, start: Start) -> None:
     registry = Registry(tmp_path)
     registry.add("a", "instance", start(SLEEP).pid, launched_at=2.0)
