@@ -11,6 +11,8 @@ import structlog
 from celery import Celery
 from celery.events.receiver import EventReceiver
 
+from app.errors import ElastiqError
+
 log = structlog.get_logger(__name__)
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
@@ -54,7 +56,10 @@ class EventListener:
             except Exception as err:  # whatever it is, the next try may do better
                 if time.monotonic() - started > LONGEST_PAUSE_S:
                     pause_s = SHORTEST_PAUSE_S
-                log.warning("events_lost", reason=f"{type(err).__name__}: {err}", retry_in_s=pause_s)
+                unforeseen = not isinstance(err, ElastiqError | OSError)
+                log.warning(
+                    "events_lost", reason=f"{type(err).__name__}: {err}", retry_in_s=pause_s, exc_info=unforeseen
+                )
                 self._stopping.wait(pause_s)
                 pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
 

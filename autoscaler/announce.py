@@ -111,8 +111,8 @@ def fields(seen: Observation, decision: ScalingDecision, limits: Limits, leader:
             }
             for instance in seen.fleet
         ],
-        "oldest_s": seen.ages_s[0] if seen.ages_s else None,
-        "arrival_rate": seen.arrival_rate,
-        "service_rate": seen.service_rate,
-        "boot_s": seen.boot_s,
+        "oldest_s": seen.estimates.ages_s[0] if seen.estimates.ages_s else None,
+        "arrival_rate": seen.estimates.arrival_rate,
+        "service_rate": seen.estimates.service_rate,
+        "boot_s": seen.estimates.boot_s,
     }

@@ -20,6 +20,9 @@ import structlog
 from botocore.exceptions import ClientError
 
 from app import aws
+from app.errors import ElastiqError
+from app.process.objects import parse
+from app.process.steps import repeat
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -61,7 +64,7 @@ class Leader:
         self._renewed_at: float | None = None
         self._led = self._failing = False
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="leader", daemon=True)
+        self._thread = threading.Thread(target=self._go_on, name="leader", daemon=True)
 
     def start(self) -> None:
         """Try once, and go on trying in the background."""
@@ -87,9 +90,11 @@ class Leader:
             self._led = not self._led
             log.info("leading" if self._led else "leadership_lost", name=self._name)
 
-    def _run(self) -> None:
-        while not self._stopping.wait(RENEW_S if self.leads() else LOOK_S):
-            self.step()
+    def _go_on(self) -> None:
+        repeat(self.step, self._stopping.wait, self._pause_s, name="leader", first_s=self._pause_s())
+
+    def _pause_s(self) -> float:
+        return RENEW_S if self.leads() else LOOK_S
 
     def _renew(self) -> None:
         if not self._take({"IfMatch": self._etag}):
@@ -145,13 +150,18 @@ class Leader:
             self._failing = False
         except Exception as err:  # whatever it is, the lease runs out by itself, and the next try may do better
             if not self._failing:
-                log.warning("lease_failed", reason=str(err), now="nothing is launched or drained without it")
+                log.warning(
+                    "lease_failed",
+                    reason=str(err),
+                    now="nothing is launched or drained without it",
+                    exc_info=not isinstance(err, ElastiqError),
+                )
             self._failing = True
 
 
 def _mark(text: bytes) -> str:
     """Return the mark that an object has; one that is none of ours is taken over when it is old."""
     try:
-        return str(json.loads(text)["mark"])
-    except (ValueError, LookupError, TypeError):
+        return str(parse(text)["mark"])
+    except (ValueError, LookupError):
         return "unknown"

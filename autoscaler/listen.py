@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +14,7 @@ import structlog
 from celery import Celery
 
 from app.listener import EventListener
-from autoscaler.memory.estimate import Heartbeat
+from autoscaler.values import Heard, Heartbeat, Voice
 
 log = structlog.get_logger(__name__)
 
@@ -25,43 +24,6 @@ ONLINE, HEARTBEAT, OFFLINE = "worker-online", "worker-heartbeat", "worker-offlin
 GAP_S = 30.0
 # Workers that were not heard for so long are forgotten.
 FORGOTTEN_S = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """A worker, as it was last heard.
-
-    Attributes:
-        node: its name in Celery's remote control, ``<instance>@<host>``.
-        first_at: when it was first heard, by this process's clock; after a goodbye, when it came anew.
-        at: when it was heard last, by the same clock.
-        said_at: when it said so, by its own clock; seconds since 1970.
-        leaving: whether it has said goodbye.
-    """
-
-    node: str
-    first_at: datetime
-    at: datetime
-    said_at: float
-    leaving: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What was heard: until now, and ``heartbeats`` since the last time that it was asked for.
-
-    ``since`` and ``at`` are `Observation.hearing_since` and `Observation.heard_at`; ``voices`` are by instance.
-    """
-
-    since: datetime | None = None
-    at: datetime | None = None
-    voices: Mapping[str, Voice] = field(default_factory=dict)
-    heartbeats: tuple[Heartbeat, ...] = ()
-
-    @property
-    def worker_at(self) -> datetime | None:
-        """Return when any worker was heard last."""
-        return max((voice.at for voice in self.voices.values()), default=None)
 
 
 class Hearing:
@@ -99,7 +61,7 @@ class Hearing:
     def known(self) -> Heard:
         """Return all that is known, but no heartbeats: those are left to `take`."""
         with self._lock:
-            return Heard(self._since, self._at, dict(self._voices))
+            return self._heard()
 
     def take(self) -> Heard:
         """Return all that is known, and the heartbeats that came since the last call."""
@@ -111,12 +73,18 @@ class Hearing:
                 if (now - voice.at).total_seconds() < FORGOTTEN_S
             }
             heartbeats, self._heartbeats = self._heartbeats, []
-            return Heard(self._since, self._at, dict(self._voices), tuple(heartbeats))
+            return self._heard(tuple(heartbeats))
 
     def nodes(self, instances: Iterable[str]) -> list[str]:
         """Return the node names of the workers on instances, as far as they were heard."""
         with self._lock:
             return [self._voices[instance].node for instance in instances if instance in self._voices]
+
+    def _heard(self, heartbeats: tuple[Heartbeat, ...] = ()) -> Heard:
+        worker_at = max((voice.at for voice in self._voices.values()), default=None)
+        return Heard(
+            since=self._since, at=self._at, worker_at=worker_at, voices=dict(self._voices), heartbeats=heartbeats
+        )
 
     def _hear_worker(self, event: Mapping[str, Any], now: datetime) -> None:
         node, said_at = str(event["hostname"]), float(event["timestamp"])

@@ -17,6 +17,7 @@ import structlog
 from app.errors import ConfigurationError, ElastiqError
 from app.process.alive import AliveFile
 from app.process.signals import StopSignals
+from app.process.steps import repeat
 from app.settings import Settings
 from autoscaler.announce import Announcer
 from autoscaler.fleet import Fleet, NoRoom, make_fleet
@@ -51,21 +52,18 @@ def run(settings: Settings) -> None:
     announcer, leader = Announcer(app, name), Leader(settings, name)
     fleet = make_fleet(settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids) if hearing else []), hearing)
     loop = Loop(Observer(settings, fleet, hearing=hearing), fleet, _limits(settings), leader.leads, announcer.decided)
+    stopped = threading.Event()
     log.info(
         "autoscaler_started",
         policy=settings.autoscaler.policy,
         ceiling=settings.autoscaler.max_instances,
         fleet=type(fleet).__name__,
     )
-    stopped, alive = threading.Event(), AliveFile(settings.process.alive_file)
     leader.start()
     if listener:
         listener.start()
     sweep.start(settings, name, stopped, leader.leads)
-    while not stop.count:
-        loop.step()
-        alive.touch()
-        stop.wait(settings.autoscaler.observe_s)
+    loop.run(stop.wait, settings.autoscaler.observe_s, AliveFile(settings.process.alive_file))
     stopped.set()
     leader.stop()
     if listener:
@@ -76,8 +74,8 @@ def run(settings: Settings) -> None:
 
 def _limits(settings: Settings) -> Limits:
     return Limits(
-        settings.autoscaler.max_instances,
-        settings.autoscaler.policy,
+        ceiling=settings.autoscaler.max_instances,
+        policy=settings.autoscaler.policy,
         target_s=settings.autoscaler.target_s,
         bill_s=settings.autoscaler.min_billed_s,
         boot_limit_s=settings.autoscaler.boot_limit_s,
@@ -118,8 +116,31 @@ class Loop:
         self._seen: Observation | None = None
         self._said = ""
 
+    def run(self, wait: Callable[[float], bool], every_s: float, alive: AliveFile) -> None:
+        """Take steps until ``wait`` says that it is over; an error that nobody foresaw costs its step alone.
+
+        ``alive`` is touched after each step that came to its end, also one that only found that AWS does not answer: a
+        new process would fare no better, and would have to learn rates and ages anew. A step that broke by an error
+        that nobody foresaw does not touch it: a loop that does nothing but break is to be found unhealthy, so that
+        whoever looks after the process can start it anew.
+
+        Args:
+            wait: waits so many seconds, and returns early whether it is over.
+            every_s: seconds between two steps.
+            alive: the sign that the loop goes on.
+        """
+
+        def step() -> None:
+            self.step()
+            alive.touch()
+
+        repeat(step, wait, lambda: every_s, name="autoscaler")
+
     def step(self) -> ScalingDecision | None:
-        """Return the decision that was carried out; None when something failed, which is logged, or none may act."""
+        """Return the decision that was carried out; None when something failed, which is logged, or none may act.
+
+        An error that is none of ours is told to those who follow the decisions, and raised.
+        """
         try:
             self._seen = seen = self._observer.observe()
             if not self._leads():
@@ -128,8 +149,12 @@ class Loop:
             decision, orphans = self._decide(seen)
             self._act(seen, decision, orphans)
         except ElastiqError as err:
-            self._failed(str(err))
+            self._say_once(logging.WARNING, "step_failed", str(err))
+            self._tell_held(str(err))
             return None
+        except Exception as err:
+            self._tell_held(f"{type(err).__name__}: {err}")
+            raise
         self._tell(seen, decision, self._limits)
         if decision.held:
             self._say_once(logging.WARNING, "held", decision.reason)
@@ -167,12 +192,11 @@ class Loop:
             self._fleet.terminate(ids)
             log.warning("orphans_terminated", instances=ids, reason="asked to leave, long silent, and still there")
 
-    def _failed(self, reason: str) -> None:
-        """Say that this step came to nothing, to those who follow the decisions too."""
-        self._say_once(logging.WARNING, "step_failed", reason)
+    def _tell_held(self, reason: str) -> None:
+        """Tell those who follow the decisions that this step came to nothing."""
         if self._seen is not None and self._leads():
             seen = replace(self._seen, at=self._observer.now())
-            self._tell(seen, ScalingDecision(len(seen.alive), 0, reason, held=True), self._limits)
+            self._tell(seen, ScalingDecision(desired=len(seen.alive), reason=reason, held=True), self._limits)
 
     def _launch(self, count: int, at: datetime) -> list[str]:
         """Launch, under the old token while it is unknown what the last launch did: nothing is launched twice.

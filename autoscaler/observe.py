@@ -12,10 +12,10 @@ from app.aws.depth import QueueReader
 from app.domain import Instance, InstanceState
 from app.settings import Settings
 from autoscaler.fleet import Fleet
-from autoscaler.listen import Heard, Hearing
-from autoscaler.memory.boots import LONG_ENOUGH_S, Boots
-from autoscaler.memory.estimate import Estimates, Estimator
-from autoscaler.values import Observation
+from autoscaler.listen import Hearing
+from autoscaler.memory.boots import shortest_life_s
+from autoscaler.memory.past import Past
+from autoscaler.values import Heard, Observation
 
 log = structlog.get_logger(__name__)
 
@@ -41,11 +41,8 @@ class Observer:
         self._fleet = fleet
         self.now = clock
         self._hearing = hearing
-        self._estimator = Estimator(clock())
         # Boots that others see to do not fail here.
-        self._boots = Boots(min(settings.worker.idle_s or LONG_ENOUGH_S, LONG_ENOUGH_S) if fleet.elastic else 0.0)
-        self._refusal = ""
-        self._refused_at: datetime | None = None
+        self._past = Past(clock(), shortest_life_s(settings.worker.idle_s) if fleet.elastic else 0.0)
 
     def observe(self) -> Observation:
         """Return the queue and the fleet as they are now.
@@ -58,39 +55,22 @@ class Observer:
         depth = self._queue.depth()
         listed_at = self.now()
         listed = self._fleet.instances()
-        now = self.now()
         heard = self._hearing.take() if self._hearing else Heard()
         fleet = tuple(_as_heard(instance, heard) for instance in listed)
-        self._estimator.hear(heard.heartbeats)
-        known = self._estimator.see(now, depth, fleet) if self._hearing else Estimates(())
-        for instance in self._boots.see(fleet, now):
-            log.info("instance_gone", instance=instance.id, lived_s=self._lived_s(instance, now))
-        return Observation(
-            now,
-            depth,
-            counted_at,
-            fleet,
-            listed_at,
-            self._boots.failed,
-            self._boots.failed_at,
-            self._refusal,
-            self._refused_at,
-            known.ages_s,
-            known.arrival_rate,
-            known.service_rate,
-            known.boot_s,
-            heard.since,
-            heard.at,
-            heard.worker_at,
+        seen = self._past.see(
+            at=self.now(), depth=depth, counted_at=counted_at, fleet=fleet, listed_at=listed_at, heard=heard
         )
+        for instance in seen.gone:
+            log.info("instance_gone", instance=instance.id, lived_s=self._lived_s(instance, seen.at))
+        return seen
 
     def launched(self, instances: Iterable[Instance]) -> None:
         """Take note of what has just been launched."""
-        self._boots.launched(instances)
+        self._past.launched(instances)
 
     def refused(self, why: str) -> None:
         """Take note that a launch has just been refused."""
-        self._refusal, self._refused_at = why, self.now()
+        self._past.refused(why, self.now())
 
     def _lived_s(self, instance: Instance, now: datetime) -> float:
         """Return how long an instance that is gone has lived; where it is known by its worker, until the last word."""

@@ -165,9 +165,19 @@ def main(trace: Path, policy: str, plot: Path | None, as_json: bool, **given: An
     except ElastiqError as err:
         raise click.ClickException(str(err)) from err
     boot_s = given["boot"]
-    world = World(given["rate"], boot_s, boot_s / 3, given["failing"], given["reclaims"])
+    world = World(
+        rate=given["rate"],
+        boot_s=boot_s,
+        pending_s=boot_s / 3,
+        failing_boots=given["failing"],
+        reclaims_per_hour=given["reclaims"],
+    )
     limits = Limits(
-        given["ceiling"], policy, target_s=given["target"], service_rate=given["prior"] or given["rate"], boot_s=boot_s
+        ceiling=given["ceiling"],
+        policy=policy,
+        target_s=given["target"],
+        service_rate=given["prior"] or given["rate"],
+        boot_s=boot_s,
     )
     outcome = simulate(arrivals, policy, limits, world, given["seed"])
     if plot:

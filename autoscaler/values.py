@@ -2,26 +2,115 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.domain import Instance, InstanceState, QueueDepth
 
 
 @dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What a worker says of itself every few seconds.
+
+    Attributes:
+        instance: where it runs.
+        at: when it said so, by its own clock.
+        done: images that it has finished.
+        full: whether it has as much in hand as it can work on.
+    """
+
+    instance: str
+    at: datetime
+    done: int
+    full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A worker, as it was last heard.
+
+    Attributes:
+        node: its name in Celery's remote control, ``<instance>@<host>``.
+        first_at: when it was first heard, by this process's clock; after a goodbye, when it came anew.
+        at: when it was heard last, by the same clock.
+        said_at: when it said so, by its own clock; seconds since 1970.
+        leaving: whether it has said goodbye.
+    """
+
+    node: str
+    first_at: datetime
+    at: datetime
+    said_at: float
+    leaving: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What workers tell of themselves by events; with nothing given, they cannot be heard.
+
+    Attributes:
+        since: since when they are heard without a gap, UTC.
+        at: when anything was heard last, the autoscaler's own events included, UTC.
+        worker_at: when any worker was, UTC.
+        voices: the workers, by instance.
+        heartbeats: those since the last time that they were asked for.
+    """
+
+    since: datetime | None = None
+    at: datetime | None = None
+    worker_at: datetime | None = None
+    voices: Mapping[str, Voice] = field(default_factory=dict)
+    heartbeats: tuple[Heartbeat, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimates:
+    """What a policy may know of the past; None before there is ground for it.
+
+    Attributes:
+        ages_s: the ages of outstanding images, in seconds, at equal steps from the oldest to the newest; empty: all are
+            new.
+        arrival_rate: images per second.
+        service_rate: images per second of one busy instance.
+        boot_s: seconds from a launch to a worker that is ready.
+    """
+
+    ages_s: tuple[float, ...] = ()
+    arrival_rate: float | None = None
+    service_rate: float | None = None
+    boot_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailedBoots:
+    """Instances that ended before they could have done any work: how many in a row, and when (UTC) the last did."""
+
+    in_a_row: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A launch that was refused: why, in words, and when (UTC)."""
+
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What the autoscaler saw, and when. Times are UTC.
 
-    What a policy may know of the past is estimated, or None before there is ground for it: ``arrival_rate`` (images per
-    second), ``service_rate`` (the same, of one busy instance), ``boot_s`` from a launch to a worker that is ready.
-    ``ages_s`` are the ages of outstanding images at equal steps from the oldest to the newest; empty: all are new.
-
-    ``failed_boots`` counts the instances in a row that ended before they could have done any work;
-    ``failed_boot_at`` is when the last of them did. ``refusal`` says why a launch was refused at ``refused_at``.
-
-    Workers tell of themselves by events. ``hearing_since`` is since when they are heard without a gap, None where they
-    cannot be; ``heard_at`` when anything was heard last, the autoscaler's own events included; ``worker_heard_at`` when
-    any worker was.
+    Attributes:
+        at: when it was put together.
+        depth: SQS's counts, as of ``counted_at``.
+        fleet: the instances, as of ``listed_at``.
+        estimates: what the past tells.
+        heard: what workers say.
+        failed_boots: those since the last instance that worked; None when there was none.
+        refusal: the last launch that was refused; None when none was.
+        gone: the instances that were there at the last observation and are no more.
     """
 
     at: datetime
@@ -29,28 +118,26 @@ class Observation:
     counted_at: datetime
     fleet: tuple[Instance, ...]
     listed_at: datetime
-    failed_boots: int = 0
-    failed_boot_at: datetime | None = None
-    refusal: str = ""
-    refused_at: datetime | None = None
-    ages_s: tuple[float, ...] = ()
-    arrival_rate: float | None = None
-    service_rate: float | None = None
-    boot_s: float | None = None
-    hearing_since: datetime | None = None
-    heard_at: datetime | None = None
-    worker_heard_at: datetime | None = None
+    estimates: Estimates = Estimates()
+    heard: Heard = Heard()
+    failed_boots: FailedBoots | None = None
+    refusal: Refusal | None = None
+    gone: tuple[Instance, ...] = ()
 
     @property
     def alive(self) -> tuple[Instance, ...]:
         """Return the instances that take work or soon will."""
         return tuple(i for i in self.fleet if i.state in (InstanceState.PENDING, InstanceState.RUNNING))
 
+    def age_s(self, then: datetime) -> float:
+        """Return the seconds from ``then`` to this observation."""
+        return (self.at - then).total_seconds()
+
     def unheard_s(self, instance: Instance) -> float:
         """Return for how many seconds an instance could have been heard, and was not; 0 where none can be."""
-        if self.hearing_since is None:
+        if self.heard.since is None:
             return 0.0
-        return (self.at - max(instance.heard_at or instance.launched_at, self.hearing_since)).total_seconds()
+        return self.age_s(max(instance.heard_at or instance.launched_at, self.heard.since))
 
     def would_hear(self, instance: Instance, within_s: float) -> bool:
         """Return whether an instance's silence means something.
@@ -58,9 +145,10 @@ class Observation:
         It does if anything was heard in the last ``within_s`` seconds, and some worker since the instance was launched:
         then what workers say arrives.
         """
-        if self.hearing_since is None or self.heard_at is None or self.worker_heard_at is None:
+        heard = self.heard
+        if heard.since is None or heard.at is None or heard.worker_at is None:
             return False
-        return (self.at - self.heard_at).total_seconds() <= within_s and self.worker_heard_at >= instance.launched_at
+        return self.age_s(heard.at) <= within_s and heard.worker_at >= instance.launched_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +176,20 @@ class Limits:
     boot_limit_s: float = 300.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScalingDecision:
-    """What the fleet should be, and why: ``launch`` more instances, ask those in ``drain`` to leave.
+    """What the fleet should be, and why.
 
-    ``held`` means that the observation was no ground to decide on: nothing changes.
+    Attributes:
+        desired: how many instances there should be.
+        launch: how many more to launch.
+        drain: the ids of those to ask to leave.
+        reason: why, in words.
+        held: whether the observation was no ground to decide on: nothing changes.
     """
 
     desired: int
-    launch: int
     reason: str
+    launch: int = 0
     drain: tuple[str, ...] = ()
     held: bool = False

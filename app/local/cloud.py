@@ -8,12 +8,13 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 
 from app.errors import ConfigurationError, TransientError
-from app.local.process import stop, with_parent
+from app.local.process import start, stop, with_parent
 from app.process.healthy import why_not
 
 log = structlog.get_logger(__name__)
@@ -27,11 +28,12 @@ class EmbeddedCloud:
     Args:
         data_dir: where its queues and objects are kept; made if missing.
         port: the port to listen on; 0 takes a free one.
+        record: is called with the id of its process, which does not run before that returns.
     """
 
-    def __init__(self, data_dir: Path, port: int = 0) -> None:
+    def __init__(self, data_dir: Path, port: int = 0, record: Callable[[int], object] = lambda pid: None) -> None:
         self._data_dir = data_dir.resolve()
-        self._port = port
+        self._port, self._record = port, record
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -49,22 +51,18 @@ class EmbeddedCloud:
 
         Raises:
             ConfigurationError: ministack is not installed, or the port is taken.
-            TransientError: it did not answer in ``timeout_s`` seconds.
+            TransientError: it could not be started, or did not answer in ``timeout_s`` seconds.
         """
         self._port = self._port or free_port()
         if _listens(self._port):
             raise ConfigurationError(f"port {self._port} is taken; set ELASTIQ_CLOUD_PORT to a free one, or 0")
-        self._data_dir.mkdir(parents=True, exist_ok=True)
         log = self._data_dir / "cloud.log"
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                with_parent([sys.executable, "-m", "ministack"]),
-                env={**os.environ, **_ministack_environment(self._data_dir, "127.0.0.1", self._port)},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        self._process, _ = start(
+            with_parent([sys.executable, "-m", "ministack"]),
+            log,
+            self._record,
+            {**os.environ, **_ministack_environment(self._data_dir, "127.0.0.1", self._port)},
+        )
         deadline = time.monotonic() + timeout_s
         while not self._answers():
             if self._process.poll() is not None:
@@ -79,11 +77,6 @@ class EmbeddedCloud:
         if self._process is not None:
             stop(self._process, timeout_s)
             self._process = None
-
-    @property
-    def pid(self) -> int | None:
-        """Return its process's id while it is started."""
-        return self._process.pid if self._process else None
 
     def alive(self) -> bool:
         """Return whether its process runs."""

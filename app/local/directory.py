@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.errors import ConfigurationError
 from app.local.registry import Registry
+from app.process.objects import parse
 
 
 class DataDirectory:
@@ -62,14 +63,16 @@ class DataDirectory:
         """Return what was published.
 
         Raises:
-            ConfigurationError: nothing runs here, or not yet.
+            ConfigurationError: nothing runs here, or not yet, or what was published cannot be read.
         """
         if not self.registry.entries("service"):
             raise ConfigurationError(
                 f"nothing runs on {self.path}; start `elastiq up`, or set ELASTIQ_DATA_DIR to the folder it runs on"
             )
         try:
-            found: dict[str, str] = json.loads(self._environment.read_text())
+            found = parse(self._environment.read_bytes())
         except FileNotFoundError:
             raise ConfigurationError(f"`elastiq up` on {self.path} is starting or stopping; try again") from None
-        return found
+        except (OSError, ValueError) as err:
+            raise ConfigurationError(f"{self._environment} cannot be read ({err}); start `elastiq up` anew") from err
+        return {name: str(value) for name, value in found.items()}

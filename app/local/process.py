@@ -1,10 +1,77 @@
-"""Child processes that end with their parent and are ended in order."""
+"""Child processes: recorded before they run, ended with their parent where that is wanted, ended in order."""
 
 from __future__ import annotations
 
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from app.errors import TransientError
+
+Recorded = TypeVar("Recorded")
+
+# A line on standard input lets the command run, as the same process. Without one, as when whoever was to write it is
+# killed, standard input ends, and so does the process.
+_GATE = 'read -r _ && exec "$@" < /dev/null'
+
+
+def start(
+    command: list[str],
+    log: Path,
+    record: Callable[[int], Recorded],
+    environment: Mapping[str, str] | None = None,
+) -> tuple[subprocess.Popen[bytes], Recorded]:
+    """Start a process that becomes ``command`` only once it is recorded.
+
+    So whatever runs is recorded, even if this process is killed at any instant of the call. It leads a session of its
+    own: a Ctrl-C at the terminal does not reach it.
+
+    Args:
+        command: a program and its arguments.
+        log: the file that its output is appended to; made, with its folder, if missing.
+        record: records the process of this id.
+        environment: its variables; this process's own unless given.
+
+    Returns:
+        The process, and what ``record`` returned.
+
+    Raises:
+        TransientError: it could not be started or recorded; nothing runs.
+    """
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                ["/bin/sh", "-c", _GATE, "sh", *command],
+                bufsize=0,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        return child, _recorded(child, record)
+    except (OSError, psutil.Error) as err:
+        raise TransientError(f"{command[-1]} could not be started, or not recorded: {err}") from err
+
+
+def _recorded(child: subprocess.Popen[bytes], record: Callable[[int], Recorded]) -> Recorded:
+    """Record ``child`` and let it run; end it if that fails."""
+    assert child.stdin is not None
+    try:
+        with child.stdin as gate:
+            recorded = record(child.pid)
+            gate.write(b"\n")
+    except BaseException:
+        child.kill()
+        child.wait()
+        raise
+    return recorded
 
 
 def with_parent(command: list[str]) -> list[str]:

@@ -9,18 +9,23 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import structlog
+
+from app.process.objects import parse
 
 log = structlog.get_logger(__name__)
 
 # psutil derives a start time from the system's boot time, which moves a little as the clock is set right.
 _CLOCK_TOLERANCE_S = 1.0
+# The last second that is a date.
+_END_OF_TIME_S = 253402300799.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,22 @@ class Entry:
     launched_at: float
     token: str = ""
     draining: bool = False
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Entry:
+        """Read what `Registry` wrote.
+
+        Raises:
+            ValueError, TypeError: it is no entry.
+        """
+        entry = cls(**data)
+        texts = entry.id, entry.kind, entry.token
+        times = entry.started, entry.launched_at
+        if not all(isinstance(text, str) for text in texts) or not isinstance(entry.pid, int) or entry.pid <= 0:
+            raise ValueError(f"it names no process: {data}")
+        if not all(isinstance(at, int | float) and 0 <= at <= _END_OF_TIME_S for at in times):
+            raise ValueError(f"its times are none: {data}")
+        return entry
 
     def process(self) -> psutil.Process | None:
         """Return the process, or None once it has ended."""
@@ -59,6 +80,7 @@ class Registry:
         """Record the running process ``pid``.
 
         Raises:
+            OSError: the folder takes no file; nothing is recorded.
             psutil.NoSuchProcess: it has ended already.
         """
         entry = Entry(id, kind, pid, psutil.Process(pid).create_time(), launched_at, token)
@@ -83,13 +105,18 @@ class Registry:
     def _write(self, entry: Entry) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         unfinished = self._folder / f"{entry.id}.new"
-        unfinished.write_text(json.dumps(asdict(entry)))
-        os.replace(unfinished, self._folder / f"{entry.id}.json")
+        try:
+            unfinished.write_text(json.dumps(asdict(entry)))
+            os.replace(unfinished, self._folder / f"{entry.id}.json")
+        except OSError:
+            with suppress(OSError):
+                unfinished.unlink()
+            raise
 
 
 def _read(path: Path) -> Entry | None:
     try:
-        return Entry(**json.loads(path.read_text()))
+        return Entry.of(parse(path.read_bytes()))
     except FileNotFoundError:
         return None  # another process has just seen it end
     except (ValueError, TypeError) as err:

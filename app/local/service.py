@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,18 @@ import structlog
 
 from app.errors import ConfigurationError
 from app.local.directory import DataDirectory
-from app.local.process import with_parent
+from app.local.process import start, with_parent
 from app.local.registry import Entry
+from app.process.objects import parse
 
 # What a person at the terminal wants to see, besides every warning.
 EVENTS = {"scaled_out", "drain_asked", "instance_gone"}
-_LEVELS = {"warning": 30, "error": 40, "critical": 50}
+_LEVELS = {"warning": logging.WARNING, "error": logging.ERROR, "critical": logging.CRITICAL}
+# Of a record's fields: what is said of it otherwise, what only the file has, and the names that a logger has a use for.
+_NOT_REPEATED = {"event", "level", "logger", "timestamp", "exception", "self", "exc_info", "stack_info", "stack"}
 _LONGEST_LOG = 5_000_000
+# A longer line is for who reads the file, and so much of its end is told when the process has ended; in bytes.
+_LONGEST_LINE, _END = 100_000, 20_000
 
 
 class Restarts:
@@ -63,23 +68,24 @@ class Service:
         self._say = structlog.get_logger(name)
 
     def start(self) -> None:
-        """Start it, in a session of its own: a Ctrl-C at the terminal is ours to pass on. It ends when we die."""
-        with self._log.path.open("ab") as output:
-            self._process = subprocess.Popen(
-                with_parent([sys.executable, "-m", "app.cli", self.name]),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                env={**os.environ, "ELASTIQ_LOG_FORMAT": "json"},
-            )
-        self._registry.add(self.name, "service", self._process.pid, time.time())
+        """Start it, in a session of its own: a Ctrl-C at the terminal is ours to pass on. It ends when we die.
+
+        Raises:
+            TransientError: it cannot be started now.
+        """
+        self._process, _ = start(
+            with_parent([sys.executable, "-m", "app.cli", self.name]),
+            self._log.path,
+            lambda pid: self._registry.add(self.name, "service", pid, time.time()),
+            {**os.environ, "ELASTIQ_LOG_FORMAT": "json"},
+        )
 
     def watch(self) -> None:
         """Repeat the important lines of its log, and start it again if it has ended.
 
         Raises:
             ConfigurationError: it ended too often; the message has the end of its log.
+            TransientError: it has ended, and cannot be started now.
         """
         for record in self._log.news():
             self._repeat(record)
@@ -100,7 +106,7 @@ class Service:
         return [entry for entry in self._registry.entries("service") if entry.id == self.name]
 
     def reap(self) -> None:
-        """Collect its process, which has ended, and say the last of its log."""
+        """Collect its process, which has ended, and repeat the last of its log."""
         if self._process is not None:
             self._process.wait()
             self._process = None
@@ -108,10 +114,30 @@ class Service:
                 self._repeat(record)
 
     def _repeat(self, record: dict[str, Any]) -> None:
-        event, level = record.pop("event", ""), record.pop("level", "info")
-        if event in EVENTS or level in _LEVELS:
-            fields = {name: value for name, value in record.items() if name not in ("logger", "timestamp", "exception")}
-            self._say.log(_LEVELS.get(level, 20), event, **fields)
+        found = of_note(record)
+        if found:
+            level, event, fields = found
+            self._say.log(level, event, **fields)
+
+
+def of_note(record: Mapping[str, Any]) -> tuple[int, str, dict[str, Any]] | None:
+    """Return the level, the event and the fields of a record that a person wants to see, and None of any other.
+
+    Args:
+        record: any JSON object; what is returned can be logged, whatever it holds.
+    """
+    event, level = record.get("event"), record.get("level")
+    number = _LEVELS.get(level, logging.INFO) if isinstance(level, str) else logging.INFO
+    if not isinstance(event, str) or (event not in EVENTS and number == logging.INFO):
+        return None
+    fields = {name: value for name, value in record.items() if name not in _NOT_REPEATED and _is_short(name, value)}
+    return number, event if event.isprintable() else repr(event), fields
+
+
+def _is_short(name: str, value: object) -> bool:
+    """Return whether a field is one of ours: a value, or a list of values."""
+    values = value if isinstance(value, list) else [value]
+    return not name.startswith("_") and not any(isinstance(one, list | dict) for one in values)
 
 
 class LogFile:
@@ -124,18 +150,36 @@ class LogFile:
         path.touch()
         self.path = path
         self._read = path.stat().st_size
+        # Whether what was read last is a part of a line that is too long.
+        self._amid = False
 
     def news(self) -> Iterator[dict[str, Any]]:
-        """Yield the records that are new since the last call."""
-        with self.path.open("rb") as file:
-            file.seek(self._read)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break  # it is still being written
-                self._read += len(line)
-                if line.startswith(b"{"):  # the rest, such as tracebacks, is for who reads the file
-                    yield json.loads(line)
+        """Yield the records that are new since the last call.
+
+        Whatever else is in it, such as tracebacks, is for who reads the file.
+        """
+        for line in self._new_lines():
+            with suppress(ValueError):  # it is no record
+                yield parse(line)
 
     def end(self, lines: int = 10) -> str:
         """Return its last lines."""
-        return "\n".join(self.path.read_text(errors="replace").splitlines()[-lines:])
+        with suppress(OSError), self.path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _END))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+        return ""
+
+    def _new_lines(self) -> Iterator[bytes]:
+        """Yield the lines that have come to their end, but those that are too long."""
+        with suppress(FileNotFoundError), self.path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) < self._read:  # somebody emptied it
+                self._read, self._amid = 0, False
+            file.seek(self._read)
+            while line := file.readline(_LONGEST_LINE):
+                whole = line.endswith(b"\n")
+                if not whole and len(line) < _LONGEST_LINE:
+                    return  # it is still being written
+                self._read += len(line)
+                if whole and not self._amid:
+                    yield line
+                self._amid = not whole

@@ -16,7 +16,6 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import click
 import structlog
@@ -30,6 +29,7 @@ from app.local.registry import Entry, end
 from app.local.service import Restarts, Service
 from app.process.healthy import why_not
 from app.process.signals import StopSignals
+from app.process.steps import repeat
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -58,9 +58,10 @@ def up(settings: Settings) -> int:
             stack.start()
             stack.watch()
         except _StopAsked:
-            return 0
+            pass
         finally:
             stack.stop()
+    return 0
 
 
 def read_environment(data_dir: Path) -> dict[str, str]:
@@ -86,7 +87,8 @@ class _Stack:
             local=replace(settings.local, data_dir=str(directory.path)),
         )
         self._directory, self._stop = directory, stop
-        self._cloud = None if settings.aws.endpoint_url else EmbeddedCloud(directory.cloud, settings.local.cloud_port)
+        self._cloud = None if settings.aws.endpoint_url else self._own_cloud()
+        self._cloud_is_ready = False
         self._cloud_restarts = Restarts()
         self._web, self._autoscaler = Service("web", directory), Service("autoscaler", directory)
         self._started: list[Service] = []
@@ -116,15 +118,13 @@ class _Stack:
         self._directory.publish_environment(_published(os.environ, own_cloud=self._cloud is not None))
         _say(_welcome(self._settings, self._directory), err=False)
 
-    def watch(self) -> NoReturn:
-        """Keep every part running until a signal comes.
+    def watch(self) -> None:
+        """Keep every part running until a signal comes, whatever else fails.
 
         Raises:
             ConfigurationError: a part ended too often.
-            _StopAsked: a signal came.
         """
-        while True:
-            self._look()
+        repeat(self._look, self._stop.wait, lambda: LOOK_S, name="up", fatal=(ConfigurationError,))
 
     def stop(self) -> None:
         """Stop every part in order. Nothing of ours runs afterwards."""
@@ -144,11 +144,16 @@ class _Stack:
         asked = max(1, self._stop.count)
         end(entries, timeout_s, lambda pause_s: self._stop.wait(pause_s, above=asked) or asked > 1)
 
+    def _own_cloud(self) -> EmbeddedCloud:
+        def record(pid: int) -> None:
+            self._directory.registry.add("cloud", "cloud", pid, time.time())
+
+        return EmbeddedCloud(self._directory.cloud, self._settings.local.cloud_port, record)
+
     def _start_cloud(self) -> None:
-        if self._cloud is not None:
+        """Have the cloud run, with its buckets and queues."""
+        if self._cloud is not None and not self._cloud.alive():
             self._cloud.start()
-            assert self._cloud.pid is not None
-            self._directory.registry.add("cloud", "cloud", self._cloud.pid, time.time())
             os.environ.update(self._cloud.environment)
         try:
             provision(Settings.from_environment(os.environ))
@@ -157,13 +162,14 @@ class _Stack:
                 raise
             text = "this shell has AWS_ENDPOINT_URL set, maybe by `elastiq env` of a run that has ended"
             raise ConfigurationError(f"{err}; {text}: unset it, or open another terminal") from err
+        self._cloud_is_ready = True
 
     def _start_service(self, service: Service) -> None:
         service.start()
         self._started.append(service)
 
-    def _look(self) -> None:
-        """Wait a moment, then start again what has ended.
+    def _wait_a_moment(self) -> None:
+        """Wait, then look.
 
         Raises:
             ConfigurationError: a part ended too often.
@@ -171,20 +177,31 @@ class _Stack:
         """
         if self._stop.wait(LOOK_S):
             raise _StopAsked
+        self._look()
+
+    def _look(self) -> None:
+        """Start again what has ended.
+
+        Raises:
+            ConfigurationError: a part ended too often.
+            TransientError: one cannot be started now.
+        """
         if self._cloud is not None and not self._cloud.alive():
+            self._cloud_is_ready = False
             self._cloud_restarts.one_more("the embedded cloud", f"its log is in {self._directory.cloud}")
             log.error(
                 "cloud_ended_unasked",
                 lost="messages since its last start; no image, no result",
                 now="it is started again",
             )
+        if not self._cloud_is_ready:
             self._start_cloud()
         for service in self._started:
             service.watch()
 
     def _await_model(self, building: subprocess.Popen[bytes]) -> None:
         while (status := building.poll()) is None:
-            self._look()
+            self._wait_a_moment()
         if status:
             raise ConfigurationError(f"the model {self._settings.engine.model!r} could not be built; above is why")
 
@@ -193,7 +210,7 @@ class _Stack:
         while why_not(f"{_address(self._settings)}/healthz"):
             if time.monotonic() > deadline:
                 raise ConfigurationError(f"web does not answer after {PAGE_S} s; {self._web.end_of_log()}")
-            self._look()
+            self._wait_a_moment()
 
     def _clear_up(self) -> None:
         """End what a run that was killed left behind, and drop the oldest of the instances' logs."""

@@ -1,1 +1,1 @@
-"""What every process of Elastiq needs of itself: its log, its signals, and a sign that it lives."""
+"""What every process of Elastiq needs of itself: its log, its signals, loops that last, and a sign that it lives."""

@@ -8,8 +8,9 @@ from typing import NoReturn
 
 from app.domain import Instance, InstanceState
 from app.errors import ConfigurationError, TransientError
-from autoscaler.listen import Hearing, Voice
+from autoscaler.listen import Hearing
 from autoscaler.policy.deadline import SILENT_S
+from autoscaler.values import Voice
 
 
 class WatchedFleet:

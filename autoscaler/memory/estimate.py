@@ -13,6 +13,7 @@ from datetime import datetime
 from statistics import fmean, median
 
 from app.domain import Instance, QueueDepth
+from autoscaler.values import Estimates, Heartbeat
 
 # Intervals between observations whose arrivals count: all, for what has lasted, and the last few, for what has begun.
 LONG, RECENT = 20, 5
@@ -27,33 +28,6 @@ AGES = 9
 GROUND_IMAGES, GROUND_S, HALF_LIFE_S = 30, 60.0, 300.0
 # The weight of the newest boot in their mean.
 NEWEST = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """What a worker says of itself every few seconds.
-
-    Attributes:
-        instance: where it runs.
-        at: when it said so, by its own clock.
-        done: images that it has finished.
-        full: whether it has as much in hand as it can work on.
-    """
-
-    instance: str
-    at: datetime
-    done: int
-    full: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Estimates:
-    """What `Observation` has under the same names."""
-
-    ages_s: tuple[float, ...]
-    arrival_rate: float | None = None
-    service_rate: float | None = None
-    boot_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +94,10 @@ class Estimator:
             self._rates.append((now.arrived - before.arrived) / (now.at_s - before.at_s))
         measured = self._worked >= GROUND_IMAGES or (self._busy_s >= GROUND_S and self._worked > 0)
         return Estimates(
-            self._ages_s(now),
-            self._arrival_rate(),
-            self._worked / self._busy_s if measured else None,
-            self._boot_s,
+            ages_s=self._ages_s(now),
+            arrival_rate=self._arrival_rate(),
+            service_rate=self._worked / self._busy_s if measured else None,
+            boot_s=self._boot_s,
         )
 
     def _ages_s(self, now: _Point) -> tuple[float, ...]:

@@ -61,12 +61,12 @@ class Orphans:
         self._lost &= ids
 
     def _goes_on(self, instance: Instance, seen: Observation) -> bool:
-        asked_s = (seen.at - self._reminded_at[instance.id]).total_seconds()
+        asked_s = seen.age_s(self._reminded_at[instance.id])
         return asked_s > REMIND_S and instance.heard_at is not None and seen.unheard_s(instance) < REMIND_S / 2
 
     def _is_stuck(self, instance: Instance, seen: Observation) -> bool:
         limit_s = ORPHAN_LEAVES_S if instance.id in self._lost else WORKER_LEAVES_S
-        asked_s = (seen.at - self._asked_at[instance.id]).total_seconds()
+        asked_s = seen.age_s(self._asked_at[instance.id])
         return min(asked_s, seen.unheard_s(instance)) > limit_s and seen.would_hear(instance, HEARS_S)
 
 

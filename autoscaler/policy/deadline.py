@@ -55,13 +55,14 @@ def deadline(seen: Observation, limits: Limits) -> ScalingDecision:
         desired += 1
     if desired > there:
         verdict = f"{desired - len(unheard)} keep every image in time{said}"
-        return ScalingDecision(desired, desired - there, forecast.reason(verdict, len(counted)))
+        return ScalingDecision(desired=desired, launch=desired - there, reason=forecast.reason(verdict, len(counted)))
     leaving = _surplus(seen, counted, limits, forecast, ready_in_s)
     if leaving:
         reason = forecast.reason(f"{len(counted) - len(leaving)} are enough{said}", len(counted))
         drain = tuple(instance.id for instance in leaving)
-        return ScalingDecision(min(there - len(leaving), limits.ceiling), 0, reason, drain)
-    return ScalingDecision(min(there, limits.ceiling), 0, forecast.reason(f"as it should be{said}", len(counted)))
+        return ScalingDecision(desired=min(there - len(leaving), limits.ceiling), drain=drain, reason=reason)
+    reason = forecast.reason(f"as it should be{said}", len(counted))
+    return ScalingDecision(desired=min(there, limits.ceiling), reason=reason)
 
 
 def _unheard(seen: Observation, boot_s: float) -> list[Instance]:
@@ -75,7 +76,7 @@ def _unheard(seen: Observation, boot_s: float) -> list[Instance]:
 
 def _deaf(seen: Observation, unheard: list[Instance]) -> str:
     """Return why nothing can be concluded from what workers say; empty when it can."""
-    if seen.hearing_since is None:
+    if seen.heard.since is None:
         return "workers cannot be heard"
     dubious = sum(not seen.would_hear(instance, SILENT_S) for instance in unheard)
     return f"no worker was heard though {dubious} should have been" if dubious else ""
@@ -97,7 +98,7 @@ def _surplus(
     may_leave = [
         instance
         for instance in sorted(ready, key=lambda instance: instance.launched_at)
-        if (seen.at - instance.launched_at).total_seconds() >= limits.bill_s
+        if seen.age_s(instance.launched_at) >= limits.bill_s
     ]
     # What is left of the target if one has to be launched again. Nobody leaves while an image is older than that.
     within_s = max(0.0, limits.target_s * (1 - MARGIN) - forecast.boot_s)
@@ -112,19 +113,20 @@ def _surplus(
 
 
 def _forecast(seen: Observation, limits: Limits) -> _Forecast:
+    known = seen.estimates
     return _Forecast(
         backlog=seen.depth.total,
-        ages_s=seen.ages_s or (0.0,),
-        arrivals=seen.arrival_rate or 0.0,
-        rate=seen.service_rate or limits.service_rate,
-        boot_s=seen.boot_s or limits.boot_s,
+        ages_s=known.ages_s or (0.0,),
+        arrivals=known.arrival_rate or 0.0,
+        rate=known.service_rate or limits.service_rate,
+        boot_s=known.boot_s or limits.boot_s,
     )
 
 
 def _ready_in_s(instance: Instance, seen: Observation, boot_s: float) -> float:
     if instance.heard_at is not None:
         return 0.0
-    return max(1.0, boot_s - (seen.at - instance.launched_at).total_seconds())
+    return max(1.0, boot_s - seen.age_s(instance.launched_at))
 
 
 @dataclass(frozen=True, slots=True)

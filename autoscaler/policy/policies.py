@@ -31,7 +31,7 @@ def decide(seen: Observation, limits: Limits) -> ScalingDecision:
     policy = POLICIES[limits.policy]
     stale = _stale(seen, limits)
     if stale:
-        return ScalingDecision(desired=min(len(seen.alive), limits.ceiling), launch=0, reason=stale, held=True)
+        return ScalingDecision(desired=min(len(seen.alive), limits.ceiling), reason=stale, held=True)
     decision = policy(seen, limits)
     pause = _pause(seen)
     if decision.launch and pause:
@@ -49,7 +49,7 @@ POLICIES: dict[str, Callable[[Observation, Limits], ScalingDecision]] = {"seed":
 
 def _stale(seen: Observation, limits: Limits) -> str:
     for what, then in (("the queue's counts are", seen.counted_at), ("the list of instances is", seen.listed_at)):
-        age_s = (seen.at - then).total_seconds()
+        age_s = seen.age_s(then)
         if age_s > limits.stale_s:
             return f"{what} {age_s:.0f} s old; more than {limits.stale_s:.0f} s is too old to act upon"
     return ""
@@ -57,15 +57,16 @@ def _stale(seen: Observation, limits: Limits) -> str:
 
 def _pause(seen: Observation) -> str:
     """Return why nothing is launched for now: a broken image must not cost a fleet an hour."""
-    if seen.refused_at is not None:
-        left_s = REFUSED_PAUSE_S - (seen.at - seen.refused_at).total_seconds()
+    refusal, failed = seen.refusal, seen.failed_boots
+    if refusal:
+        left_s = REFUSED_PAUSE_S - seen.age_s(refusal.at)
         if left_s > 0:
-            return f"the last launch was refused: {seen.refusal}; next try in {left_s:.0f} s"
-    if seen.failed_boot_at is not None:
-        pause_s = min(LONGEST_PAUSE_S, 2 ** min(seen.failed_boots, 30))
-        left_s = pause_s - (seen.at - seen.failed_boot_at).total_seconds()
+            return f"the last launch was refused: {refusal.reason}; next try in {left_s:.0f} s"
+    if failed:
+        pause_s = min(LONGEST_PAUSE_S, 2 ** min(failed.in_a_row, 30))
+        left_s = pause_s - seen.age_s(failed.last_at)
         if left_s > 0:
             return (
-                f"{seen.failed_boots} in a row ended before they could work, see their logs; next try in {left_s:.0f} s"
+                f"{failed.in_a_row} in a row ended before they could work, see their logs; next try in {left_s:.0f} s"
             )
     return ""

@@ -19,10 +19,14 @@ def seed(seen: Observation, limits: Limits, lost: int = 0) -> ScalingDecision:
     desired = min(limits.ceiling, max(depth.total + lost, alive))
     if not depth.total:
         desired = min(limits.ceiling, alive)
-        return ScalingDecision(desired, 0, f"no image outstanding; {alive} there, idle ones leave by themselves")
+        return ScalingDecision(
+            desired=desired, reason=f"no image outstanding; {alive} there, idle ones leave by themselves"
+        )
     outstanding = (
         f"{depth.total} outstanding ({depth.visible} visible, {depth.in_flight} in flight, {depth.delayed} delayed)"
     )
     bound = f", at the ceiling of {limits.ceiling}" if depth.total + lost > limits.ceiling else ""
     there = f"{alive} there, {lost} of them lost" if lost else f"{alive} there"
-    return ScalingDecision(desired, max(0, desired - alive), f"{outstanding}, one instance each{bound}; {there}")
+    return ScalingDecision(
+        desired=desired, launch=max(0, desired - alive), reason=f"{outstanding}, one instance each{bound}; {there}"
+    )

@@ -35,17 +35,17 @@ class Keda:
         if queued:
             self._active_at = seen.at
         if not there:
-            if self._polled_at is None or (seen.at - self._polled_at).total_seconds() >= 30:
+            if self._polled_at is None or seen.age_s(self._polled_at) >= 30:
                 self._polled_at = seen.at
                 return _towards(1 if queued else 0, seen, "activation")
             return _towards(0, seen, "between two polls")
-        if self._active_at is None or (seen.at - self._active_at).total_seconds() >= 300:
+        if self._active_at is None or seen.age_s(self._active_at) >= 300:
             return _towards(0, seen, "cooled down")
         ratio = queued / 5 / there
         desired = there if abs(ratio - 1) <= 0.1 else math.ceil(queued / 5)
         desired = min(max(desired, 1), there + max(there, 4), limits.ceiling)
         self._wanted.append((seen.at, desired))
-        while (seen.at - self._wanted[0][0]).total_seconds() > 300:
+        while seen.age_s(self._wanted[0][0]) > 300:
             self._wanted.popleft()
         if desired < there:
             desired = min(there, max(wanted for _, wanted in self._wanted))
@@ -89,4 +89,5 @@ def _towards(desired: int, seen: Observation, reason: str) -> ScalingDecision:
     newest = sorted(seen.alive, key=lambda instance: instance.launched_at, reverse=True)
     surplus = newest[: max(0, len(newest) - desired)]
     leaving = tuple(instance.id for instance in surplus)
-    return ScalingDecision(desired, max(0, desired - len(newest)), reason, leaving)
+    launch = max(0, desired - len(newest))
+    return ScalingDecision(desired=desired, launch=launch, drain=leaving, reason=reason)

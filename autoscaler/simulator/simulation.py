@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from app.domain import Instance, InstanceState, QueueDepth
-from autoscaler.memory.boots import LONG_ENOUGH_S, Boots
-from autoscaler.memory.estimate import Estimator, Heartbeat
-from autoscaler.values import Limits, Observation, ScalingDecision
+from autoscaler.memory.boots import shortest_life_s
+from autoscaler.memory.past import Past
+from autoscaler.values import Heard, Heartbeat, Limits, Observation, ScalingDecision
 
 LONGEST_LAG_S = 60.0
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -124,9 +124,9 @@ class Simulation:
         self._queue: list[deque[int]] = [deque() for _ in range(world.partitions)]
         self._visible = self._in_flight = self._done = self._launched = 0
         self._history: deque[tuple[float, QueueDepth]] = deque()
-        self._boots = Boots(min(idle_s or LONG_ENOUGH_S, LONG_ENOUGH_S))
-        self._estimator = Estimator(EPOCH)
-        self._heard_at: datetime | None = None
+        self._past = Past(EPOCH, shortest_life_s(idle_s))
+        self._worker_at: datetime | None = None
+        self._heartbeats: list[Heartbeat] = []
         self._outcome = Outcome([-1.0] * len(arrivals_s))
 
     def run(self) -> Outcome:
@@ -259,9 +259,9 @@ class Simulation:
 
     def _heartbeat(self, host: Host) -> None:
         host.heard_s = self._now
-        self._heard_at = _time(self._now)
+        self._worker_at = now = _time(self._now)
         full = len(host.held) == self._world.holds
-        self._estimator.hear([Heartbeat(host.id, _time(self._now), host.done, full)])
+        self._heartbeats.append(Heartbeat(host.id, now, host.done, full))
 
     def _end(self, host: Host) -> None:
         del self._hosts[host.id]
@@ -297,13 +297,9 @@ class Simulation:
         now = _time(self._now)
         depth = self._depth_at(self._now - min(LONGEST_LAG_S, self._random.expovariate(1 / self._world.lag_s)))
         fleet = tuple(_instance(host) for host in self._hosts.values())
-        self._boots.see(fleet, now)
-        known = self._estimator.see(now, depth, fleet)
-        return Observation(
-            now, depth, now, fleet, now, self._boots.failed, self._boots.failed_at, "", None,
-            known.ages_s, known.arrival_rate, known.service_rate, known.boot_s,
-            EPOCH, now, self._heard_at,
-        )  # fmt: skip
+        heartbeats, self._heartbeats = tuple(self._heartbeats), []
+        heard = Heard(since=EPOCH, at=now, worker_at=self._worker_at, heartbeats=heartbeats)
+        return self._past.see(at=now, depth=depth, counted_at=now, fleet=fleet, listed_at=now, heard=heard)
 
     def _depth_at(self, when_s: float) -> QueueDepth:
         """Return the last counts taken before a time."""

@@ -17,6 +17,7 @@ from celery import Celery
 
 from app.account.dead_letters import DeadLetters
 from app.errors import ElastiqError
+from app.process.steps import repeat
 from app.settings import Settings
 from app.sqs.sweep import ListenerSweep
 from app.storage import Storage
@@ -74,8 +75,10 @@ class Sweep:
     def _try(self, part: Callable[..., None], *when: object) -> None:
         try:
             part(*when)
-        except ElastiqError as err:
-            log.warning("sweep_failed", part=part.__name__.strip("_"), reason=str(err))
+        except Exception as err:  # whatever it is, the other parts are due all the same
+            unforeseen = not isinstance(err, ElastiqError)
+            reason = f"{type(err).__name__}: {err}" if unforeseen else str(err)
+            log.warning("sweep_failed", part=part.__name__.strip("_"), reason=reason, exc_info=unforeseen)
 
     def _dead_letters(self, now: float) -> None:
         count = self._dead.count()
@@ -113,16 +116,16 @@ def start(settings: Settings, name: str, stopped: threading.Event, leads: Callab
     """Sweep every ten seconds in a thread of its own until ``stopped``, while the autoscaler ``name`` leads."""
     pause_s = min(ROUND_S, settings.autoscaler.republish_s / LOOKS) or ROUND_S
 
+    app = make_app(settings)
+    sweep, announcer = Sweep(settings, app), Announcer(app, name)
+
+    def step() -> None:
+        if leads():
+            at = datetime.now(UTC)
+            announcer.swept(asdict(sweep.round(time.monotonic(), at)), at)
+
     def run() -> None:
-        app = make_app(settings)
-        sweep, announcer = Sweep(settings, app), Announcer(app, name)
-        while not stopped.wait(pause_s):
-            try:
-                if leads():
-                    at = datetime.now(UTC)
-                    announcer.swept(asdict(sweep.round(time.monotonic(), at)), at)
-            except Exception:  # a defect must not end the sweep for good
-                log.exception("sweep_broke")
+        repeat(step, stopped.wait, lambda: pause_s, name="sweep", first_s=pause_s)
         announcer.stop()
 
     thread = threading.Thread(target=run, name="sweep", daemon=True)

@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from app.domain import DRAIN_TAG
 from app.errors import TransientError
+from app.process.steps import repeat
 from app.settings import Settings
 from tasks.worker.leaving import ASKED, NOTICE
 
@@ -117,12 +118,13 @@ class Notices:
         return None
 
     def _run(self) -> None:
-        while not self._stopped.is_set():
-            why = self.look()
-            if why is not None:
-                self._heed(why)
-                return
-            self._stopped.wait(self._every_s)
+        repeat(self._look_and_heed, self._stopped.wait, lambda: self._every_s, name="notices")
+
+    def _look_and_heed(self) -> None:
+        why = self.look()
+        if why is not None:
+            self._heed(why)
+            self._stopped.set()
 
 
 def metadata_for(settings: Settings, environment: Mapping[str, str]) -> Metadata | None:

@@ -97,6 +97,26 @@ def test_a_part_that_dies_is_started_again_and_its_death_is_said(course: Stack) 
     wait_until(lambda: answers(course.page), lambda: course.said)
 
 
+def test_a_line_in_a_log_that_is_no_record_ends_nothing(course: Stack) -> None:
+    with (course.data_dir / "logs" / "web.log").open("ab") as log:
+        log.write(b"{this is no JSON\n[7]\n\xff\xfe\n" + b'{"event": "still_followed", "level": "warning"}\n')
+    wait_until(lambda: "still_followed" in course.said, lambda: course.said, course.process)
+    assert answers(course.page)
+
+
+def test_a_part_that_cannot_be_started_again_for_now_is_started_later(data_dir: Path) -> None:
+    with stack(data_dir, **MODELS) as running:
+        # As if the disk were full: what would be written in its place is a folder.
+        blocked = data_dir / "run" / "web.new"
+        blocked.mkdir()
+        (web,) = [one for one in running.parts() if one.cmdline()[-1] == "web"]
+        web.kill()
+        wait_until(lambda: "step_broke" in running.said, lambda: running.said, running.process)
+        assert not answers(running.page)
+        blocked.rmdir()
+        wait_until(lambda: answers(running.page), lambda: running.said, running.process)
+
+
 def test_a_part_that_cannot_live_stops_everything_with_its_last_words(data_dir: Path) -> None:
     broken = Stack(data_dir, **MODELS, ELASTIQ_POLICY="wrong")
     assert broken.process.wait(TIMEOUT_S) == 2

@@ -56,15 +56,15 @@ def test_a_worker_is_seen_from_its_first_word_to_its_goodbye(
         monkeypatch.setenv(name, value)
     fleet = LocalFleet(Path(config.local.data_dir))
     observer = Observer(config, fleet, hearing=hearing)
-    assert observer.observe().hearing_since is not None
+    assert observer.observe().heard.since is not None
     (launched,) = fleet.launch(1, "first")
     (entry,) = registry.entries("instance")
     (booting,) = observer.observe().fleet
     assert booting.heard_at is None
     wait_until(lambda: observer.observe().fleet[0].heard_at)
     seen = observer.observe()
-    assert seen.boot_s is not None
-    assert 0 < seen.boot_s < TIMEOUT_S
+    assert seen.estimates.boot_s is not None
+    assert 0 < seen.estimates.boot_s < TIMEOUT_S
     os.kill(entry.pid, signal.SIGTERM)
     wait_until(lambda: hearing.take().voices[launched.id].leaving)
     assert all(one.state is InstanceState.DRAINING for one in observer.observe().fleet)
@@ -78,11 +78,11 @@ def test_what_workers_have_done_is_told_apart_from_what_has_arrived(
     observer = Observer(config, LocalFleet(tmp_path / "no instance of ours"), hearing=hearing)
     with worker(environment, "one", tmp_path / "worker.log"):
         wait_until(lambda: hearing.take().voices)
-        rates = [observer.observe().arrival_rate for _ in range(2)]
+        rates = [observer.observe().estimates.arrival_rate for _ in range(2)]
         for batch in range(6):
             submit(environment, 10, f"batch-{batch}")
             time.sleep(1)
-            rates.append(observer.observe().arrival_rate)
+            rates.append(observer.observe().estimates.arrival_rate)
     assert rates[-1] is not None
     assert rates[-1] > 1
 

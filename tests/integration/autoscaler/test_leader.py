@@ -110,6 +110,15 @@ def test_where_the_lease_cannot_be_had_that_is_said_once(behind_proxy: Settings,
     assert not leader.leads()
 
 
+@pytest.mark.parametrize("body", [b"", b"[]", b"\xff\xfe", b"[" * 100_000], ids=["nothing", "list", "binary", "deep"])
+def test_a_lease_that_nobody_can_read_is_another_s_until_it_is_old(config: Settings, body: bytes) -> None:
+    aws.client("s3", config.aws).put_object(Bucket=config.buckets.output, Key=KEY, Body=body)
+    leader = Leader(config, "first")
+    with capture_logs() as logs:
+        leader.step()
+    assert (leader.leads(), logs) == (False, [])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_standby_takes_over_from_a_leader_that_is_killed_or_stopped_and_is_the_only_one_to_act(

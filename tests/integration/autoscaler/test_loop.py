@@ -1,4 +1,4 @@
-"""`elastiq autoscaler` as a process of its own, on this machine."""
+"""`elastiq autoscaler` as a process of its own, on this machine, and its loop through errors that nobody foresaw."""
 
 from __future__ import annotations
 
@@ -6,16 +6,27 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from app import aws
 from app.account.provision import provision
+from app.domain import Instance
+from app.errors import TransientError
 from app.local.registry import Registry
+from app.process.alive import AliveFile
 from app.settings import Settings
+from autoscaler.fleet.processes import LocalFleet
+from autoscaler.loop import Loop
+from autoscaler.observe import Observer
+from autoscaler.values import Limits, Observation, ScalingDecision
 from tests.support.autoscaler import (
     TIMEOUT_S,
     autoscaler,
+    end_instances,
     submit,
     wait_for_event,
     wait_for_instances,
@@ -87,3 +98,142 @@ def test_a_worker_that_cannot_start_is_said_with_its_log_and_not_started_without
         held = wait_for_event(log, "held")[0]
     assert "python -m tasks.engine build" in Path(str(failed["log"])).read_text()
     assert "ended before they could work" in str(held["reason"])
+
+
+def test_a_drain_that_cannot_be_recorded_does_not_end_it(
+    environment: dict[str, str], log: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lasting = {
+        **environment,
+        "ELASTIQ_IDLE_SECONDS": "0",
+        "ELASTIQ_MIN_BILLED_SECONDS": "1",
+        "ELASTIQ_MAX_INSTANCES": "2",
+        "ELASTIQ_POLL_SECONDS": "1",
+    }
+    for name, value in lasting.items():
+        monkeypatch.setenv(name, value)
+    data_dir = Path(environment["ELASTIQ_DATA_DIR"])
+    fleet = LocalFleet(data_dir)
+    # What would be written in their place is a folder: as if the disk were full.
+    blocked = [data_dir / "run" / f"{instance.id}.new" for instance in fleet.launch(2, "first")]
+    for path in blocked:
+        path.mkdir()
+    with autoscaler(lasting, log) as process:
+        (failure,) = wait_for_event(log, "step_failed")
+        assert "asking worker processes to leave" in str(failure["reason"])
+        for path in blocked:
+            path.rmdir()
+        wait_for_event(log, "drain_asked")
+        assert process.poll() is None
+    end_instances(registry)
+    fleet.instances()  # collects its children
+
+
+class Failing:
+    """A fleet whose launches raise these errors one after the other, and then succeed."""
+
+    elastic = True
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = list(errors)
+        self.tokens: list[str] = []
+
+    def instances(self) -> list[Instance]:
+        return []
+
+    def launch(self, count: int, token: str) -> list[Instance]:
+        self.tokens.append(token)
+        if self._errors:
+            raise self._errors.pop(0)
+        return []
+
+    def drain(self, ids: Iterable[str]) -> None:
+        pass
+
+    def terminate(self, ids: Iterable[str]) -> None:
+        pass
+
+
+class Case:
+    """A loop on a queue with one image and a fleet that fails, and what it tells."""
+
+    def __init__(self, config: Settings, *errors: Exception) -> None:
+        sqs = aws.client("sqs", config.aws)
+        url = sqs.get_queue_url(QueueName=config.queue.name)["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody="an image")
+        self.fleet = Failing(*errors)
+        self.told: list[ScalingDecision] = []
+        self.loop = Loop(Observer(config, self.fleet), self.fleet, Limits(ceiling=19), tell=self._tell)
+
+    def run(self, steps: int, alive: AliveFile, before_each: Callable[[], object] = lambda: None) -> list[float]:
+        """Run the loop for so many steps; return the pauses before them."""
+        pauses_s: list[float] = []
+
+        def wait(pause_s: float) -> bool:
+            pauses_s.append(pause_s)
+            before_each()
+            return len(pauses_s) > steps
+
+        self.loop.run(wait, 2.0, alive)
+        return pauses_s
+
+    def _tell(self, seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
+        self.told.append(decision)
+
+
+NO_FILE = AliveFile("")
+
+
+def test_an_error_that_nobody_foresaw_costs_one_step_and_is_logged_with_its_traceback(config: Settings) -> None:
+    case = Case(config, OSError("the disk is full"))
+    with capture_logs() as logs:
+        case.run(2, NO_FILE)
+    broke, went_on = logs
+    assert (broke["event"], broke["of"], broke["reason"]) == ("step_broke", "autoscaler", "OSError: the disk is full")
+    assert broke["exc_info"]
+    assert went_on["event"] == "scaled_out"
+
+
+def test_it_is_told_to_those_who_follow_the_decisions(config: Settings) -> None:
+    case = Case(config, KeyError("x"))
+    with capture_logs():
+        case.run(2, NO_FILE)
+    assert [(decision.held, decision.launch) for decision in case.told] == [(True, 0), (False, 1)]
+    assert case.told[0].reason == "KeyError: 'x'"
+
+
+def test_what_became_of_the_launch_that_broke_is_unknown_so_it_is_asked_again_under_its_token(config: Settings) -> None:
+    case = Case(config, KeyError("x"))
+    with capture_logs():
+        case.run(2, NO_FILE)
+    first, again = case.fleet.tokens
+    assert first == again
+
+
+def test_a_loop_that_only_breaks_pauses_for_longer_and_longer(config: Settings) -> None:
+    with capture_logs() as logs:
+        pauses_s = Case(config, *[OSError("the disk is full")] * 5).run(5, NO_FILE)
+    assert pauses_s == [0.0, 2.0, 2.0, 4.0, 8.0, 15.0]
+    assert [told["in_a_row"] for told in logs] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("error", "lives"),
+    [(OSError("the disk is full"), False), (TransientError("no answer"), True)],
+    ids=["an error that nobody foresaw", "AWS does not answer"],
+)
+def test_only_a_step_that_came_to_its_end_is_a_sign_of_life(
+    config: Settings, tmp_path: Path, error: Exception, lives: bool
+) -> None:
+    file = tmp_path / "alive"
+    with capture_logs():
+        Case(config, error).run(1, AliveFile(str(file)))
+    assert file.exists() == lives
+
+
+def test_a_loop_that_recovers_is_alive_again(config: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "alive"
+    lived: list[bool] = []
+    with capture_logs():
+        Case(config, KeyError("x")).run(2, AliveFile(str(file)), lambda: lived.append(file.exists()))
+    assert lived == [False, False, True]

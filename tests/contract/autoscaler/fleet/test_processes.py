@@ -7,10 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from structlog.testing import capture_logs
 
+from app.domain import InstanceState
+from app.errors import TransientError
 from app.local.registry import Registry
+from autoscaler.fleet.port import NoRoom
 from autoscaler.fleet.processes import KIND, LocalFleet
 
 
@@ -72,3 +76,55 @@ def test_the_worker_knows_its_instance(fleet: LocalFleet, data_dir: Path) -> Non
         # A process that has just been started shows an empty environment for a moment, in the middle of its exec.
         wait_until(lambda process=process: bool(process.environ()))
         assert process.environ()["ELASTIQ_INSTANCE_ID"] == entry.id
+
+
+def running(data_dir: Path) -> list[int]:
+    """The worker processes of this data directory, by what they inherit and not by what is registered of them."""
+    found = []
+    for process in psutil.process_iter(["environ", "status"]):
+        environ, status = process.info["environ"] or {}, process.info["status"]
+        mine = environ.get("ELASTIQ_DATA_DIR") == str(data_dir) and "ELASTIQ_INSTANCE_ID" in environ
+        if mine and status != psutil.STATUS_ZOMBIE:
+            found.append(process.pid)
+    return found
+
+
+def test_a_worker_that_cannot_be_registered_does_not_run(fleet: LocalFleet, data_dir: Path) -> None:
+    data_dir.mkdir(exist_ok=True)
+    # As if the disk were full: no file can be made in it.
+    (data_dir / "run").write_text("no folder")
+    with pytest.raises(NoRoom, match=r"this machine has no room: .*not recorded"):
+        fleet.launch(2, "first")
+    assert running(data_dir) == []
+    assert list((data_dir / "logs").iterdir()) == []
+    (data_dir / "run").unlink()
+    fleet.launch(1, "first")
+    assert len(running(data_dir)) == 1
+
+
+def test_a_drain_that_cannot_be_recorded_is_an_error_and_comes_to_pass_when_it_is_asked_again(
+    fleet: LocalFleet, data_dir: Path
+) -> None:
+    (instance,) = fleet.launch(1, "first")
+    wait_until(lambda: is_ready(data_dir, instance.id))
+    blocked = data_dir / "run" / f"{instance.id}.new"
+    blocked.mkdir()
+    with pytest.raises(TransientError, match="asking worker processes to leave"):
+        fleet.drain([instance.id])
+    assert [one.state for one in fleet.instances()] == [InstanceState.RUNNING]
+    blocked.rmdir()
+    fleet.drain([instance.id])
+    wait_until(lambda: not fleet.instances())
+
+
+def test_a_worker_that_was_marked_and_never_signalled_leaves_when_it_is_asked_again(
+    fleet: LocalFleet, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ELASTIQ_IDLE_SECONDS", "0")
+    (instance,) = fleet.launch(1, "first")
+    wait_until(lambda: is_ready(data_dir, instance.id))
+    # As if the autoscaler had been killed between the two.
+    registry = Registry(data_dir / "run")
+    registry.mark_draining(*registry.entries(KIND))
+    fleet.drain([instance.id])
+    wait_until(lambda: not fleet.instances())

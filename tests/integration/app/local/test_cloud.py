@@ -72,7 +72,7 @@ def test_images_results_and_messages_outlive_a_restart(own: EmbeddedCloud) -> No
     for key in keys:
         storage.put_image(key, key.encode(), "image/png")
     sqs = aws.client("sqs", settings(own).aws)
-    url = sqs.get_queue_url(QueueName=settings(own).queue)["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=settings(own).queue.name)["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="unread")
     sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=600)
 
@@ -83,7 +83,7 @@ def test_images_results_and_messages_outlive_a_restart(own: EmbeddedCloud) -> No
     again = Storage(settings(own))
     assert [again.get_image(key).decode() for key in keys] == keys
     sqs = aws.client("sqs", settings(own).aws)
-    url = sqs.get_queue_url(QueueName=settings(own).queue)["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=settings(own).queue.name)["QueueUrl"]
     (message,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)["Messages"]
     assert message["Body"] == "unread"
     counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessagesDelayed"])
@@ -186,7 +186,7 @@ def test_a_message_sent_before_its_parent_was_killed_is_found_again(tmp_path: Pa
         orphan = Settings.from_environment({"AWS_ENDPOINT_URL": endpoint})
         provision(orphan)
         sqs = aws.client("sqs", orphan.aws)
-        url = sqs.get_queue_url(QueueName=orphan.queue)["QueueUrl"]
+        url = sqs.get_queue_url(QueueName=orphan.queue.name)["QueueUrl"]
         sqs.send_message(QueueUrl=url, MessageBody="unread")
         parent.kill()
     assert within(15, lambda: not listens(int(endpoint.rpartition(":")[2])))

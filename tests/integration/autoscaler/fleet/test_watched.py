@@ -101,8 +101,8 @@ def test_a_worker_that_ends_soon_is_no_failed_boot_and_its_life_ends_with_its_la
             watching.after(10)
     (gone,) = logs
     assert (gone["event"], gone["instance"], gone["lived_s"]) == ("instance_gone", "one", 4.0)
-    assert {seen.failed_boots for seen in watching.seen} == {0}
-    assert {seen.boot_s for seen in watching.seen} == {None}
+    assert {seen.failed_boots for seen in watching.seen} == {None}
+    assert {seen.estimates.boot_s for seen in watching.seen} == {None}
 
 
 def test_an_autoscaler_that_hears_nothing_says_so_and_tells_no_empty_fleet(config: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,6 +74,26 @@ def test_a_service_that_hangs_or_is_gone_is_said_once_and_asked_again(
     service.hangs.clear()
     service.found["spot/instance-action"] = TERMINATE
     assert looks.look() == "notice"
+
+
+def test_a_notice_that_could_not_be_heeded_is_heeded_at_the_next_look_and_then_no_more(
+    service: MetadataService,
+) -> None:
+    service.found["spot/instance-action"] = TERMINATE
+    heeded: queue.SimpleQueue[str] = queue.SimpleQueue()
+    errors = [RuntimeError("nobody foresaw it")]
+
+    def heed(why: str) -> None:
+        heeded.put(why)
+        if errors:
+            raise errors.pop()
+
+    looks = Notices(Metadata(service.endpoint), heed, every_s=0.01)
+    with capture_logs() as logged:
+        looks.start()
+        assert [heeded.get(timeout=20) for _ in range(2)] == ["notice", "notice"]
+    assert [line["of"] for line in logged if line["event"] == "step_broke"] == ["notices"]
+    looks.stop()
 
 
 def test_nothing_is_asked_but_on_ec2_and_not_where_it_is_forbidden(service: MetadataService) -> None:

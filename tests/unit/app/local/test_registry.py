@@ -89,6 +89,40 @@ def test_an_entry_cut_short_by_a_power_failure_is_dropped(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+ENTRY = {"id": "a", "kind": "instance", "pid": 1, "started": 1.0, "launched_at": 1.0}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+        json.dumps({**ENTRY, "pid": "1"}).encode(),
+        json.dumps({**ENTRY, "pid": -1}).encode(),
+        json.dumps({**ENTRY, "started": None}).encode(),
+        json.dumps({**ENTRY, "launched_at": float("nan")}).encode(),
+        json.dumps({**ENTRY, "launched_at": 1e300}).encode(),
+        json.dumps({**ENTRY, "more": 1}).encode(),
+    ],
+)
+def test_what_is_no_entry_is_dropped_and_keeps_none_from_being_found(tmp_path: Path, start: Start, text: bytes) -> None:
+    registry = Registry(tmp_path)
+    kept = registry.add("b", "instance", start(SLEEP).pid, launched_at=1.0)
+    (tmp_path / "a.json").write_bytes(text)
+    assert registry.entries() == [kept]
+    assert [path.name for path in tmp_path.iterdir()] == ["b.json"]
+
+
+def test_an_entry_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        Registry(tmp_path).add("a", "instance", start(SLEEP).pid, launched_at=1.0)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
 def test_entries_of_one_kind_leave_the_others_alone(tmp_path: Path, start: Start) -> None:
     registry = Registry(tmp_path)
     registry.add("a", "instance", start(SLEEP).pid, launched_at=2.0)

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.domain import Instance, InstanceState, QueueDepth
-from autoscaler.memory.estimate import AGES, Estimates, Estimator, Heartbeat
+from autoscaler.memory.estimate import AGES, Estimator
+from autoscaler.values import Estimates, Heartbeat
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.domain import Instance, InstanceState, QueueDepth
 from autoscaler.memory.orphans import ORPHAN_LEAVES_S, SILENT_LIMIT_S, WORKER_LEAVES_S, Orphans
-from autoscaler.values import Limits, Observation
+from autoscaler.values import Heard, Limits, Observation
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LIMITS = Limits(ceiling=19, boot_limit_s=300)
@@ -24,10 +24,17 @@ def instance(id: str, heard_s: float | None = None, state: InstanceState = Insta
     return Instance(id, state, START, None if heard_s is None else at(heard_s))
 
 
-def seen(now_s: float, *fleet: Instance, **more: Any) -> Observation:
+def seen(now_s: float, *fleet: Instance, **deafness: Any) -> Observation:
     """An observation by one who has listened from the start and heard some worker a second ago."""
-    hearing = {"hearing_since": START, "heard_at": at(now_s - 1), "worker_heard_at": at(now_s - 1), **more}
-    return Observation(at(now_s), QueueDepth(0, 0), at(now_s), fleet, at(now_s), **hearing)
+    heard = Heard(since=START, at=at(now_s - 1), worker_at=at(now_s - 1))
+    return Observation(
+        at=at(now_s),
+        depth=QueueDepth(0, 0),
+        counted_at=at(now_s),
+        fleet=fleet,
+        listed_at=at(now_s),
+        heard=replace(heard, **deafness),
+    )
 
 
 def lost(observation: Observation) -> list[str]:
@@ -49,12 +56,12 @@ def test_a_worker_that_was_heard_and_is_silent_for_minutes_is_lost(silent_s: flo
 @pytest.mark.parametrize(
     "deafness",
     [
-        {"hearing_since": None},
-        {"heard_at": at(900)},
-        {"heard_at": None, "worker_heard_at": None},
-        {"worker_heard_at": None},
-        {"worker_heard_at": at(-1)},
-        {"hearing_since": at(990)},
+        {"since": None},
+        {"at": at(900)},
+        {"at": None, "worker_at": None},
+        {"worker_at": None},
+        {"worker_at": at(-1)},
+        {"since": at(990)},
     ],
     ids=[
         "none can be heard",

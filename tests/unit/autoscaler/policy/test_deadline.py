@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from app.domain import Instance, InstanceState, QueueDepth
 from autoscaler.policy import decide
-from autoscaler.values import Limits, Observation
+from autoscaler.values import Estimates, Heard, Limits, Observation
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LIMITS = Limits(ceiling=19, policy="deadline", target_s=60, service_rate=2.0, boot_s=30)
@@ -28,18 +27,26 @@ def booting(count: int, age_s: float = 0) -> tuple[Instance, ...]:
     return tuple(Instance(f"booting-{n}", InstanceState.PENDING, ago(age_s)) for n in range(count))
 
 
+HEARD = Heard(since=ago(3600), at=NOW, worker_at=NOW)
+
+
 def seen(
     outstanding: int,
     fleet: tuple[Instance, ...] = (),
     ages_s: tuple[float, ...] = (0.0,),
     arrivals: float = 0.0,
     rate: float | None = None,
-    **more: object,
+    heard: Heard = HEARD,
 ) -> Observation:
-    depth = QueueDepth(visible=outstanding, in_flight=0)
-    hearing: dict[str, object] = {"hearing_since": ago(3600), "heard_at": NOW, "worker_heard_at": NOW}
-    known: dict[str, Any] = {"ages_s": ages_s, "arrival_rate": arrivals, "service_rate": rate, **hearing, **more}
-    return Observation(NOW, depth, NOW, fleet, NOW, **known)
+    return Observation(
+        at=NOW,
+        depth=QueueDepth(visible=outstanding, in_flight=0),
+        counted_at=NOW,
+        fleet=fleet,
+        listed_at=NOW,
+        estimates=Estimates(ages_s=ages_s, arrival_rate=arrivals, service_rate=rate),
+        heard=heard,
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,7 +110,7 @@ def test_the_reason_has_the_figures_that_it_was_decided_on() -> None:
 
 
 def test_without_a_way_to_hear_workers_it_goes_by_one_instance_for_each_image_and_says_so() -> None:
-    decision = decide(seen(100, ready(2), hearing_since=None), LIMITS)
+    decision = decide(seen(100, ready(2), heard=Heard()), LIMITS)
     assert (decision.launch, decision.drain) == (17, ())
     assert decision.reason.startswith("workers cannot be heard, so one instance for each image: 100 outstanding")
 
@@ -112,7 +119,7 @@ def test_without_a_way_to_hear_workers_it_goes_by_one_instance_for_each_image_an
 def test_where_no_worker_is_heard_though_one_should_be_it_goes_by_one_instance_for_each_image(
     boot_s: float, heard: bool
 ) -> None:
-    decision = decide(seen(9, booting(1, age_s=boot_s), worker_heard_at=ago(500)), LIMITS)
+    decision = decide(seen(9, booting(1, age_s=boot_s), heard=replace(HEARD, worker_at=ago(500))), LIMITS)
     assert (decision.launch == 8, "no worker was heard though 1 should have been" in decision.reason) == (
         not heard,
         not heard,
@@ -120,7 +127,7 @@ def test_where_no_worker_is_heard_though_one_should_be_it_goes_by_one_instance_f
 
 
 def test_a_worker_that_was_not_listened_to_for_long_may_still_be_heard() -> None:
-    restarted = seen(9, booting(3, age_s=3600), hearing_since=ago(5), heard_at=None, worker_heard_at=None)
+    restarted = seen(9, booting(3, age_s=3600), heard=Heard(since=ago(5)))
     assert decide(restarted, LIMITS).reason.endswith("as it should be")
 
 
@@ -128,7 +135,7 @@ def test_a_worker_that_was_not_listened_to_for_long_may_still_be_heard() -> None
 def test_an_instance_that_is_lost_for_all_that_can_be_told_keeps_no_image_waiting_for_ever(
     age_s: float, launch: int
 ) -> None:
-    alone = seen(1, booting(1, age_s=age_s), worker_heard_at=None)
+    alone = seen(1, booting(1, age_s=age_s), heard=replace(HEARD, worker_at=None))
     assert decide(alone, LIMITS).launch == launch
 
 

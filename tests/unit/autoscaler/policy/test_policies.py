@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from app.domain import Instance, InstanceState, QueueDepth
 from autoscaler.policy import POLICIES, decide
-from autoscaler.values import Limits, Observation
+from autoscaler.values import Estimates, FailedBoots, Heard, Limits, Observation, Refusal
 
 ROOT = Path(__file__).parents[4]
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -57,28 +57,24 @@ fleets = st.builds(
     *[st.integers(0, 25)] * 4,
 )
 ages = st.floats(0, 60)
-failures = st.sampled_from([{}, {"failed_boots": 3, "failed_boot_at": NOW}])
-knowledge = st.fixed_dictionaries(
-    {
-        "ages_s": st.lists(st.floats(0, 200), max_size=9).map(lambda found: tuple(sorted(found, reverse=True))),
-        "arrival_rate": st.none() | st.floats(0, 200),
-        "service_rate": st.none() | st.floats(0.01, 100),
-        "boot_s": st.none() | st.floats(1, 120),
-        "hearing_since": st.none() | st.floats(0, 3600).map(lambda seconds: NOW - timedelta(seconds=seconds)),
-        "heard_at": st.none() | st.floats(0, 60).map(lambda seconds: NOW - timedelta(seconds=seconds)),
-        "worker_heard_at": st.none() | st.floats(0, 600).map(lambda seconds: NOW - timedelta(seconds=seconds)),
-    }
+past = st.floats(0, 3600).map(lambda seconds: NOW - timedelta(seconds=seconds))
+estimates = st.builds(
+    Estimates,
+    ages_s=st.lists(st.floats(0, 200), max_size=9).map(lambda found: tuple(sorted(found, reverse=True))),
+    arrival_rate=st.none() | st.floats(0, 200),
+    service_rate=st.none() | st.floats(0.01, 100),
+    boot_s=st.none() | st.floats(1, 120),
 )
 observations = st.builds(
-    lambda visible, in_flight, delayed, fleet, counted, listed, failed, known: seen(
-        visible, in_flight, delayed, fleet, counted, listed, **failed, **known
-    ),
+    seen,
     *[st.integers(0, 5000)] * 3,
     fleets,
     ages,
     ages,
-    failures,
-    knowledge,
+    estimates=estimates,
+    heard=st.builds(Heard, since=st.none() | past, at=st.none() | past, worker_at=st.none() | past),
+    failed_boots=st.none() | st.builds(FailedBoots, st.integers(1, 5), past),
+    refusal=st.none() | st.builds(Refusal, st.just("no room"), past),
 )
 limits = st.builds(Limits, st.integers(1, 40), st.sampled_from(sorted(POLICIES)))
 
@@ -142,17 +138,17 @@ def test_a_stale_observation_holds_and_says_which_part_is_stale(
 def test_the_pause_doubles_with_each_instance_in_a_row_that_failed_to_boot(
     failed: int, ago_s: float, launch: int
 ) -> None:
-    failing = seen(visible=5, failed_boots=failed, failed_boot_at=NOW - timedelta(seconds=ago_s))
+    failing = seen(visible=5, failed_boots=FailedBoots(failed, NOW - timedelta(seconds=ago_s)))
     decision = decide(failing, Limits(19))
     assert (decision.launch, decision.held) == (launch, launch == 0)
 
 
 def test_after_a_refused_launch_it_waits_and_says_why() -> None:
-    refused = seen(visible=5, refusal="no room in subnet-a", refused_at=NOW - timedelta(seconds=10))
+    refused = seen(visible=5, refusal=Refusal("no room in subnet-a", NOW - timedelta(seconds=10)))
     decision = decide(refused, Limits(19))
     assert (decision.launch, decision.held) == (0, True)
     assert decision.reason.endswith("but the last launch was refused: no room in subnet-a; next try in 20 s")
-    later = seen(visible=5, refusal="no room", refused_at=NOW - timedelta(seconds=30))
+    later = seen(visible=5, refusal=Refusal("no room", NOW - timedelta(seconds=30)))
     assert decide(later, Limits(19)).launch == 5
 
 
@@ -161,7 +157,7 @@ def test_it_stays_within_its_bounds(observation: Observation, limits: Limits) ->
     decision = decide(observation, limits)
     assert 0 <= decision.desired <= limits.ceiling
     assert decision.launch >= 0
-    assert decision.launch == 0 or len(observation.alive) + decision.launch <= limits.ceiling
+    assert decision.launch == 0 or len(observation.fleet) + decision.launch <= limits.ceiling
     assert not (decision.launch and decision.drain)
     assert set(decision.drain) <= {instance.id for instance in observation.alive}
     assert decision.reason
