@@ -81,11 +81,6 @@ class QueueSettings:
     )
 
     @property
-    def dead_letters(self) -> str:
-        """Return the name of the queue that takes what failed five times."""
-        return f"{self.name}-dead"
-
-    @property
     def topic(self) -> str:
         """Return the name of the SNS topic that carries events."""
         return f"{self.name}-events"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import Celery
 
+from app.aws.queues import VISIBILITY_S
 from app.settings import Settings, settings
 from app.sqs import bulk
 
@@ -24,7 +25,7 @@ def make_app(config: Settings) -> Celery:
         broker_transport_options={
             "region": config.aws.region,
             "endpoint_url": config.aws.endpoint_url or None,
-            "visibility_timeout": 30,
+            "visibility_timeout": VISIBILITY_S,
             "wait_time_seconds": config.worker.poll_wait_s,
             "predefined_queues": {config.queue.name: {"url": config.queue.url}} if config.queue.url else {},
             "topic": config.queue.topic,

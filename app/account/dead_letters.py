@@ -19,6 +19,7 @@ import structlog
 from app import aws
 from app.aws.address import dead_letter_queue_url, task_queue_url
 from app.aws.depth import QueueReader
+from app.aws.queues import dead_letter_queue
 from app.domain import Failure
 from app.errors import TransientError
 from app.settings import Settings
@@ -102,7 +103,7 @@ class DeadLetters:
 
     @contextmanager
     def _pass(self) -> Iterator[_Pass]:
-        with aws.translated(f"reading the dead-letter queue {self._queue.dead_letters!r}"):
+        with aws.translated(f"reading the dead-letter queue {dead_letter_queue(self._queue.name)!r}"):
             looked = _Pass(self._sqs, dead_letter_queue_url(self._sqs, self._queue), look_s(self.count()))
             try:
                 yield looked

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from app import aws
+from app.aws.queues import Call, QueuePlan, arn_of, mend_queue
 from app.errors import ConfigurationError
 from app.settings import Settings
 from app.storage import TASK_RESULTS
-
-MAX_RECEIVE_COUNT = 5
-RETENTION_S = 14 * 24 * 3600
-VISIBILITY_S = 30
-LONG_POLL_S = 20
 
 _EXPIRY: dict[str, Any] = {
     "ID": "elastiq-task-results",
@@ -118,23 +113,22 @@ def _queues(settings: Settings) -> list[str]:
         arn = _arn_of_given(sqs, settings.queue.url)
         return [f"task queue {settings.queue.url}: given", _topic(settings, arn)]
     with aws.translated(f"making the task queue {settings.queue.name!r}"):
-        dead_url, dead_line = _queue(sqs, settings.queue.dead_letters, {"MessageRetentionPeriod": str(RETENTION_S)})
-        arn = sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        attributes = {
-            "MessageRetentionPeriod": str(RETENTION_S),
-            "VisibilityTimeout": str(VISIBILITY_S),
-            "ReceiveMessageWaitTimeSeconds": str(LONG_POLL_S),
-            "RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVE_COUNT}),
-        }
-        _, line = _queue(sqs, settings.queue.name, attributes)
-    return [f"dead-letter queue {dead_line}", f"task queue {line}", _topic(settings, arn)]
+        made = mend_queue(_caller(sqs), settings.queue.name, QueuePlan(), lambda name: _address(sqs, name))
+        arn = arn_of(_caller(sqs), sqs.get_queue_url(QueueName=settings.queue.name)["QueueUrl"])
+    kinds = zip(("dead-letter queue", "task queue"), made.items(), strict=True)
+    lines = [f"{kind} {name}: {'made' if new else 'found'}" for kind, (name, new) in kinds]
+    return [*lines, _topic(settings, arn)]
+
+
+def _caller(sqs: aws.Client) -> Call:
+    return lambda action, **parameters: getattr(sqs, action)(**parameters)
 
 
 def _arn_of_given(sqs: aws.Client, url: str) -> str:
     """Return the ARN of the queue at ``url``, which is its owner's to make and to change."""
     with aws.translated(f"asking for the task queue {url}"):
         try:
-            return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
+            return arn_of(_caller(sqs), url)
         except ClientError as err:
             if aws.error_code(err) not in aws.NO_QUEUE:
                 raise
@@ -144,15 +138,13 @@ def _arn_of_given(sqs: aws.Client, url: str) -> str:
             ) from err
 
 
-def _queue(sqs: aws.Client, name: str, attributes: dict[str, str]) -> tuple[str, str]:
+def _address(sqs: aws.Client, name: str) -> str | None:
     try:
-        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        return str(sqs.get_queue_url(QueueName=name)["QueueUrl"])
     except ClientError as err:
         if aws.error_code(err) not in aws.NO_QUEUE:
             raise
-        return sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"], f"{name}: made"
-    sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
-    return url, f"{name}: found"
+        return None
 
 
 def _topic(settings: Settings, queue_arn: str) -> str:

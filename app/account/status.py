@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from app import aws
 from app.aws.depth import QueueReader
+from app.aws.queues import dead_letter_queue
 from app.errors import ConfigurationError, ElastiqError
 from app.settings import Settings
 
@@ -29,7 +30,7 @@ def look(settings: Settings) -> list[Finding]:
         _finding("input bucket", settings.buckets.input, partial(_bucket, settings, settings.buckets.input)),
         _finding("output bucket", settings.buckets.output, partial(_bucket, settings, settings.buckets.output)),
         _finding("task queue", settings.queue.name, partial(_queue, settings)),
-        _finding("dead letters", settings.queue.dead_letters, partial(_dead_letters, settings)),
+        _finding("dead letters", dead_letter_queue(settings.queue.name), partial(_dead_letters, settings)),
     ]
 
 

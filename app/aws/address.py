@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from app.aws.clients import Client
+from app.aws.queues import dead_letter_queue
 from app.settings import QueueSettings
 
 
@@ -27,9 +28,9 @@ def dead_letter_queue_url(sqs: Client, queue: QueueSettings) -> str:
         ClientError, BotoCoreError: as by ``sqs``.
     """
     if not queue.url:
-        return str(sqs.get_queue_url(QueueName=queue.dead_letters)["QueueUrl"])
+        return str(sqs.get_queue_url(QueueName=dead_letter_queue(queue.name))["QueueUrl"])
     beside, _, name = queue.url.rstrip("/").rpartition("/")
     answer = sqs.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["RedrivePolicy"])
     policy = json.loads(answer.get("Attributes", {}).get("RedrivePolicy", "{}"))
     # SQS has a dead-letter queue in its queue's own region and account: the two addresses differ in their last part.
-    return f"{beside}/{policy.get('deadLetterTargetArn', f'{name}-dead').rpartition(':')[2]}"
+    return f"{beside}/{policy.get('deadLetterTargetArn', dead_letter_queue(name)).rpartition(':')[2]}"

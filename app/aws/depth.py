@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app import aws
 from app.aws.address import dead_letter_queue_url, task_queue_url
+from app.aws.queues import dead_letter_queue
 from app.domain import QueueDepth
 from app.settings import Settings
 
@@ -28,7 +29,7 @@ class QueueReader:
         self._sqs = aws.client("sqs", settings.aws, read_timeout_s=5, attempts=2)
         self._settings = settings.queue
         self._address = dead_letter_queue_url if dead_letters else task_queue_url
-        self._name = settings.queue.dead_letters if dead_letters else settings.queue.name
+        self._name = dead_letter_queue(settings.queue.name) if dead_letters else settings.queue.name
         self._url = ""
 
     def depth(self) -> QueueDepth:

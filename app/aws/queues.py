@@ -67,6 +67,37 @@ def make_queue(call: Call, name: str, plan: QueuePlan) -> str:
     return str(call("create_queue", QueueName=name, Attributes=attributes)["QueueUrl"])
 
 
+def mend_queue(call: Call, name: str, plan: QueuePlan, find: Callable[[str], str | None]) -> dict[str, bool]:
+    """Make the task queue ``name`` and its dead-letter queue where they are missing, and set right what is there.
+
+    Args:
+        call: makes a call to SQS, as `make_queue` has it.
+        name: SQS's name for it.
+        plan: what it is to be.
+        find: returns the address of a queue by its name; None where there is none.
+
+    Returns:
+        The names of the two, the dead-letter queue first, and whether each was made.
+    """
+    dead = dead_letter_queue(name)
+    dead_url, dead_made = _made_or_mended(call, dead, dead_letter_attributes(name, plan), find)
+    attributes = task_queue_attributes(name, plan, arn_of(call, dead_url))
+    _, made = _made_or_mended(call, name, attributes, find)
+    return {dead: dead_made, name: made}
+
+
+def _made_or_mended(
+    call: Call, name: str, attributes: dict[str, str], find: Callable[[str], str | None]
+) -> tuple[str, bool]:
+    url = find(name)
+    if url is None:
+        return str(call("create_queue", QueueName=name, Attributes=attributes)["QueueUrl"]), True
+    # What a queue was made as, FIFO or not, cannot be changed, nor may it be named.
+    changed = {key: value for key, value in attributes.items() if key != "FifoQueue"}
+    call("set_queue_attributes", QueueUrl=url, Attributes=changed)
+    return url, False
+
+
 def arn_of(call: Call, url: str) -> str:
     """Return the ARN of the queue at ``url``."""
     answer = call("get_queue_attributes", QueueUrl=url, AttributeNames=["QueueArn"])

@@ -160,10 +160,10 @@ def test_settings_do_not_change_once_read() -> None:
         Settings().web.port = 1  # type: ignore[misc]
 
 
-def test_the_dead_letter_queue_and_the_models_follow_their_settings() -> None:
+def test_the_names_and_the_models_follow_their_settings() -> None:
     found = Settings.from_environment({"ELASTIQ_QUEUE": "q", "ELASTIQ_DATA_DIR": "d"})
 
-    assert found.queue.dead_letters == "q-dead"
+    assert (found.queue.topic, found.queue.listener_prefix) == ("q-events", "q-on-")
     assert found.models == Path("d/models")
     assert Settings.from_environment({"ELASTIQ_MODEL_DIR": "m"}).models == Path("m")
 

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from app import aws
 from app.account import dead_letters
 from app.account.dead_letters import LONGEST_LOOK_S, DeadLetters, look_s
+from app.aws.queues import dead_letter_queue
 from app.domain import Classification, Failure, Prediction
 from app.errors import TransientError
 from app.settings import Settings
@@ -56,7 +57,7 @@ def buried(config: Settings, sqs: Any) -> Settings:
 def fill(config: Settings, count: int) -> set[str]:
     """Put classifications straight into the dead-letter queue; return their images' keys."""
     keys = {f"batch/{number}.jpg" for number in range(count)}
-    app = make_app(replace(config, queue=replace(config.queue, name=config.queue.dead_letters)))
+    app = make_app(replace(config, queue=replace(config.queue, name=dead_letter_queue(config.queue.name))))
     with bulk():
         for key in keys:
             app.send_task(CLASSIFY, (key,), ignore_result=True)

@@ -17,6 +17,7 @@ import pytest
 
 from app import aws
 from app.account.provision import provision
+from app.aws.queues import dead_letter_queue
 from app.errors import ConfigurationError
 from app.local import EmbeddedCloud
 from app.local.cloud import free_port
@@ -82,11 +83,11 @@ def test_a_message_that_fails_five_times_goes_to_the_dead_letter_queue(config: S
     redrive = json.loads(attributes(config, config.queue.name)["RedrivePolicy"])
 
     assert int(redrive["maxReceiveCount"]) == 5
-    assert redrive["deadLetterTargetArn"] == attributes(config, config.queue.dead_letters)["QueueArn"]
+    assert redrive["deadLetterTargetArn"] == attributes(config, dead_letter_queue(config.queue.name))["QueueArn"]
 
 
 def test_messages_are_kept_for_two_weeks_leased_for_half_a_minute_and_polled_long(config: Settings) -> None:
-    task_queue, dead = attributes(config, config.queue.name), attributes(config, config.queue.dead_letters)
+    task_queue, dead = attributes(config, config.queue.name), attributes(config, dead_letter_queue(config.queue.name))
 
     assert task_queue["MessageRetentionPeriod"] == dead["MessageRetentionPeriod"] == str(14 * 24 * 3600)
     assert task_queue["VisibilityTimeout"] == "30"
@@ -217,19 +218,21 @@ def test_status_tells_what_waits(environment: dict[str, str]) -> None:
         f"ok    input bucket {config.buckets.input}: reachable",
         f"ok    output bucket {config.buckets.output}: reachable",
         f"ok    task queue {config.queue.name}: 2 visible, 1 in flight, 1 delayed",
-        f"ok    dead letters {config.queue.dead_letters}: 0",
+        f"ok    dead letters {dead_letter_queue(config.queue.name)}: 0",
     ]
 
 
 def test_status_fails_on_a_dead_letter(environment: dict[str, str]) -> None:
     config = Settings.from_environment(environment)
     sqs = aws.client("sqs", config.aws)
-    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=config.queue.dead_letters)["QueueUrl"], MessageBody="poison")
+    sqs.send_message(
+        QueueUrl=sqs.get_queue_url(QueueName=dead_letter_queue(config.queue.name))["QueueUrl"], MessageBody="poison"
+    )
 
     ended = elastiq("status", environment)
 
     assert ended.returncode == 1
-    assert ended.stdout.splitlines()[-1] == f"FAIL  dead letters {config.queue.dead_letters}: 1"
+    assert ended.stdout.splitlines()[-1] == f"FAIL  dead letters {dead_letter_queue(config.queue.name)}: 1"
 
 
 def test_status_says_what_is_missing_and_what_to_do(unmade: dict[str, str]) -> None:

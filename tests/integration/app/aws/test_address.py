@@ -15,6 +15,7 @@ from app.account.dead_letters import DeadLetters
 from app.account.provision import provision
 from app.account.status import look
 from app.aws.depth import QueueReader
+from app.aws.queues import dead_letter_queue
 from app.errors import ConfigurationError
 from app.local import EmbeddedCloud
 from app.settings import Settings
@@ -86,7 +87,7 @@ def test_without_a_redrive_policy_they_are_looked_for_beside_the_queue(
     given: Settings, sqs: Any, config: Settings
 ) -> None:
     sqs.set_queue_attributes(QueueUrl=given.queue.url, Attributes={"RedrivePolicy": ""})
-    beside = sqs.get_queue_url(QueueName=config.queue.dead_letters)["QueueUrl"]
+    beside = sqs.get_queue_url(QueueName=dead_letter_queue(config.queue.name))["QueueUrl"]
     sqs.send_message(QueueUrl=beside, MessageBody="beside")
     assert [letter.body for letter in DeadLetters(given).look()] == ["beside"]
 

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import aws
+from app.aws.queues import dead_letter_queue
 from app.domain import Classification, Prediction
 from tests.support import photographs
 from tests.support.fleet import Announcer, announcer, decision, wait_for_listener
@@ -161,7 +162,7 @@ def test_metrics_count_what_the_process_did_and_tell_what_it_knows(heard: Site, 
 def test_dead_letters_are_counted(serve: Serve) -> None:
     site = serve()
     sqs = aws.client("sqs", site.config.aws)
-    url = sqs.get_queue_url(QueueName=site.config.queue.dead_letters)["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=dead_letter_queue(site.config.queue.name))["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="x")
     assert fleet(site)["dead_letters"] == 1
     assert metrics(site)["elastiq_dead_letters"] == 1
