@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
 from celery import Celery
 
 from app.account.dead_letters import DeadLetters
+from app.announcements import Swept
 from app.errors import ElastiqError
 from app.settings import Settings
 from app.sqs.sweep import sweep_listeners
@@ -30,16 +31,6 @@ ROUND_S = 10.0
 # Dead letters are looked at when their count changes, and now and then all the same: the count is approximate.
 LOOK_AGAIN_S = 600.0
 LISTENERS_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What was done since the start, and the dead letters that there are; the event ``swept`` carries it."""
-
-    dead_letters: int = 0
-    listeners: int = 0
-    republished: int = 0
-    given_up: int = 0
 
 
 class Sweep:
@@ -120,7 +111,7 @@ def start(settings: Settings, name: str, stopped: threading.Event, leads: Callab
             try:
                 if leads():
                     at = datetime.now(UTC)
-                    announcer.swept(asdict(sweep.round(time.monotonic(), at)), at)
+                    announcer.swept(sweep.round(time.monotonic(), at), at)
             except Exception:  # a defect must not end the sweep for good
                 log.exception("sweep_broke")
         announcer.stop()
