@@ -18,6 +18,8 @@ from autoscaler.memory.estimate import Heartbeat
 
 # Where nothing is heard for so long, the own events included, something may have been missed.
 GAP_S = 30.0
+# What a queue brings in another order is not older than this; a time before that is a clock that was set back.
+LATE_S = 300.0
 # Workers that were not heard for so long are forgotten.
 FORGOTTEN_S = 3600.0
 
@@ -118,10 +120,10 @@ class Hearing:
         self._heartbeats.append(Heartbeat(said.instance, datetime.fromtimestamp(said.at, UTC), done, full))
         before = self._voices.get(said.instance)
         # SQS keeps no order: a heartbeat may come after the goodbye.
-        late = before is not None and said.at < before.said_at
+        late = before is not None and 0 < before.said_at - said.at <= LATE_S
         leaving = before.leaving if before and late else isinstance(counts, WorkerOffline)
         first_at = before.first_at if before and (leaving or not before.leaving) else now
-        said_at = max(said.at, before.said_at if before else said.at)
+        said_at = before.said_at if before and late else said.at
         self._voices[said.instance] = Voice(said.node, first_at, now, said_at, leaving)
 
 

@@ -14,6 +14,8 @@ from typing import Any
 from app.announcements import ScalingDecided, WorkerCounts
 from app.domain import Instance, InstanceState
 
+# What a queue brings in another order is not older than this; a time before that is a clock that was set back.
+LATE_S = 300.0
 _DIGITS = re.compile(r"\d+")
 # What a list of decisions tells of one.
 _SUMMARY = ("desired", "launch", "drain", "held", "reason", "policy", "leader")
@@ -33,7 +35,7 @@ class Decision:
 
     def came_late(self, known: Decision) -> bool:
         """Return whether the same autoscaler had decided ``known`` after this: a queue keeps no order."""
-        return self.what.leader == known.what.leader and self.said_at < known.said_at
+        return self.what.leader == known.what.leader and 0 < known.said_at - self.said_at <= LATE_S
 
     def says_the_same_as(self, other: Decision) -> bool:
         """Return whether the two differ in the numbers of their reasons at most."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.announcements import Said, ScalingDecided
+from app.announcements import Said, ScalingDecided, WorkerHeartbeat, WorkerOffline
 from app.domain import Instance, InstanceState, QueueDepth
 from app.local import EmbeddedCloud
 from app.local.registry import Registry
@@ -32,6 +32,7 @@ from tests.support.autoscaler import (
     worker,
 )
 from tests.support.fault_proxy import FaultProxy
+from tests.support.fleet import announcer, listeners, wait_for_listener
 from tests.support.listening import announced
 from tests.support.records import records
 
@@ -135,6 +136,19 @@ def test_a_reason_of_any_length_can_be_announced() -> None:
     said = announcement(seen, ScalingDecision(1, 0, refusal, held=True), Limits(19), "host-1:77")
     assert ScalingDecided.of(said.to_event()) == said
     assert said.reason.startswith("you are not authorised")
+
+
+def test_no_malformed_event_ends_the_hearing(config: Settings, hearing: Hearing) -> None:
+    wait_for_listener(config)
+    queues = listeners(config)
+    with announcer(config) as announce:
+        announce.send(WorkerHeartbeat.TYPE, "i-1@host", active=float("nan"), processed=[])
+        announce.publish([7, {"type": WorkerOffline.TYPE, "hostname": 7, "timestamp": "noon", "utcoffset": 0}])
+        announce.publish({"type": "task-sent", "hostname": "x", "timestamp": float("inf"), "clock": {}})
+        announce.say(WorkerHeartbeat(active=3, processed=40), "i-2@host")
+    wait_until(lambda: hearing.known().voices)
+    assert set(hearing.known().voices) == {"i-2"}
+    assert listeners(config) == queues
 
 
 def test_events_that_nobody_takes_are_said_once_and_stop_no_scaling(

@@ -63,6 +63,12 @@ def test_a_goodbye_is_the_last_word_until_the_worker_comes_anew(ear: Ear) -> Non
     assert not ear.hearing.take().voices["i-1"].leaving
 
 
+def test_a_goodbye_counts_after_the_worker_s_clock_is_set_back(ear: Ear) -> None:
+    ear.after(3, worker(WorkerHeartbeat(0, 0), 1e9))
+    ear.after(5, worker(WorkerOffline(0, 0), 5))
+    assert ear.hearing.take().voices["i-1"].leaving
+
+
 def test_an_event_of_another_kind_tells_that_one_hears_and_of_no_worker(ear: Ear) -> None:
     ear.after(3, Said(None, "leader", START.timestamp()))
     heard = ear.hearing.take()

@@ -74,6 +74,12 @@ def test_a_decision_that_comes_after_a_later_one_of_the_same_autoscaler_is_passe
     assert [entry["desired"] for entry in fleet.view()["decisions"]] == [6, 5]
 
 
+def test_an_autoscaler_whose_clock_is_set_back_is_heard_all_the_same(fleet: FleetFeed) -> None:
+    decide(fleet, desired=5, said_at=4e9)
+    decide(fleet, desired=4, said_at=20.0)
+    assert [entry["desired"] for entry in fleet.view()["decisions"]] == [4, 5]
+
+
 @pytest.mark.parametrize("change", [{"launch": 2}, {"drain": ("i-0aaa",)}, {"held": True}, {"leader": "host-2:1"}])
 def test_a_decision_that_does_something_else_is_another_entry(fleet: FleetFeed, change: dict[str, Any]) -> None:
     decide(fleet)
