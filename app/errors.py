@@ -6,7 +6,8 @@
     │   ├── InvalidImage      the bytes are not an image that we take
     │   ├── InvalidKey        no image can have this key
     │   ├── ImageExists       the input bucket has another image of this key
-    │   └── ImageNotFound     no such object in the input bucket
+    │   ├── ImageNotFound     no such object in the input bucket
+    │   └── MalformedAnnouncement  what another process said is not what it should be
     └── TransientError        the world is in the way; the same call may work later
 
 Only a `TransientError` is retried. `web` maps the tree to HTTP in one table.
@@ -39,6 +40,10 @@ class ImageExists(PermanentError):
 
 class ImageNotFound(PermanentError):
     """The input bucket has no object of this key."""
+
+
+class MalformedAnnouncement(PermanentError):
+    """What another process announced is not as ours announce it; the message says what is wrong with it."""
 
 
 class TransientError(ElastiqError):

@@ -1,4 +1,4 @@
-"""Telling others: decisions as Celery events, and workers by remote control. Scaling never waits for who hears it."""
+"""Telling others: announcements, and workers by remote control. Scaling never waits for who hears it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import structlog
 from celery import Celery
 
+from app.announcements import ScalingDecided, Swept, clipped
 from autoscaler.values import Limits, Observation, ScalingDecision
 
 log = structlog.get_logger(__name__)
 
-DECISION, SWEPT = "scaling-decision", "swept"
 # What stays as it was is told again after so long; whoever came meanwhile then knows it.
-AGAIN = {DECISION: timedelta(seconds=10), SWEPT: timedelta(seconds=60)}
+AGAIN = {ScalingDecided.TYPE: timedelta(seconds=10), Swept.TYPE: timedelta(seconds=60)}
 
 
 class Announcer:
@@ -33,16 +33,14 @@ class Announcer:
         self._failing = False
 
     def decided(self, seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
-        """Send ``scaling-decision`` if it is another one, or the last is ten seconds old."""
-        states = tuple((instance.id, instance.state) for instance in seen.fleet)
-        telling = (decision.desired, decision.launch, decision.drain, decision.held, states)
-        if self._is_due(DECISION, telling, seen.at):
-            self._send(DECISION, fields(seen, decision, limits, self._name))
+        """Announce a decision if it is another one, or the last is ten seconds old."""
+        what = announcement(seen, decision, limits, self._name)
+        states = tuple((instance.id, instance.state) for instance in what.fleet)
+        self._send_if_due(what, (what.desired, what.launch, what.drain, what.held, states), seen.at)
 
-    def swept(self, counts: dict[str, int], at: datetime) -> None:
-        """Send ``swept`` if the counts are others, or the last is a minute old."""
-        if self._is_due(SWEPT, counts, at):
-            self._send(SWEPT, counts)
+    def swept(self, swept: Swept, at: datetime) -> None:
+        """Announce what the sweep has done if that is news, or the last is a minute old."""
+        self._send_if_due(swept, swept, at)
 
     def ask_to_leave(self, nodes: Iterable[str]) -> None:
         """Ask workers, by their node names, to finish what they have and leave; one that has gone is passed over."""
@@ -56,23 +54,18 @@ class Announcer:
             self._dispatcher.close()
             self._dispatcher.connection.release()
 
-    def _is_due(self, event: str, telling: object, at: datetime) -> bool:
-        told = self._told.get(event)
-        if told is not None and told[0] == telling and at - told[1] < AGAIN[event]:
-            return False
-        self._told[event] = telling, at
-        return True
+    def _send_if_due(self, what: ScalingDecided | Swept, news: object, at: datetime) -> None:
+        """Send ``what``, unless the last of its kind had the same ``news`` and was of late."""
+        told = self._told.get(what.TYPE)
+        if told is None or told[0] != news or at - told[1] >= AGAIN[what.TYPE]:
+            self._told[what.TYPE] = news, at
+            self._try(lambda: self._send(what))
 
-    def _send(self, event: str, said: dict[str, Any]) -> None:
-        def send() -> None:
-            if self._dispatcher is None:
-                connection = self._app.connection_for_write()
-                self._dispatcher = self._app.events.Dispatcher(
-                    connection, hostname=self._name, buffer_while_offline=False
-                )
-            self._dispatcher.send(event, **said)
-
-        self._try(send)
+    def _send(self, what: ScalingDecided | Swept) -> None:
+        if self._dispatcher is None:
+            connection = self._app.connection_for_write()
+            self._dispatcher = self._app.events.Dispatcher(connection, hostname=self._name, buffer_while_offline=False)
+        self._dispatcher.send(what.TYPE, **what.to_event())
 
     def _try(self, send: Callable[[], object]) -> None:
         """Send, and log the first of a series of failures."""
@@ -86,33 +79,21 @@ class Announcer:
             self._failing = False
 
 
-def fields(seen: Observation, decision: ScalingDecision, limits: Limits, leader: str) -> dict[str, Any]:
-    """Return what ``scaling-decision`` carries; times are seconds since 1970, None is unknown."""
-    return {
-        "desired": decision.desired,
-        "launch": decision.launch,
-        "drain": list(decision.drain),
-        "held": decision.held,
-        "reason": decision.reason,
-        "policy": limits.policy,
-        "ceiling": limits.ceiling,
-        "leader": leader,
-        "depth": {
-            "visible": seen.depth.visible,
-            "in_flight": seen.depth.in_flight,
-            "delayed": seen.depth.delayed,
-        },
-        "fleet": [
-            {
-                "id": instance.id,
-                "state": instance.state.value,
-                "launched_at": instance.launched_at.timestamp(),
-                "heard_at": instance.heard_at.timestamp() if instance.heard_at else None,
-            }
-            for instance in seen.fleet
-        ],
-        "oldest_s": seen.estimates.ages_s[0] if seen.estimates.ages_s else None,
-        "arrival_rate": seen.estimates.arrival_rate,
-        "service_rate": seen.estimates.service_rate,
-        "boot_s": seen.estimates.boot_s,
-    }
+def announcement(seen: Observation, decision: ScalingDecision, limits: Limits, leader: str) -> ScalingDecided:
+    """Return what is announced of a decision."""
+    return ScalingDecided(
+        desired=decision.desired,
+        launch=decision.launch,
+        drain=decision.drain,
+        held=decision.held,
+        reason=clipped(decision.reason),
+        policy=limits.policy,
+        ceiling=limits.ceiling,
+        leader=leader,
+        depth=seen.depth,
+        fleet=seen.fleet,
+        oldest_s=seen.estimates.ages_s[0] if seen.estimates.ages_s else None,
+        arrival_rate=seen.estimates.arrival_rate,
+        service_rate=seen.estimates.service_rate,
+        boot_s=seen.estimates.boot_s,
+    )

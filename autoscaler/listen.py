@@ -6,22 +6,19 @@ The echo, at least every ten seconds, tells a listener that is deaf from workers
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
 
-import structlog
 from celery import Celery
 
+from app.announcements import Said, WorkerCounts, WorkerOffline
 from app.listener import EventListener
 from autoscaler.values import Heard, Heartbeat, Voice
 
-log = structlog.get_logger(__name__)
-
-# What a worker says of itself; each of them has its counts.
-ONLINE, HEARTBEAT, OFFLINE = "worker-online", "worker-heartbeat", "worker-offline"
 # Where nothing is heard for so long, the own events included, something may have been missed.
 GAP_S = 30.0
+# What a queue brings in another order is not older than this; a time before that is a clock that was set back.
+LATE_S = 300.0
 # Workers that were not heard for so long are forgotten.
 FORGOTTEN_S = 3600.0
 
@@ -47,7 +44,7 @@ class Hearing:
         with self._lock:
             self._since = self._since or self._clock()
 
-    def hear(self, event: Mapping[str, Any]) -> None:
+    def hear(self, said: Said) -> None:
         """Take note of one event, of any kind."""
         now = self._clock()
         with self._lock:
@@ -55,8 +52,8 @@ class Hearing:
             if last is None or (now - last).total_seconds() > GAP_S:
                 self._since = now
             self._at = now
-            if event["type"] in (ONLINE, HEARTBEAT, OFFLINE):
-                self._hear_worker(event, now)
+            if isinstance(said.what, WorkerCounts):
+                self._hear_worker(said, said.what, now)
 
     def known(self) -> Heard:
         """Return all that is known, but no heartbeats: those are left to `take`."""
@@ -86,20 +83,16 @@ class Hearing:
             since=self._since, at=self._at, worker_at=worker_at, voices=dict(self._voices), heartbeats=heartbeats
         )
 
-    def _hear_worker(self, event: Mapping[str, Any], now: datetime) -> None:
-        node, said_at = str(event["hostname"]), float(event["timestamp"])
-        instance = node.partition("@")[0]
-        active, begun = int(event["active"]), int(event["processed"])
-        self._heartbeats.append(
-            Heartbeat(instance, datetime.fromtimestamp(said_at, UTC), begun - active, active >= self._full)
-        )
-        before = self._voices.get(instance)
+    def _hear_worker(self, said: Said, counts: WorkerCounts, now: datetime) -> None:
+        done, full = counts.processed - counts.active, counts.active >= self._full
+        self._heartbeats.append(Heartbeat(said.instance, datetime.fromtimestamp(said.at, UTC), done, full))
+        before = self._voices.get(said.instance)
         # SQS keeps no order: a heartbeat may come after the goodbye.
-        late = before is not None and said_at < before.said_at
-        leaving = before.leaving if before and late else event["type"] == OFFLINE
+        late = before is not None and 0 < before.said_at - said.at <= LATE_S
+        leaving = before.leaving if before and late else isinstance(counts, WorkerOffline)
         first_at = before.first_at if before and (leaving or not before.leaving) else now
-        said_at = max(said_at, before.said_at if before else said_at)
-        self._voices[instance] = Voice(node, first_at, now, said_at, leaving)
+        said_at = before.said_at if before and late else said.at
+        self._voices[said.instance] = Voice(said.node, first_at, now, said_at, leaving)
 
 
 class Listener(EventListener):
@@ -111,16 +104,10 @@ class Listener(EventListener):
     """
 
     def __init__(self, app: Celery, hearing: Hearing) -> None:
-        super().__init__(app, {"*": self._heard})
+        super().__init__(app, hearing.hear)
         self._hearing = hearing
 
     def start(self) -> None:
         """Begin to listen."""
         self._hearing.begin()
         super().start()
-
-    def _heard(self, event: dict[str, Any]) -> None:
-        try:
-            self._hearing.hear(event)
-        except (LookupError, TypeError, ValueError, OverflowError, OSError) as err:
-            log.warning("event_malformed", type=event.get("type"), reason=repr(err))

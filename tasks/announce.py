@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from app.announcements import ImageClassified, ImageFailed
 from app.domain import Classification, Failure
 
 _send: Callable[..., None] | None = None
@@ -16,6 +17,7 @@ def through(send: Callable[..., None] | None) -> None:
 
 
 def announce(outcome: Classification | Failure) -> None:
-    """Send ``image-classified`` or ``image-failed``, if this process is a worker that sends events."""
+    """Announce an outcome, if this process is a worker that sends events."""
     if _send is not None:
-        _send("image-failed" if isinstance(outcome, Failure) else "image-classified", **outcome.to_json())
+        what = ImageFailed(outcome) if isinstance(outcome, Failure) else ImageClassified(outcome)
+        _send(what.TYPE, **what.to_event())

@@ -5,27 +5,9 @@ It only makes news of images quicker: while it is away, the feed's polling bring
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any
-
-import structlog
-
-from app.domain import Classification, Failure
+from app.announcements import ImageClassified, ImageFailed, Said
 from app.listener import EventListener
 from web.tier import Tier
-
-log = structlog.get_logger(__name__)
-
-CLASSIFIED, FAILED = "image-classified", "image-failed"
-OF_THE_FLEET = (
-    "scaling-decision",
-    "swept",
-    "worker-online",
-    "worker-heartbeat",
-    "worker-leaving",
-    "worker-offline",
-)
 
 
 class Listener(EventListener):
@@ -36,33 +18,16 @@ class Listener(EventListener):
     """
 
     def __init__(self, tier: Tier) -> None:
-        outcomes = {CLASSIFIED: self._outcome, FAILED: self._outcome}
-        super().__init__(tier.celery, {**outcomes, **dict.fromkeys(OF_THE_FLEET, self._fleet)})
+        super().__init__(tier.celery, self._heard)
         self._tier = tier
 
-    def _outcome(self, event: dict[str, Any]) -> None:
-        try:
-            outcome = outcome_of(event)
-        except (LookupError, TypeError) as err:
-            log.warning("event_malformed", type=event.get("type"), reason=repr(err))
-            return
-        self._tier.feed.publish(outcome)
+    def _heard(self, said: Said) -> None:
+        if isinstance(said.what, ImageClassified | ImageFailed):
+            self._outcome(said.what)
+        else:
+            self._tier.fleet.hear(said)
+
+    def _outcome(self, what: ImageClassified | ImageFailed) -> None:
+        self._tier.feed.publish(what.outcome)
         self._tier.fleet.finished()
-        self._tier.counts.count("images_classified" if isinstance(outcome, Classification) else "images_failed")
-
-    def _fleet(self, event: dict[str, Any]) -> None:
-        try:
-            self._tier.fleet.hear(event)
-        except (LookupError, TypeError, ValueError) as err:
-            log.warning("event_malformed", type=event.get("type"), reason=repr(err))
-
-
-def outcome_of(event: Mapping[str, Any]) -> Classification | Failure:
-    """Return what an event says; Celery has added who sent it, and when.
-
-    Raises:
-        LookupError, TypeError: it is not an event as our workers send it.
-    """
-    kind = Classification if event["type"] == CLASSIFIED else Failure
-    ours = {field.name: event[field.name] for field in fields(kind)}
-    return Classification.from_json(ours) if kind is Classification else Failure(**ours)
+        self._tier.counts.count("images_classified" if isinstance(what, ImageClassified) else "images_failed")

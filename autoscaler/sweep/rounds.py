@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
 from celery import Celery
 
 from app.account.dead_letters import DeadLetters
+from app.announcements import Swept
 from app.errors import ElastiqError
 from app.process.steps import repeat
 from app.settings import Settings
@@ -31,16 +32,6 @@ ROUND_S = 10.0
 # Dead letters are looked at when their count changes, and now and then all the same: the count is approximate.
 LOOK_AGAIN_S = 600.0
 LISTENERS_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What was done since the start, and the dead letters that there are; the event ``swept`` carries it."""
-
-    dead_letters: int = 0
-    listeners: int = 0
-    republished: int = 0
-    given_up: int = 0
 
 
 class Sweep:
@@ -122,7 +113,7 @@ def start(settings: Settings, name: str, stopped: threading.Event, leads: Callab
     def step() -> None:
         if leads():
             at = datetime.now(UTC)
-            announcer.swept(asdict(sweep.round(time.monotonic(), at)), at)
+            announcer.swept(sweep.round(time.monotonic(), at), at)
 
     def run() -> None:
         repeat(step, stopped.wait, lambda: pause_s, name="sweep", first_s=pause_s)

@@ -13,6 +13,8 @@ from celery import bootsteps, signals
 from celery.worker import state as worker_state
 from celery.worker.control import control_command
 
+from app.announcements import WorkerLeaving
+
 log = structlog.get_logger(__name__)
 
 IDLE, NOTICE, ASKED, SIGNAL = "idle", "notice", "asked", "signal"
@@ -27,7 +29,7 @@ def leave(why: str) -> None:
 
 
 class Farewell(bootsteps.StartStopStep):
-    """Announces ``worker-leaving`` before Celery announces that the worker is offline."""
+    """Announces that the worker leaves, before Celery announces that the worker is offline."""
 
     requires = ("celery.worker.consumer.heart:Heart", "celery.worker.consumer.events:Events")
 
@@ -40,7 +42,8 @@ class Farewell(bootsteps.StartStopStep):
             return
         log.info("worker_leaving", why=_why)
         if consumer.event_dispatcher is not None and consumer.event_dispatcher.enabled:
-            consumer.event_dispatcher.send("worker-leaving", why=_why)
+            what = WorkerLeaving(_why)
+            consumer.event_dispatcher.send(what.TYPE, **what.to_event())
 
 
 def _because(why: str) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.announcements import Swept, WorkerHeartbeat, WorkerLeaving
+from app.domain import Instance, InstanceState, QueueDepth
 from tests.support.fleet import Announcer, announcer, decision, wait_for_listener
 from tests.support.web import Site
 
@@ -46,20 +49,20 @@ def test_what_the_autoscaler_sees_and_decides_appears_as_it_is_said(
 ) -> None:
     page = visit(f"{site.url}/monitor")
     page.evaluate("window.mark = 1")
-    announce.say("worker-heartbeat", "i-0aaa@ip-10-0-0-7", active=3, processed=1234, freq=2)
-    announce.say("scaling-decision", **decision())
+    announce.say(WorkerHeartbeat(active=3, processed=1234), "i-0aaa@ip-10-0-0-7")
+    announce.say(decision())
     expect(page.locator("#pulse")).to_have_text("Decided by host-1:77")
     expect(page.locator("#running")).to_have_text("1 of 192 wanted · 1 starting · 1 leaving")
     expect(page.locator("#arriving")).to_contain_text("3.3 a second")
     expect(page.locator('.host[data-state="running"]')).to_contain_text("i-0aaa3 in hand · 1,234 donefor 5 min")
     expect(page.locator('.host[data-state="pending"]')).to_contain_text("i-0cccnot ready yet")
     expect(page.locator("#decisions li")).to_have_count(1)
-    announce.say("scaling-decision", **decision(desired=5, launch=3, reason="3 more are needed"))
+    announce.say(decision(desired=5, launch=3, reason="3 more are needed"))
     expect(page.locator("#decisions li").first).to_contain_text(re.compile(r"5\+3\s*3 more are needed"))
-    announce.say("worker-leaving", "i-0aaa@ip-10-0-0-7", why="idle")
+    announce.say(WorkerLeaving("idle"), "i-0aaa@ip-10-0-0-7")
     expect(page.locator('.host[data-state="running"]')).to_contain_text("leaves: had no work")
     expect(page.locator("#departures")).to_contain_text("i-0aaa had no work")
-    announce.say("swept", dead_letters=0, listeners=1, republished=40, given_up=2)
+    announce.say(Swept(listeners=1, republished=40, given_up=2))
     expect(page.locator("#swept")).to_contain_text("40 lost images published again, 2 images given up, 1 queue")
     assert page.evaluate("window.mark") == 1
 
@@ -67,7 +70,7 @@ def test_what_the_autoscaler_sees_and_decides_appears_as_it_is_said(
 def test_the_pictures_show_what_was_heard_and_tell_it_in_words_too(
     site: Site, announce: Announcer, visit: Visit
 ) -> None:
-    announce.say("scaling-decision", **decision())
+    announce.say(decision())
     page = visit(f"{site.url}/monitor")
     backlog = page.get_by_role("img", name="Images outstanding, now: in flight 2, visible 9, delayed 1")
     expect(backlog).to_be_visible()
@@ -75,7 +78,7 @@ def test_the_pictures_show_what_was_heard_and_tell_it_in_words_too(
     expect(page.get_by_role("img", name="Instances, now: running 1, draining 1, pending 1, wanted 2")).to_be_visible()
     expect(page.locator("#rates .legend")).to_have_text("arriving 3.3finished unknown")
     time.sleep(6)  # the next point of the picture
-    announce.say("scaling-decision", **decision(depth={"visible": 70, "in_flight": 8, "delayed": 0}))
+    announce.say(decision(depth=QueueDepth(visible=70, in_flight=8)))
     expect(page.locator("#backlog svg")).to_have_attribute("aria-label", re.compile("visible 70"))
     box = page.locator("#backlog svg").bounding_box()
     assert box is not None
@@ -87,9 +90,9 @@ def test_the_pictures_show_what_was_heard_and_tell_it_in_words_too(
 def test_hostile_names_and_reasons_are_only_text(site: Site, announce: Announcer, visit: Visit) -> None:
     hostile = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
     page = visit(f"{site.url}/monitor")
-    host = {"id": hostile, "state": "running", "launched_at": time.time(), "heard_at": None}
-    announce.say("scaling-decision", **decision(reason=hostile, leader=hostile, fleet=[host]))
-    announce.say("worker-leaving", f"{hostile}@x", why=hostile)
+    host = Instance(hostile, InstanceState.RUNNING, datetime.now(UTC))
+    announce.say(decision(reason=hostile, leader=hostile, fleet=(host,)))
+    announce.say(WorkerLeaving(hostile), f"{hostile}@x")
     expect(page.locator(".host b")).to_have_text(hostile)
     expect(page.locator("#decisions li p")).to_have_text(hostile)
     expect(page.locator("#departures")).to_contain_text(hostile)
@@ -102,9 +105,8 @@ def test_it_fits_a_telephone_and_keeps_its_words_readable(
 ) -> None:
     page = visit(f"{site.url}/monitor", color_scheme=scheme)
     page.set_viewport_size({"width": 360, "height": 740})
-    long = {"id": "i-" + "0123456789abcdef" * 3, "state": "running", "launched_at": time.time(), "heard_at": None}
-    told = decision(fleet=[long] * 19, reason="word" * 60, launch=1, drain=["i-1"], held=True)
-    announce.say("scaling-decision", **told)
+    long = Instance("i-" + "0123456789abcdef" * 3, InstanceState.RUNNING, datetime.now(UTC))
+    announce.say(decision(fleet=(long,) * 19, reason="word" * 60, launch=1, drain=("i-1",), held=True))
     expect(page.locator(".host")).to_have_count(19)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert page.evaluate(CONTRAST) >= 4.5
@@ -118,7 +120,7 @@ def test_with_no_stream_to_be_had_the_monitor_polls(serve: Serve, visit: Visit) 
         expect(page.locator("#pulse")).to_have_text("No autoscaler heard yet")
     late = visit(f"{site.url}/monitor")
     with announcer(site.config) as announce:
-        announce.say("scaling-decision", **decision())
+        announce.say(decision())
     expect(late.locator("#pulse")).to_have_text("Decided by host-1:77")
     expect(late.locator(".host")).to_have_count(3)
 

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from kombu import Producer
+
 from app import aws
+from app.announcements import Announcement, ScalingDecided
+from app.domain import Instance, InstanceState, QueueDepth
 from app.settings import Settings
 from tasks.celery import make_app
 from tests.support.web import wait_for
 
 
-def decision(**changes: Any) -> dict[str, Any]:
-    """Return a ``scaling-decision``'s fields: three instances, one of them starting, and twelve images."""
-    now = time.time()
-    fleet = [
-        {"id": "i-0aaa", "state": "running", "launched_at": now - 300, "heard_at": now - 1},
-        {"id": "i-0bbb", "state": "draining", "launched_at": now - 200, "heard_at": now - 2},
-        {"id": "i-0ccc", "state": "pending", "launched_at": now - 10, "heard_at": None},
-    ]
-    depth = {"visible": 9, "in_flight": 2, "delayed": 1}
-    known = {"oldest_s": 12.5, "arrival_rate": 3.25, "service_rate": None, "boot_s": 28.0}
-    decided = {"desired": 2, "launch": 0, "drain": [], "held": False, "reason": "12 images are due within 60 s"}
-    limits = {"policy": "deadline", "ceiling": 19, "leader": "host-1:77"}
-    return {**decided, **limits, "depth": depth, "fleet": fleet, **known, **changes}
+def decision(**changes: Any) -> ScalingDecided:
+    """Return a decision on three instances, one of them starting, and twelve images."""
+    now = datetime.now(UTC)
+    decided = ScalingDecided(
+        desired=2,
+        launch=0,
+        drain=(),
+        held=False,
+        reason="12 images are due within 60 s",
+        policy="deadline",
+        ceiling=19,
+        leader="host-1:77",
+        depth=QueueDepth(visible=9, in_flight=2, delayed=1),
+        fleet=(
+            Instance("i-0aaa", InstanceState.RUNNING, now - timedelta(seconds=300), now - timedelta(seconds=1)),
+            Instance("i-0bbb", InstanceState.DRAINING, now - timedelta(seconds=200), now - timedelta(seconds=2)),
+            Instance("i-0ccc", InstanceState.PENDING, now - timedelta(seconds=10)),
+        ),
+        oldest_s=12.5,
+        arrival_rate=3.25,
+        boot_s=28.0,
+    )
+    return replace(decided, **changes)
 
 
 class Announcer:
@@ -34,11 +49,31 @@ class Announcer:
     def __init__(self, app: Any, connection: Any) -> None:
         self._app, self._connection = app, connection
 
-    def say(self, kind: str, hostname: str = "autoscaler@test", **fields: Any) -> None:
-        """Send one event; it is on its way when this returns."""
-        with self._app.events.Dispatcher(self._connection, hostname=hostname) as dispatcher:
+    def say(self, what: Announcement, node: str = "autoscaler@test") -> None:
+        """Announce something; it is on its way when this returns."""
+        self.send(what.TYPE, node, **what.to_event())
+
+    def send(self, kind: str, node: str = "autoscaler@test", **fields: Any) -> None:
+        """Send an event as Celery's dispatcher does, which may be none of ours."""
+        with self._app.events.Dispatcher(self._connection, hostname=node) as dispatcher:
             dispatcher.send(kind, **fields)
+        self._flush()
+
+    def publish(self, body: object, **options: Any) -> None:
+        """Publish what may be no event at all to those who hear events."""
+        with self._connection.channel() as channel:
+            producer = Producer(channel, serializer="json", auto_declare=False)
+            producer.publish(body, exchange=self._app.conf.event_exchange, routing_key="odd", **options)
+        self._flush()
+
+    def _flush(self) -> None:
         assert self._connection.transport.gateway.fanout.flush(10)
+
+
+def listeners(config: Settings) -> list[str]:
+    """Return the addresses of the queues of those who hear what is announced to the system of ``config``."""
+    sqs = aws.client("sqs", config.aws)
+    return sorted(sqs.list_queues(QueueNamePrefix=config.queue.listener_prefix).get("QueueUrls", []))
 
 
 def wait_for_listener(config: Settings) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-from web.fleet.sightings import Decision, Departure, Sample, Swept, Worker
+from app.announcements import Said, ScalingDecided, Swept, WorkerCounts, WorkerLeaving, WorkerOffline
+from web.fleet.sightings import Decision, Departure, Sample, Worker
 
 # Silence after which no autoscaler counts as there: it speaks every ten seconds at least.
 HEARD_S = 30.0
@@ -24,6 +26,7 @@ DECISIONS, DEPARTURES = 100, 20
 HISTORY_S, SAMPLE_S = 900.0, 5.0
 
 Clock = Callable[[], float]
+OfTheFleet = ScalingDecided | Swept | WorkerLeaving | WorkerCounts
 
 
 class FleetFeed:
@@ -43,25 +46,25 @@ class FleetFeed:
         self._history: deque[tuple[int, Sample]] = deque(maxlen=int(HISTORY_S / SAMPLE_S))
         self._departures: deque[Departure] = deque(maxlen=DEPARTURES)
         self._workers: dict[str, Worker] = {}
-        self._swept: Swept | None = None
+        self._swept: tuple[Swept, float] | None = None
         self._finished = 0
 
-    def hear(self, event: Mapping[str, Any]) -> None:
-        """Take note of one event of the autoscaler's or a worker's.
-
-        Raises:
-            LookupError, TypeError, ValueError: it is not as ours are; nothing is noted.
-        """
-        now = self._clock()
+    def hear(self, said: Said) -> None:
+        """Take note of what is said of the fleet; anything else is passed over."""
+        what, now = said.what, self._clock()
+        if not isinstance(what, OfTheFleet):
+            return
         with self._changed:
             self._position += 1
-            kind = event["type"]
-            if kind == "scaling-decision":
-                self._decided(Decision.of(event, now))
-            elif kind == "swept":
-                self._swept = Swept.of(event, now)
-            else:
-                self._worker(kind, event, now)
+            match what:
+                case ScalingDecided():
+                    self._decided(Decision(now, now, said.at, what))
+                case Swept():
+                    self._swept = what, now
+                case WorkerLeaving():
+                    self._leaves(said, what, now)
+                case _:
+                    self._counted(said, what, now)
             self._changed.notify_all()
 
     def finished(self) -> None:
@@ -69,11 +72,11 @@ class FleetFeed:
         with self._changed:
             self._finished += 1
 
-    def latest(self) -> Decision | None:
+    def latest(self) -> ScalingDecided | None:
         """Return the newest decision, if it was heard within `HEARD_S`."""
         with self._changed:
             newest = self._newest()
-        return newest if newest and self._clock() - newest.until <= HEARD_S else None
+        return newest.what if newest and self._clock() - newest.until <= HEARD_S else None
 
     def view(self) -> dict[str, Any]:
         """Return all that is known, as the API answers with."""
@@ -123,28 +126,27 @@ class FleetFeed:
     def _newest(self) -> Decision | None:
         return self._decisions[-1][1] if self._decisions else None
 
-    def _worker(self, kind: str, event: Mapping[str, Any], now: float) -> None:
-        worker = Worker.of(event, now)
-        known = self._workers.get(worker.hostname)
-        if kind == "worker-offline":
-            self._workers.pop(worker.hostname, None)
-        elif kind == "worker-leaving":
-            departure = Departure(worker.id, str(event["why"]), now)
-            self._departures.append(departure)
-            if known is not None:
-                self._workers[worker.hostname] = known.leaves(departure.why)
-        else:
-            self._workers[worker.hostname] = worker.leaves(known.leaving) if known else worker
-        for hostname in [name for name, old in self._workers.items() if now - old.heard_at > WORKER_S]:
-            del self._workers[hostname]
+    def _leaves(self, said: Said, what: WorkerLeaving, now: float) -> None:
+        self._departures.append(Departure(said.instance, what.why, now))
+        known = self._workers.get(said.node)
+        if known is not None:
+            self._workers[said.node] = replace(known, leaving=what.why)
+
+    def _counted(self, said: Said, counts: WorkerCounts, now: float) -> None:
+        known = self._workers.pop(said.node, None)
+        if not isinstance(counts, WorkerOffline):
+            leaving = known.leaving if known else None
+            self._workers[said.node] = Worker(said.instance, said.node, counts, now, leaving)
+        for node in [node for node, old in self._workers.items() if now - old.heard_at > WORKER_S]:
+            del self._workers[node]
 
     def _view(self, since: int) -> dict[str, Any]:
         now = self._clock()
         newest = self._newest()
         workers = {worker.id: worker for worker in self._workers.values() if now - worker.heard_at <= WORKER_S}
         instances = [
-            {**instance.to_json(), **_told_by(workers.pop(instance.id, None))}
-            for instance in (newest.fleet if newest else ())
+            {**instance, **_told_by(workers.pop(instance["id"], None))}
+            for instance in (newest.instances() if newest else ())
         ]
         return {
             "now": now,
@@ -153,7 +155,7 @@ class FleetFeed:
             "instances": instances,
             "other_workers": [{"id": worker.id, **_told_by(worker)} for worker in workers.values()],
             "departures": [departure.to_json() for departure in reversed(self._departures)],
-            "swept": self._swept.to_json() if self._swept else None,
+            "swept": {**asdict(self._swept[0]), "at": self._swept[1]} if self._swept else None,
             "decisions": [one.summary() for at, one in reversed(self._decisions) if at > since],
             "history": [one.to_json() for at, one in self._history if at > since and one.at >= now - HISTORY_S],
         }
@@ -165,7 +167,7 @@ def _state_of(newest: Decision | None, now: float) -> dict[str, Any]:
         return {"heard": False, "heard_at": None, "says": "no autoscaler heard yet"}
     silent_s = now - newest.until
     if silent_s <= HEARD_S:
-        return {"heard": True, "heard_at": newest.until, "says": f"decided by {newest.leader}"}
+        return {"heard": True, "heard_at": newest.until, "says": f"decided by {newest.what.leader}"}
     says = f"no autoscaler heard for {silent_s:.0f} s; what is shown is older"
     return {"heard": False, "heard_at": newest.until, "says": says}
 

@@ -14,6 +14,7 @@ from app.domain import InstanceState
 from app.sqs.metrics import metrics as transport
 from web.fleet.depths import Depths
 from web.fleet.feed import FleetFeed
+from web.fleet.sightings import states_of
 from web.tier import Tier, tier
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -114,9 +115,9 @@ def _of_fleet(fleet: FleetFeed) -> Iterator[str]:
     yield _gauge("autoscaler_heard", "Whether an autoscaler was heard of late.", newest is not None)
     if newest is None:
         return
-    states = newest.states()
+    states = states_of(newest.fleet)
     there = [state for state in InstanceState if state is not InstanceState.TERMINATED]
-    samples = [({"state": state.value}, float(states[state.value])) for state in there]
+    samples = [({"state": state.value}, float(states[state])) for state in there]
     yield family("instances", "gauge", "Instances by state, as the autoscaler sees them.", samples)
     yield _gauge("instances_desired", "Instances that the autoscaler wants.", newest.desired)
     yield _gauge("instances_ceiling", "Instances that there may be.", newest.ceiling)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from app import aws
+from app.announcements import Said, WorkerHeartbeat
 from app.settings import Settings
 from autoscaler.fleet.ec2 import Ec2Fleet
 from autoscaler.listen import Hearing
@@ -204,10 +204,9 @@ def test_each_launch_is_logged_with_its_instances_and_its_reason(loop: Loop, que
     assert entry["reason"].startswith("3 outstanding (3 visible, 0 in flight, 0 delayed)")
 
 
-def heartbeat(instance: str, clock: Clock) -> dict[str, Any]:
-    """The event that a worker sends every two seconds."""
-    said = {"active": 0, "processed": 0, "timestamp": clock.now.timestamp()}
-    return {"type": "worker-heartbeat", "hostname": f"{instance}@host", **said}
+def heartbeat(instance: str, clock: Clock) -> Said:
+    """What a worker says every two seconds."""
+    return Said(WorkerHeartbeat(0, 0), f"{instance}@host", clock.now.timestamp())
 
 
 @pytest.mark.parametrize("others", [True, False], ids=["others are heard", "none is heard"])
@@ -224,7 +223,7 @@ def test_an_instance_that_never_works_is_asked_to_leave_and_then_ended_if_others
     with capture_logs() as logs:
         for _ in range(24):
             clock.forward(20)
-            hearing.hear(heartbeat(well, clock) if others else {"type": "scaling-decision"})
+            hearing.hear(heartbeat(well, clock) if others else Said(None, "leader", clock.now.timestamp()))
             loop.step()
     asked = [call["ResourceId.1"] for call in ec2.calls_of("CreateTags")]
     ended = [call["InstanceId.1"] for call in ec2.calls_of("TerminateInstances")]

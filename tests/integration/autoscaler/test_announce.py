@@ -12,14 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import InstanceState
+from app.announcements import Said, ScalingDecided, WorkerHeartbeat, WorkerOffline
+from app.domain import Instance, InstanceState, QueueDepth
 from app.local import EmbeddedCloud
 from app.local.registry import Registry
 from app.settings import Settings
-from autoscaler.announce import DECISION
+from autoscaler.announce import announcement
 from autoscaler.fleet.processes import LocalFleet
 from autoscaler.listen import Hearing, Listener
 from autoscaler.observe import Observer
+from autoscaler.values import Limits, Observation, ScalingDecision
 from tasks.celery import make_app
 from tests.support.autoscaler import (
     TIMEOUT_S,
@@ -30,7 +32,8 @@ from tests.support.autoscaler import (
     worker,
 )
 from tests.support.fault_proxy import FaultProxy
-from tests.support.listening import listening
+from tests.support.fleet import announcer, listeners, wait_for_listener
+from tests.support.listening import announced
 from tests.support.records import records
 
 pytestmark = pytest.mark.usefixtures("registry")
@@ -87,42 +90,65 @@ def test_what_workers_have_done_is_told_apart_from_what_has_arrived(
     assert rates[-1] > 1
 
 
+def decisions(heard: list[Said]) -> list[ScalingDecided]:
+    return [said.what for said in heard if isinstance(said.what, ScalingDecided)]
+
+
 def test_each_decision_is_announced_with_all_that_it_was_made_of(
     config: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
     log = tmp_path / "autoscaler.log"
-    with listening(make_app(config), DECISION) as heard, autoscaler({**environment, "ELASTIQ_MAX_INSTANCES": "1"}, log):
-        wait_until(lambda: heard)
+    with announced(make_app(config)) as heard, autoscaler({**environment, "ELASTIQ_MAX_INSTANCES": "1"}, log):
+        wait_until(lambda: decisions(heard))
         submit(environment, 2)
-        wait_until(lambda: any(one["launch"] for one in heard))
-        wait_until(lambda: any(instance["heard_at"] for one in heard for instance in one["fleet"]))
-    launching = next(one for one in heard if one["launch"])
-    ours = set(launching) - {"type", "hostname", "timestamp", "utcoffset", "pid", "clock", "local_received"}
-    assert ours == {
-        *("desired", "launch", "drain", "held", "reason", "policy", "ceiling", "leader"),
-        *("depth", "fleet", "oldest_s", "arrival_rate", "service_rate", "boot_s"),
-    }
-    assert (launching["desired"], launching["launch"], launching["ceiling"]) == (1, 1, 1)
-    assert (launching["policy"], launching["held"], launching["drain"]) == ("deadline", False, [])
-    assert sum(launching["depth"].values()) == 2
-    assert "2 outstanding" in launching["reason"]
+        wait_until(lambda: any(one.launch for one in decisions(heard)))
+        wait_until(lambda: any(instance.heard_at for one in decisions(heard) for instance in one.fleet))
+    launching = next(one for one in decisions(heard) if one.launch)
+    assert (launching.desired, launching.launch, launching.ceiling) == (1, 1, 1)
+    assert (launching.policy, launching.held, launching.drain) == ("deadline", False, ())
+    assert launching.depth.total == 2
+    assert "2 outstanding" in launching.reason
     (entry,) = records(log, "leading")
-    assert launching["leader"] == entry["name"]
-    (instance,) = heard[-1]["fleet"]
-    assert set(instance) == {"id", "state", "launched_at", "heard_at"}
-    assert abs(instance["launched_at"] - time.time()) < TIMEOUT_S
-    assert launching["boot_s"] is None
-    assert heard[-1]["boot_s"] > 0
+    assert launching.leader == entry["name"]
+    assert launching.boot_s is None
+    last = decisions(heard)[-1]
+    (instance,) = last.fleet
+    assert abs(instance.launched_at.timestamp() - time.time()) < TIMEOUT_S
+    assert last.boot_s is not None
+    assert last.boot_s > 0
 
 
 @pytest.mark.slow
 def test_a_decision_that_stays_as_it_was_is_announced_every_ten_seconds(
     config: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    with listening(make_app(config), DECISION) as heard, autoscaler(environment, tmp_path / "autoscaler.log"):
-        wait_until(lambda: len(heard) >= 3)
-    spans = [after["timestamp"] - before["timestamp"] for before, after in pairwise(heard)]
+    with announced(make_app(config)) as heard, autoscaler(environment, tmp_path / "autoscaler.log"):
+        wait_until(lambda: len(decisions(heard)) >= 3)
+    times = [said.at for said in heard if isinstance(said.what, ScalingDecided)]
+    spans = [after - before for before, after in pairwise(times)]
     assert all(9 < span < 15 for span in spans), spans
+
+
+def test_a_reason_of_any_length_can_be_announced() -> None:
+    now = datetime.now(UTC)
+    seen = Observation(now, QueueDepth(1, 0), now, (Instance("i-1", InstanceState.RUNNING, now),), now)
+    refusal = "you are not authorised to do this: " + "x" * 100_000
+    said = announcement(seen, ScalingDecision(1, 0, refusal, held=True), Limits(19), "host-1:77")
+    assert ScalingDecided.of(said.to_event()) == said
+    assert said.reason.startswith("you are not authorised")
+
+
+def test_no_malformed_event_ends_the_hearing(config: Settings, hearing: Hearing) -> None:
+    wait_for_listener(config)
+    queues = listeners(config)
+    with announcer(config) as announce:
+        announce.send(WorkerHeartbeat.TYPE, "i-1@host", active=float("nan"), processed=[])
+        announce.publish([7, {"type": WorkerOffline.TYPE, "hostname": 7, "timestamp": "noon", "utcoffset": 0}])
+        announce.publish({"type": "task-sent", "hostname": "x", "timestamp": float("inf"), "clock": {}})
+        announce.say(WorkerHeartbeat(active=3, processed=40), "i-2@host")
+    wait_until(lambda: hearing.known().voices)
+    assert set(hearing.known().voices) == {"i-2"}
+    assert listeners(config) == queues
 
 
 def test_events_that_nobody_takes_are_said_once_and_stop_no_scaling(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
+from app.announcements import Announcement, Said, WorkerHeartbeat, WorkerOffline, WorkerOnline
 from autoscaler.listen import GAP_S, Hearing
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -20,20 +20,14 @@ class Ear:
         self.hearing = Hearing(full=8, clock=lambda: self.now)
         self.hearing.begin()
 
-    def after(self, seconds: float, *events: dict[str, Any]) -> None:
+    def after(self, seconds: float, *events: Said) -> None:
         self.now = START + timedelta(seconds=seconds)
         for event in events:
             self.hearing.hear(event)
 
 
-def worker(kind: str, said_s: float, instance: str = "i-1", active: int = 0, processed: int = 0) -> dict[str, Any]:
-    return {
-        "type": f"worker-{kind}",
-        "hostname": f"{instance}@ip-10-0-0-1",
-        "timestamp": START.timestamp() + 3600 + said_s,
-        "active": active,
-        "processed": processed,
-    }
+def worker(what: Announcement, said_s: float, instance: str = "i-1") -> Said:
+    return Said(what, f"{instance}@ip-10-0-0-1", START.timestamp() + 3600 + said_s)
 
 
 @pytest.fixture
@@ -42,7 +36,7 @@ def ear() -> Ear:
 
 
 def test_a_worker_is_known_by_its_instance_and_heard_by_our_clock(ear: Ear) -> None:
-    ear.after(3, worker("heartbeat", 1))
+    ear.after(3, worker(WorkerHeartbeat(0, 0), 1))
     heard = ear.hearing.take()
     assert heard.voices["i-1"].at == START + timedelta(seconds=3)
     assert heard.worker_at == START + timedelta(seconds=3)
@@ -50,40 +44,46 @@ def test_a_worker_is_known_by_its_instance_and_heard_by_our_clock(ear: Ear) -> N
 
 
 def test_done_is_what_was_begun_and_is_no_more_in_hand(ear: Ear) -> None:
-    ear.after(3, worker("heartbeat", 1, active=7, processed=20), worker("heartbeat", 3, active=8, processed=30))
+    ear.after(3, worker(WorkerHeartbeat(7, 20), 1), worker(WorkerHeartbeat(8, 30), 3))
     first, second = ear.hearing.take().heartbeats
     assert (first.done, first.full, second.done, second.full) == (13, False, 22, True)
     assert second.at - first.at == timedelta(seconds=2)
 
 
 def test_each_heartbeat_is_told_once(ear: Ear) -> None:
-    ear.after(3, worker("heartbeat", 1))
+    ear.after(3, worker(WorkerHeartbeat(0, 0), 1))
     assert len(ear.hearing.take().heartbeats) == 1
     assert len(ear.hearing.take().heartbeats) == 0
 
 
 def test_a_goodbye_is_the_last_word_until_the_worker_comes_anew(ear: Ear) -> None:
-    ear.after(3, worker("offline", 2), worker("heartbeat", 1))
+    ear.after(3, worker(WorkerOffline(0, 0), 2), worker(WorkerHeartbeat(0, 0), 1))
     assert ear.hearing.take().voices["i-1"].leaving
-    ear.after(9, worker("online", 8))
+    ear.after(9, worker(WorkerOnline(0, 0), 8))
     assert not ear.hearing.take().voices["i-1"].leaving
 
 
+def test_a_goodbye_counts_after_the_worker_s_clock_is_set_back(ear: Ear) -> None:
+    ear.after(3, worker(WorkerHeartbeat(0, 0), 1e9))
+    ear.after(5, worker(WorkerOffline(0, 0), 5))
+    assert ear.hearing.take().voices["i-1"].leaving
+
+
 def test_an_event_of_another_kind_tells_that_one_hears_and_of_no_worker(ear: Ear) -> None:
-    ear.after(3, {"type": "scaling-decision", "hostname": "leader"})
+    ear.after(3, Said(None, "leader", START.timestamp()))
     heard = ear.hearing.take()
     assert (heard.since, heard.at, heard.worker_at) == (START, START + timedelta(seconds=3), None)
 
 
 @pytest.mark.parametrize(("gap_s", "since_s"), [(GAP_S - 1, 0), (GAP_S + 1, GAP_S + 11)])
 def test_after_a_gap_in_all_that_is_heard_hearing_begins_anew(ear: Ear, gap_s: float, since_s: float) -> None:
-    ear.after(10, worker("heartbeat", 9))
-    ear.after(10 + gap_s, worker("heartbeat", 10 + gap_s))
+    ear.after(10, worker(WorkerHeartbeat(0, 0), 9))
+    ear.after(10 + gap_s, worker(WorkerHeartbeat(0, 0), 10 + gap_s))
     assert ear.hearing.take().since == START + timedelta(seconds=since_s)
 
 
 def test_workers_that_were_not_heard_for_an_hour_are_forgotten(ear: Ear) -> None:
-    ear.after(3, worker("heartbeat", 1, "i-1"))
-    ear.after(3500, worker("heartbeat", 3499, "i-2"))
+    ear.after(3, worker(WorkerHeartbeat(0, 0), 1, "i-1"))
+    ear.after(3500, worker(WorkerHeartbeat(0, 0), 3499, "i-2"))
     ear.after(3700)
     assert set(ear.hearing.take().voices) == {"i-2"}

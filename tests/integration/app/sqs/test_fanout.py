@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app.announcements import WorkerOnline
 from app.local import EmbeddedCloud
 from app.sqs.fanout import merged
 from tests.support.fault_proxy import FaultProxy
@@ -27,7 +28,7 @@ def test_every_listener_hears_every_event(bench: Bench) -> None:
         bench.send(app, "work", 50)
         for events in (one, two):
             wait_for(lambda events=events: sum(e["type"] == "task-succeeded" for e in list(events)) == 50, 20)
-            assert {"worker-online", "task-received", "task-started"} <= kinds(events)
+            assert {WorkerOnline.TYPE, "task-received", "task-started"} <= kinds(events)
 
 
 def test_a_busy_worker_publishes_a_few_times_a_second(bench: Bench, cloud: EmbeddedCloud) -> None:

@@ -7,15 +7,14 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from app.announcements import Announcement, Said, ScalingDecided, WorkerHeartbeat, WorkerOffline
 from app.local.registry import Registry
 from app.settings import Settings
 from app.storage import Storage
-from autoscaler.announce import DECISION
 from autoscaler.fleet.watched import WatchedFleet
 from autoscaler.listen import Hearing
 from autoscaler.loop import Loop
@@ -23,9 +22,10 @@ from autoscaler.observe import Observer
 from autoscaler.values import Limits, Observation, ScalingDecision
 from tasks.celery import make_app
 from tests.support.autoscaler import TIMEOUT_S, autoscaler, submit, wait_for_event, wait_until, worker
-from tests.support.listening import listening
+from tests.support.listening import announced
 from tests.support.records import records
 
+HEARTBEAT = WorkerHeartbeat(0, 0)
 SAID = "; watched only, nothing is started or stopped"
 
 
@@ -42,16 +42,13 @@ class Watching:
         observer = Observer(config, fleet, lambda: self.now, self.hearing)
         self.loop = Loop(observer, fleet, Limits(19, policy), tell=self._tell)
 
-    def after(self, seconds: float, *instances: str, kind: str = "heartbeat") -> ScalingDecision | None:
+    def after(self, seconds: float, *instances: str, what: Announcement = HEARTBEAT) -> ScalingDecision | None:
         """Hear workers and the own events so many seconds later, and take a step."""
         self.now += timedelta(seconds=seconds)
-        self.hearing.hear({"type": "scaling-decision"})
+        self.hearing.hear(Said(None, "leader", self.now.timestamp()))
         for instance in instances:
-            self.hearing.hear({**self._worker(instance), "type": f"worker-{kind}"})
+            self.hearing.hear(Said(what, f"{instance}@host", self.now.timestamp()))
         return self.loop.step()
-
-    def _worker(self, instance: str) -> dict[str, Any]:
-        return {"hostname": f"{instance}@host", "timestamp": self.now.timestamp(), "active": 0, "processed": 0}
 
     def _tell(self, seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
         self.seen.append(seen)
@@ -85,10 +82,10 @@ def test_a_surplus_is_told_and_nobody_is_asked_to_leave(config: Settings) -> Non
 
 def test_one_that_goes_on_after_its_goodbye_is_not_reminded(config: Settings) -> None:
     watching = Watching(config, "deadline")
-    watching.after(2, "one", kind="offline")
+    watching.after(2, "one", what=WorkerOffline(0, 0))
     with capture_logs() as logs:
         for _ in range(10):
-            assert watching.after(10, "one", kind="offline") is not None
+            assert watching.after(10, "one", what=WorkerOffline(0, 0)) is not None
     assert logs == []
 
 
@@ -117,23 +114,28 @@ def test_an_autoscaler_that_hears_nothing_says_so_and_tells_no_empty_fleet(confi
     assert watching.after(2, "one") is not None
 
 
+def decisions(heard: list[Said]) -> list[ScalingDecided]:
+    return [said.what for said in heard if isinstance(said.what, ScalingDecided)]
+
+
 def test_fixed_workers_are_watched_at_their_work_and_none_is_started(
     environment: dict[str, str], config: Settings, registry: Registry, tmp_path: Path
 ) -> None:
     log, storage = tmp_path / "autoscaler.log", Storage(config)
     watched = {**environment, "ELASTIQ_WATCH_ONLY": "1", "ELASTIQ_POLICY": "seed"}
     with (
-        listening(make_app(config), DECISION) as heard,
+        announced(make_app(config)) as heard,
         autoscaler(watched, log),
     ):
         submit(watched, 3)
-        wait_until(lambda: any(one["desired"] == 3 for one in heard), log.read_text)
+        wait_until(lambda: any(one.desired == 3 for one in decisions(heard)), log.read_text)
         with worker(watched, "fixed-1", tmp_path / "worker.log"):
             wait_until(lambda: all(storage.outcome(f"batch/{n}.png") for n in range(3)), log.read_text)
-            wait_until(lambda: heard[-1]["fleet"], log.read_text)
-    assert [instance["id"] for instance in heard[-1]["fleet"]] == ["fixed-1"]
-    assert {(one["launch"], tuple(one["drain"]), one["boot_s"]) for one in heard} == {(0, (), None)}
-    assert all(one["reason"].endswith(SAID) for one in heard)
+            wait_until(lambda: decisions(heard)[-1].fleet, log.read_text)
+    told = decisions(heard)
+    assert [instance.id for instance in told[-1].fleet] == ["fixed-1"]
+    assert {(one.launch, one.drain, one.boot_s) for one in told} == {(0, (), None)}
+    assert all(one.reason.endswith(SAID) for one in told)
     assert registry.entries("instance") == []
     (started,) = wait_for_event(log, "autoscaler_started")
     assert started["fleet"] == "WatchedFleet"

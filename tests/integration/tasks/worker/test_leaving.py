@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from app.announcements import Said, WorkerLeaving, WorkerOffline
 from tests.conftest import models
-from tests.support.listening import listening
+from tests.support.listening import announced
 from tests.support.metadata import MetadataService, metadata_service
 from tests.support.workers import ROOT, Bench, wait_for
 
@@ -58,6 +59,11 @@ def by_signal(bench: Bench, metadata: MetadataService, process: subprocess.Popen
     process.send_signal(signal.SIGTERM)
 
 
+def reasons(heard: list[Said]) -> list[str]:
+    """Return why workers said that they leave."""
+    return [said.what.why for said in heard if isinstance(said.what, WorkerLeaving)]
+
+
 @pytest.mark.parametrize(
     ("ask", "why"),
     [
@@ -71,7 +77,7 @@ def by_signal(bench: Bench, metadata: MetadataService, process: subprocess.Popen
 def test_a_worker_that_is_to_leave_finishes_what_runs_and_gives_back_the_rest(
     bench: Bench, metadata: MetadataService, ask: Ask, why: str
 ) -> None:
-    with listening(bench.app()) as heard:
+    with announced(bench.app()) as heard:
         process = worker(bench, metadata)
         wait_for(lambda: heard, 20)
         bench.send(bench.app(), "work", 20, 2.0)
@@ -82,7 +88,7 @@ def test_a_worker_that_is_to_leave_finishes_what_runs_and_gives_back_the_rest(
         assert begun == {line["number"] for line in bench.lines(what="end", pid=process.pid)}, "a task was cut off"
         assert len(begun) < 20, "it was to leave before all was done"
         wait_for(lambda: bench.depth() == (20 - len(begun), 0, 0), 10)
-        said = wait_for(lambda: [e["why"] for e in heard if e["type"] == "worker-leaving"], 10)
+        said = wait_for(lambda: reasons(heard), 10)
         assert said == [why]
     bench.worker("-P", "threads", "-c", "20")
     wait_for(lambda: sum(bench.done().values()) == 20, 60)
@@ -91,15 +97,17 @@ def test_a_worker_that_is_to_leave_finishes_what_runs_and_gives_back_the_rest(
 
 
 def test_a_worker_without_work_says_that_it_was_idle(bench: Bench, metadata: MetadataService) -> None:
-    with listening(bench.app()) as heard:
+    with announced(bench.app()) as heard:
         process = worker(bench, metadata, ELASTIQ_IDLE_SECONDS="2")
         assert process.wait(60) == 0
-        farewell = wait_for(lambda: [e for e in heard if e["type"] in ("worker-leaving", "worker-offline")][:2], 10)
-        assert farewell[0]["why"] == "idle"
+        farewell = wait_for(
+            lambda: [said.what for said in heard if isinstance(said.what, WorkerLeaving | WorkerOffline)], 10
+        )
+        assert farewell[0] == WorkerLeaving("idle")
 
 
 def test_the_first_of_two_reasons_is_the_one_that_is_told(bench: Bench, metadata: MetadataService) -> None:
-    with listening(bench.app()) as heard:
+    with announced(bench.app()) as heard:
         process = worker(bench, metadata)
         bench.send(bench.app(), "work", 1, 12.0)
         wait_for(lambda: bench.lines(what="begin"), 20)
@@ -107,7 +115,7 @@ def test_the_first_of_two_reasons_is_the_one_that_is_told(bench: Bench, metadata
         wait_for(lambda: "worker_leaving" in bench.worker_log().read_text(), 20)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
-        assert wait_for(lambda: [e["why"] for e in heard if e["type"] == "worker-leaving"], 10) == ["notice"]
+        assert wait_for(lambda: reasons(heard), 10) == ["notice"]
     assert bench.done()[0] == 1
 
 

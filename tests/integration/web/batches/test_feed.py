@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,12 +11,14 @@ from dataclasses import replace
 
 import pytest
 
+from app.announcements import ImageClassified, ImageFailed
 from app.domain import Classification, Failure, Prediction
 from app.settings import Settings
 from app.storage import Storage
 from tests.support import photographs
 from tests.support.fault_proxy import FaultProxy
-from tests.support.web import ROOT, Site, wait_for
+from tests.support.fleet import announcer
+from tests.support.web import Site, wait_for
 from web.batches.feed import Feed
 
 CAT = photographs.chelsea()
@@ -86,16 +86,10 @@ def test_what_a_worker_says_is_passed_on_before_any_poll_could_know_it(serve: Se
     stream = site.events(id)
     stream.until("image-waiting")
     # Nothing is in the output bucket: only the events can tell.
-    classified = Classification.of(f"{id}/a.png", [Prediction("tabby", 0.9)], "m").to_json()
-    failed = Failure.of(f"{id}/b.png", "cut short").to_json()
-    script = f"""
-from tasks import app
-with app.connection_for_write() as connection, app.events.Dispatcher(connection) as dispatcher:
-    dispatcher.send("image-classified", key="of another program's")
-    dispatcher.send("image-classified", **{classified!r})
-    dispatcher.send("image-failed", **{failed!r})
-"""
-    subprocess.run([sys.executable, "-c", script], env=site.environment, cwd=ROOT, check=True, timeout=60)
+    with announcer(site.config) as announce:
+        announce.send(ImageClassified.TYPE, key="of another program's")
+        announce.say(ImageClassified(Classification.of(f"{id}/a.png", [Prediction("tabby", 0.9)], "m")))
+        announce.say(ImageFailed(Failure.of(f"{id}/b.png", "cut short")))
     assert json.loads(stream.until("image-classified")[-1]["data"])["label"] == "tabby"
     assert json.loads(stream.until("image-failed")[-1]["data"])["reason"] == "cut short"
     stream.close()

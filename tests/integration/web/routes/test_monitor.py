@@ -11,10 +11,19 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import aws
+from app.announcements import (
+    Announcement,
+    ImageClassified,
+    ImageFailed,
+    ScalingDecided,
+    Swept,
+    WorkerHeartbeat,
+    WorkerLeaving,
+)
 from app.aws.queues import dead_letter_queue
-from app.domain import Classification, Prediction
+from app.domain import Classification, Failure, Prediction
 from tests.support import photographs
-from tests.support.fleet import Announcer, announcer, decision, wait_for_listener
+from tests.support.fleet import Announcer, announcer, decision, listeners, wait_for_listener
 from tests.support.web import Events, Site, wait_for
 from web.routes.metrics import family
 
@@ -78,10 +87,10 @@ def test_a_queue_that_cannot_be_read_is_said_and_no_error(serve: Serve) -> None:
 
 
 def test_what_the_autoscaler_and_the_workers_say_is_the_fleet(heard: Site, announce: Announcer) -> None:
-    announce.say("worker-heartbeat", "i-0aaa@ip-10-0-0-7", active=3, processed=40, freq=2)
-    announce.say("scaling-decision", **decision())
-    announce.say("scaling-decision", **decision(desired=4, launch=2, reason="<b>40</b> images are due"))
-    announce.say("swept", dead_letters=0, listeners=1, republished=5, given_up=0)
+    announce.say(WorkerHeartbeat(active=3, processed=40), "i-0aaa@ip-10-0-0-7")
+    announce.say(decision())
+    announce.say(decision(desired=4, launch=2, reason="<b>40</b> images are due"))
+    announce.say(Swept(listeners=1, republished=5))
     wait_for(lambda: fleet(heard)["swept"], 20)
     found = fleet(heard)
     assert found["autoscaler"]["says"] == "decided by host-1:77"
@@ -101,25 +110,49 @@ def test_what_the_autoscaler_and_the_workers_say_is_the_fleet(heard: Site, annou
 
 
 def test_what_is_no_event_of_ours_is_logged_and_changes_nothing(heard: Site, announce: Announcer) -> None:
-    announce.say("scaling-decision", desired=1)
-    announce.say("swept", dead_letters="lots")
-    announce.say("scaling-decision", **decision())
+    announce.send(ScalingDecided.TYPE, desired=1)
+    announce.send(Swept.TYPE, dead_letters="lots")
+    announce.say(decision())
     wait_for(lambda: fleet(heard)["decision"], 20)
     wait_for(lambda: len(heard.logged("event_malformed")) == 2, 20)
-    assert {line["type"] for line in heard.logged("event_malformed")} == {"scaling-decision", "swept"}
+    assert {line["type"] for line in heard.logged("event_malformed")} == {ScalingDecided.TYPE, Swept.TYPE}
     assert len(fleet(heard)["decisions"]) == 1
     assert fleet(heard)["swept"] is None
 
 
+@pytest.mark.parametrize("what", [ImageClassified, ImageFailed, ScalingDecided, Swept, WorkerLeaving, WorkerHeartbeat])
+def test_no_malformed_event_costs_the_web_tier_its_listener(
+    heard: Site, announce: Announcer, what: type[Announcement]
+) -> None:
+    queues = listeners(heard.config)
+    announce.send(what.TYPE, key=5, desired=float("inf"), dead_letters=None, why={}, active="all", processed=-1)
+    announce.publish([5, None, {"type": what.TYPE, "timestamp": "noon", "utcoffset": 1, "clock": "late"}])
+    announce.say(decision())
+    wait_for(lambda: fleet(heard)["decision"], 20)
+    assert {line["type"] for line in heard.logged("event_malformed")} == {what.TYPE, None}
+    assert heard.logged("events_lost") == []
+    assert listeners(heard.config) == queues
+
+
+def test_a_score_that_is_no_number_reaches_no_page(heard: Site, announce: Announcer) -> None:
+    id = heard.upload(("a.png", CAT))["id"]
+    with closing(heard.events(id)) as stream:
+        stream.until("image-waiting")
+        announce.say(ImageClassified(Classification.of(f"{id}/a.png", [Prediction("tabby", float("nan"))], "m")))
+        announce.say(ImageClassified(Classification.of(f"{id}/a.png", [Prediction("lynx", 0.9)], "m")))
+        (told,) = stream.until(ImageClassified.TYPE)
+    assert json.loads(told["data"], parse_constant=pytest.fail)["label"] == "lynx"
+
+
 def test_a_stream_of_the_fleet_begins_with_all_and_goes_on_with_news(heard: Site, announce: Announcer) -> None:
-    announce.say("scaling-decision", **decision())
+    announce.say(decision())
     wait_for(lambda: fleet(heard)["decision"], 20)
     with closing(Events(heard, "/api/fleet/events", "")) as stream:
         first = told(stream)
         assert first["whole"]
         assert len(first["decisions"]) == 1
         assert metrics(heard)["elastiq_event_streams_open"] == 1
-        announce.say("scaling-decision", **decision(desired=7))
+        announce.say(decision(desired=7))
         news = wait_for(lambda: next((one for one in [told(stream)] if one["decisions"]), None), 20)
         assert not news["whole"]
         assert [entry["desired"] for entry in news["decisions"]] == [7]
@@ -137,9 +170,9 @@ def test_metrics_count_what_the_process_did_and_tell_what_it_knows(heard: Site, 
     id = heard.upload(("a.png", CAT), ("b.png", CAT), ("text.jpg", b"no photograph"))["id"]
     answer = heard.post("/", fields={"myfile": ("empty.jpg", b"")})
     assert answer.status == 422
-    announce.say("image-classified", **Classification.of(f"{id}/a.png", [Prediction("tabby", 0.9)], "m").to_json())
-    announce.say("image-failed", key=f"{id}/b.png", filename="b.png", reason="cut short")
-    announce.say("scaling-decision", **decision())
+    announce.say(ImageClassified(Classification.of(f"{id}/a.png", [Prediction("tabby", 0.9)], "m")))
+    announce.say(ImageFailed(Failure.of(f"{id}/b.png", "cut short")))
+    announce.say(decision())
     wait_for(lambda: fleet(heard)["decision"], 20)
     told = metrics(heard)
     assert told["elastiq_images_accepted_total"] == 2

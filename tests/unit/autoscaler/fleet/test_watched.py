@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.announcements import Announcement, Said, WorkerHeartbeat, WorkerOffline, WorkerOnline
 from app.domain import Instance, InstanceState, QueueDepth
 from app.errors import ConfigurationError, TransientError
 from app.settings import AutoscalerSettings, Ec2Settings, QueueSettings, Settings
@@ -17,6 +18,7 @@ from autoscaler.memory.estimate import Estimator
 from autoscaler.policy.deadline import SILENT_S
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+ONLINE, HEARTBEAT, OFFLINE = WorkerOnline(0, 0), WorkerHeartbeat(0, 0), WorkerOffline(0, 0)
 
 
 class Watch:
@@ -28,18 +30,17 @@ class Watch:
         self.hearing.begin()
         self.fleet = WatchedFleet(self.hearing, clock=lambda: self.now)
 
-    def after(self, seconds: float, *said: tuple[str, str]) -> list[Instance]:
+    def after(self, seconds: float, *said: tuple[str, Announcement]) -> list[Instance]:
         """Hear ``(instance, what)`` so many seconds after the start, and return who is there then."""
         self.now = START + timedelta(seconds=seconds)
         for instance, what in said:
-            event = {"type": f"worker-{what}", "hostname": f"{instance}@host", "timestamp": self.now.timestamp()}
-            self.hearing.hear({**event, "active": 0, "processed": 0})
+            self.hearing.hear(Said(what, f"{instance}@host", self.now.timestamp()))
         return self.fleet.instances()
 
     def echo(self, seconds: float) -> list[Instance]:
         """Hear the own events alone, and return who is there then."""
         self.now = START + timedelta(seconds=seconds)
-        self.hearing.hear({"type": "scaling-decision", "hostname": "leader"})
+        self.hearing.hear(Said(None, "leader", self.now.timestamp()))
         return self.fleet.instances()
 
 
@@ -53,41 +54,41 @@ def at(seconds: float) -> datetime:
 
 
 def test_a_worker_that_is_heard_is_an_instance_launched_when_it_was_first_heard(watch: Watch) -> None:
-    watch.after(3, ("one", "online"))
-    assert watch.after(9, ("one", "heartbeat")) == [Instance("one", InstanceState.RUNNING, at(3), at(9))]
+    watch.after(3, ("one", ONLINE))
+    assert watch.after(9, ("one", HEARTBEAT)) == [Instance("one", InstanceState.RUNNING, at(3), at(9))]
 
 
 def test_the_oldest_comes_first(watch: Watch) -> None:
-    watch.after(3, ("z", "online"))
-    assert [one.id for one in watch.after(9, ("a", "online"), ("z", "heartbeat"))] == ["z", "a"]
+    watch.after(3, ("z", ONLINE))
+    assert [one.id for one in watch.after(9, ("a", ONLINE), ("z", HEARTBEAT))] == ["z", "a"]
 
 
 def test_looking_leaves_the_heartbeats_to_the_observer(watch: Watch) -> None:
-    watch.after(3, ("one", "heartbeat"))
+    watch.after(3, ("one", HEARTBEAT))
     assert len(watch.hearing.take().heartbeats) == 1
 
 
 def test_a_worker_that_is_silent_is_there_for_half_a_minute_and_no_longer(watch: Watch) -> None:
-    watch.after(3, ("one", "heartbeat"))
+    watch.after(3, ("one", HEARTBEAT))
     assert [one.heard_at for one in watch.echo(3 + SILENT_S)] == [at(3)]
     assert watch.echo(4 + SILENT_S) == []
 
 
 def test_a_worker_that_said_goodbye_drains_until_it_is_silent(watch: Watch) -> None:
-    watch.after(3, ("one", "online"))
-    assert [one.state for one in watch.after(9, ("one", "offline"))] == [InstanceState.DRAINING]
+    watch.after(3, ("one", ONLINE))
+    assert [one.state for one in watch.after(9, ("one", OFFLINE))] == [InstanceState.DRAINING]
     assert watch.echo(10 + SILENT_S) == []
 
 
 def test_one_that_comes_anew_under_its_name_begins_anew(watch: Watch) -> None:
-    watch.after(3, ("one", "online"))
-    watch.after(9, ("one", "offline"))
-    assert watch.after(12, ("one", "online")) == [Instance("one", InstanceState.RUNNING, at(12), at(12))]
+    watch.after(3, ("one", ONLINE))
+    watch.after(9, ("one", OFFLINE))
+    assert watch.after(12, ("one", ONLINE)) == [Instance("one", InstanceState.RUNNING, at(12), at(12))]
 
 
 def test_where_nothing_at_all_is_heard_the_fleet_is_unknown_and_not_empty(watch: Watch) -> None:
     assert watch.fleet.instances() == []
-    watch.after(3, ("one", "heartbeat"))
+    watch.after(3, ("one", HEARTBEAT))
     watch.now = at(4 + SILENT_S)
     with pytest.raises(TransientError, match="nobody knows which workers there are"):
         watch.fleet.instances()
@@ -110,7 +111,7 @@ def test_it_starts_and_stops_nothing(watch: Watch, act: Callable[[WatchedFleet],
 def test_the_first_word_of_a_worker_teaches_no_boot_time(watch: Watch) -> None:
     estimator = Estimator(START)
     for seconds in (3, 5, 7):
-        fleet = tuple(watch.after(seconds, ("one", "heartbeat")))
+        fleet = tuple(watch.after(seconds, ("one", HEARTBEAT)))
         assert estimator.see(watch.now, QueueDepth(0, 0, 0), fleet).boot_s is None
 
 

@@ -1,0 +1,313 @@
+"""What the processes tell each other by Celery's events: each announcement a value, with its event's name.
+
+`to_event` gives the fields to send, and `of` reads them again from an event that came. Pure. No work depends on an
+announcement: one that is lost, or is not what it should be, costs a while at most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Self
+
+from app.domain import Classification, Failure, Instance, InstanceState, Prediction, QueueDepth
+from app.fields import LONGEST_TEXT, Fields
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingDecided:
+    """The autoscaler's decision, and all that it was made of; rates are images a second, None is unknown.
+
+    Attributes:
+        desired: instances wanted.
+        launch: how many to launch.
+        drain: the ids of those to drain.
+        held: whether what was seen was no ground to act on, or a step failed.
+        reason: why, in words.
+        policy: by which rule it was decided.
+        ceiling: the most instances that there may be.
+        leader: who decided, ``<host>:<pid>``.
+        depth: the task queue's counts.
+        fleet: the instances.
+        oldest_s: age of the oldest outstanding image, in seconds.
+        arrival_rate: images that arrive.
+        service_rate: images that one busy instance does.
+        boot_s: seconds from a launch to a worker that is ready.
+    """
+
+    TYPE: ClassVar[str] = "scaling-decision"
+
+    desired: int
+    launch: int
+    drain: tuple[str, ...]
+    held: bool
+    reason: str
+    policy: str
+    ceiling: int
+    leader: str
+    depth: QueueDepth
+    fleet: tuple[Instance, ...]
+    oldest_s: float | None = None
+    arrival_rate: float | None = None
+    service_rate: float | None = None
+    boot_s: float | None = None
+
+    def to_event(self) -> dict[str, Any]:
+        """Return the fields to send."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        fleet = [_instance_to_event(instance) for instance in self.fleet]
+        return {**plain, "drain": list(self.drain), "depth": asdict(self.depth), "fleet": fleet}
+
+    @classmethod
+    def of(cls, event: object) -> Self:
+        """Read what `to_event` gave.
+
+        Raises:
+            MalformedAnnouncement: it is something else.
+        """
+        said = Fields(event)
+        return cls(
+            desired=said.count("desired"),
+            launch=said.count("launch"),
+            drain=said.names("drain"),
+            held=said.flag("held"),
+            reason=said.text("reason"),
+            policy=said.name("policy"),
+            ceiling=said.count("ceiling"),
+            leader=said.name("leader"),
+            depth=_depth_of(said.part("depth")),
+            fleet=tuple(_instance_of(one) for one in said.parts("fleet")),
+            oldest_s=said.maybe_number("oldest_s"),
+            arrival_rate=said.maybe_number("arrival_rate"),
+            service_rate=said.maybe_number("service_rate"),
+            boot_s=said.maybe_number("boot_s"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What the sweep has done since the autoscaler's start, and the dead letters that there are."""
+
+    TYPE: ClassVar[str] = "swept"
+
+    dead_letters: int = 0
+    listeners: int = 0
+    republished: int = 0
+    given_up: int = 0
+
+    def to_event(self) -> dict[str, Any]:
+        """Return the fields to send."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, event: object) -> Self:
+        """Read what `to_event` gave.
+
+        Raises:
+            MalformedAnnouncement: it is something else.
+        """
+        said = Fields(event)
+        return cls(*(said.count(name) for name in ("dead_letters", "listeners", "republished", "given_up")))
+
+
+@dataclass(frozen=True, slots=True)
+class ImageClassified:
+    """A worker has classified an image, and its result is in the output bucket."""
+
+    TYPE: ClassVar[str] = "image-classified"
+
+    outcome: Classification
+
+    def to_event(self) -> dict[str, Any]:
+        """Return the fields to send."""
+        return self.outcome.to_json()
+
+    @classmethod
+    def of(cls, event: object) -> Self:
+        """Read what `to_event` gave.
+
+        Raises:
+            MalformedAnnouncement: it is something else.
+        """
+        said = Fields(event)
+        return cls(
+            Classification(
+                key=said.name("key"),
+                filename=said.name("filename"),
+                label=said.name("label"),
+                score=said.number("score"),
+                top5=tuple(Prediction(one.name("label"), one.number("score")) for one in said.parts("top5")),
+                model=said.name("model"),
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFailed:
+    """A worker has given an image up, and the reason is in the output bucket."""
+
+    TYPE: ClassVar[str] = "image-failed"
+
+    outcome: Failure
+
+    def to_event(self) -> dict[str, Any]:
+        """Return the fields to send."""
+        return self.outcome.to_json()
+
+    @classmethod
+    def of(cls, event: object) -> Self:
+        """Read what `to_event` gave.
+
+        Raises:
+            MalformedAnnouncement: it is something else.
+        """
+        said = Fields(event)
+        return cls(Failure(key=said.name("key"), filename=said.name("filename"), reason=said.text("reason")))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLeaving:
+    """A worker is on its way out, and why."""
+
+    TYPE: ClassVar[str] = "worker-leaving"
+
+    why: str
+
+    def to_event(self) -> dict[str, Any]:
+        """Return the fields to send."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, event: object) -> Self:
+        """Read what `to_event` gave.
+
+        Raises:
+            MalformedAnnouncement: it is something else.
+        """
+        return cls(Fields(event).name("why"))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCounts:
+    """What Celery's own events of a worker say, as far as we read them.
+
+    Attributes:
+        active: tasks in hand.
+        processed: tasks ever begun, those in hand among them.
+    """
+
+    active: int
+    processed: int
+
+    def to_event(self) -> dict[str, Any]:
+        """Return the fields to send, as Celery does."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, event: object) -> Self:
+        """Read what Celery sends.
+
+        Raises:
+            MalformedAnnouncement: it is something else.
+        """
+        said = Fields(event)
+        return cls(said.count("active"), said.count("processed"))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOnline(WorkerCounts):
+    """A worker has come."""
+
+    TYPE: ClassVar[str] = "worker-online"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerHeartbeat(WorkerCounts):
+    """A worker lives."""
+
+    TYPE: ClassVar[str] = "worker-heartbeat"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOffline(WorkerCounts):
+    """A worker has gone."""
+
+    TYPE: ClassVar[str] = "worker-offline"
+
+
+Announcement = (
+    ScalingDecided
+    | Swept
+    | ImageClassified
+    | ImageFailed
+    | WorkerLeaving
+    | WorkerOnline
+    | WorkerHeartbeat
+    | WorkerOffline
+)
+KINDS: dict[str, type[Announcement]] = {
+    kind.TYPE: kind
+    for kind in (
+        ScalingDecided,
+        Swept,
+        ImageClassified,
+        ImageFailed,
+        WorkerLeaving,
+        WorkerOnline,
+        WorkerHeartbeat,
+        WorkerOffline,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An event: what is announced, and what Celery adds to that.
+
+    Attributes:
+        what: the announcement; None in an event of another kind, such as Celery's own of tasks.
+        node: who said it; a worker's is ``<instance>@<host>``.
+        at: when, by its own clock; seconds since 1970.
+    """
+
+    what: Announcement | None
+    node: str
+    at: float
+
+    @property
+    def instance(self) -> str:
+        """Return the instance of the worker that said it."""
+        return self.node.partition("@")[0]
+
+    @classmethod
+    def of(cls, event: object) -> Self:
+        """Read an event of any kind.
+
+        Raises:
+            MalformedAnnouncement: it is no event, or one of ours that is not as we send it.
+        """
+        said = Fields(event)
+        kind = KINDS.get(said.name("type"))
+        return cls(kind.of(event) if kind else None, said.name("hostname"), said.moment("timestamp"))
+
+
+def clipped(text: str) -> str:
+    """Return as much of a text as an announcement may carry."""
+    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
+
+
+def _depth_of(said: Fields) -> QueueDepth:
+    return QueueDepth(said.count("visible"), said.count("in_flight"), said.count("delayed"))
+
+
+def _instance_to_event(instance: Instance) -> dict[str, Any]:
+    heard_at = instance.heard_at.timestamp() if instance.heard_at else None
+    launched_at = instance.launched_at.timestamp()
+    return {"id": instance.id, "state": instance.state.value, "launched_at": launched_at, "heard_at": heard_at}
+
+
+def _instance_of(said: Fields) -> Instance:
+    try:
+        state = InstanceState(said.name("state"))
+    except ValueError:
+        raise said.wrong("state") from None
+    return Instance(said.name("id"), state, said.time("launched_at"), said.maybe_time("heard_at"))

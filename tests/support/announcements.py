@@ -1,0 +1,55 @@
+"""Announcements as Hypothesis makes them: any that can be made, with every value that a field may have."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import strategies as st
+
+from app.announcements import (
+    Announcement,
+    ImageClassified,
+    ImageFailed,
+    ScalingDecided,
+    Swept,
+    WorkerHeartbeat,
+    WorkerLeaving,
+    WorkerOffline,
+    WorkerOnline,
+)
+from app.domain import Classification, Failure, Instance, InstanceState, Prediction, QueueDepth
+from app.fields import GREATEST, LATEST
+
+COUNTS = st.integers(0, GREATEST)
+NUMBERS = st.floats(-GREATEST, GREATEST)
+NAMES = st.text(st.characters(codec="utf-8"), max_size=40)
+TIMES = st.integers(0, LATEST * 10**6 - 1).map(lambda us: datetime.fromtimestamp(0, UTC) + timedelta(microseconds=us))
+INSTANCES = st.builds(Instance, NAMES, st.sampled_from(InstanceState), TIMES, st.none() | TIMES)
+PREDICTIONS = st.builds(Prediction, NAMES, NUMBERS)
+ANNOUNCEMENTS: st.SearchStrategy[Announcement] = st.one_of(
+    st.builds(
+        ScalingDecided,
+        desired=COUNTS,
+        launch=COUNTS,
+        drain=st.lists(NAMES, max_size=3).map(tuple),
+        held=st.booleans(),
+        reason=NAMES,
+        policy=NAMES,
+        ceiling=COUNTS,
+        leader=NAMES,
+        depth=st.builds(QueueDepth, COUNTS, COUNTS, COUNTS),
+        fleet=st.lists(INSTANCES, max_size=3).map(tuple),
+        oldest_s=st.none() | NUMBERS,
+        arrival_rate=st.none() | NUMBERS,
+        service_rate=st.none() | NUMBERS,
+        boot_s=st.none() | NUMBERS,
+    ),
+    st.builds(Swept, COUNTS, COUNTS, COUNTS, COUNTS),
+    st.builds(
+        ImageClassified,
+        st.builds(Classification, NAMES, NAMES, NAMES, NUMBERS, st.lists(PREDICTIONS, max_size=5).map(tuple), NAMES),
+    ),
+    st.builds(ImageFailed, st.builds(Failure, NAMES, NAMES, NAMES)),
+    st.builds(WorkerLeaving, NAMES),
+    *(st.builds(kind, COUNTS, COUNTS) for kind in (WorkerOnline, WorkerHeartbeat, WorkerOffline)),
+)
