@@ -15,7 +15,8 @@ import pytest
 
 from app.local.cloud import CREDENTIALS, free_port
 from tests.conftest import models
-from tests.support.stack import TIMEOUT_S, Stack, stack, wait_until
+from tests.support.stack import TIMEOUT_S, Stack, stack
+from tests.support.waiting import wait_for
 
 MODELS = {"ELASTIQ_MODEL_DIR": str(models())}
 
@@ -80,8 +81,8 @@ def test_all_children_follow_it_when_it_is_killed_and_the_next_one_clears_up(dat
         (left, *_) = killed.instances()
         killed.process.kill()
         instances = {entry.pid for entry in killed.instances()}
-        wait_until(
-            lambda: {one.pid for one in killed.processes()} <= {killed.process.pid, *instances}, killed.processes
+        wait_for(
+            lambda: {one.pid for one in killed.processes()} <= {killed.process.pid, *instances}, what=killed.processes
         )
         with stack(data_dir, **MODELS) as running:
             assert left.process() is None
@@ -93,8 +94,8 @@ def test_all_children_follow_it_when_it_is_killed_and_the_next_one_clears_up(dat
 def test_a_part_that_dies_is_started_again_and_its_death_is_said(course: Stack) -> None:
     (web,) = [one for one in course.parts() if one.cmdline()[-1] == "web"]
     web.kill()
-    wait_until(lambda: '"ended_unasked"' in course.said, lambda: course.said)
-    wait_until(lambda: answers(course.page), lambda: course.said)
+    wait_for(lambda: '"ended_unasked"' in course.said, TIMEOUT_S, lambda: course.said)
+    wait_for(lambda: answers(course.page), TIMEOUT_S, lambda: course.said)
 
 
 def test_a_part_that_cannot_live_stops_everything_with_its_last_words(data_dir: Path) -> None:
@@ -155,7 +156,7 @@ def test_a_worker_killed_in_the_middle_of_50_images_loses_none(data_dir: Path) -
     settings = {**MODELS, "ELASTIQ_MAX_INSTANCES": "2", "ELASTIQ_CONCURRENCY": "1", "ELASTIQ_POLICY": "seed"}
     with stack(data_dir, **settings) as running:
         keys = running.submit("batch", 50)
-        wait_until(lambda: len(running.results("batch")) >= 3, lambda: running.said)
+        wait_for(lambda: len(running.results("batch")) >= 3, TIMEOUT_S, lambda: running.said)
         victim = max(running.instances(), key=lambda entry: worked(running, entry.id))
         process = victim.process()
         assert process is not None

@@ -10,7 +10,7 @@ from typing import Any
 from app import aws
 from app.settings import Settings
 from tasks.celery import make_app
-from tests.support.web import wait_for
+from tests.support.waiting import wait_for
 
 
 def decision(**changes: Any) -> dict[str, Any]:

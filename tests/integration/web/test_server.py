@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import psutil
 
 from tests.support import photographs
-from tests.support.web import ROOT, Site, wait_for
+from tests.support.waiting import wait_for
+from tests.support.web import ROOT, Site
 
 CAT = photographs.chelsea()
 

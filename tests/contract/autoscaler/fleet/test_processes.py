@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from structlog.testing import capture_logs
 
 from app.local.registry import Registry
 from autoscaler.fleet.processes import KIND, LocalFleet
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
@@ -26,14 +26,7 @@ def fleet(data_dir: Path) -> Iterator[LocalFleet]:
     fleet = LocalFleet(data_dir)
     yield fleet
     fleet.terminate([instance.id for instance in fleet.instances()])
-    wait_until(lambda: not fleet.instances())
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.1)
+    wait_for(lambda: not fleet.instances())
 
 
 def is_ready(data_dir: Path, id: str) -> bool:
@@ -42,10 +35,10 @@ def is_ready(data_dir: Path, id: str) -> bool:
 
 def test_a_drained_worker_shuts_down_warmly_and_is_gone(fleet: LocalFleet, data_dir: Path) -> None:
     (instance,) = fleet.launch(1, "first")
-    wait_until(lambda: is_ready(data_dir, instance.id))
+    wait_for(lambda: is_ready(data_dir, instance.id))
     with capture_logs() as logs:
         fleet.drain([instance.id])
-        wait_until(lambda: not fleet.instances())
+        wait_for(lambda: not fleet.instances())
     assert logs == []
     assert "worker_leaving" in (data_dir / "logs" / f"{instance.id}.log").read_text()
 
@@ -57,8 +50,8 @@ def test_an_instance_that_ends_badly_is_said_with_its_status_and_its_log(fleet: 
     assert process is not None
     process.send_signal(signal.SIGABRT)
     with capture_logs() as logs:
-        wait_until(lambda: not fleet.instances())
-        wait_until(lambda: bool(fleet.instances() or logs))
+        wait_for(lambda: not fleet.instances())
+        wait_for(lambda: bool(fleet.instances() or logs))
     (said,) = logs
     assert (said["event"], said["instance"], said["status"]) == ("instance_failed", instance.id, -signal.SIGABRT)
     assert Path(said["log"]).exists()
@@ -70,5 +63,5 @@ def test_the_worker_knows_its_instance(fleet: LocalFleet, data_dir: Path) -> Non
         process = entry.process()
         assert process is not None
         # A process that has just been started shows an empty environment for a moment, in the middle of its exec.
-        wait_until(lambda process=process: bool(process.environ()))
+        wait_for(lambda process=process: bool(process.environ()))
         assert process.environ()["ELASTIQ_INSTANCE_ID"] == entry.id

@@ -14,7 +14,8 @@ from app import aws
 from app.domain import Classification, Prediction
 from tests.support import photographs
 from tests.support.fleet import Announcer, announcer, decision, wait_for_listener
-from tests.support.web import Events, Site, wait_for
+from tests.support.waiting import wait_for
+from tests.support.web import Events, Site
 from web.routes.metrics import family
 
 CAT = photographs.chelsea()
