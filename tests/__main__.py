@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SECOND = ("e2e", "faults")
+SECOND = ("e2e", "faults", "versions")
 # What needs root and minutes of building: `make test-images`.
 APART = "images"
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import structlog
 from celery import bootsteps, signals
-from celery.worker import state as worker_state
-from celery.worker.control import control_command
 
 from app.announcements import WorkerLeaving
+from tasks.worker import celery_internals
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +24,7 @@ _why: str | None = None
 def leave(why: str) -> None:
     """Have this process's worker stop warmly at the next turn of its loop; any thread may call it."""
     _because(why)
-    worker_state.should_stop = 0
+    celery_internals.stop_warmly()
 
 
 class Farewell(bootsteps.StartStopStep):
@@ -51,9 +50,8 @@ def _because(why: str) -> None:
     _why = _why or why
 
 
-@control_command(name="shutdown")
-def _shutdown(state: Any, msg: str = "", **_: Any) -> None:
-    """Leave: in place of Celery's own command of this name, which ends the loop in the middle of a turn."""
+@celery_internals.in_place_of_shutdown
+def _asked() -> None:
     leave(ASKED)
 
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import celery.apps.worker
 import structlog
 from celery import bootsteps
 
@@ -20,13 +19,14 @@ from app.process.alive import AliveFile
 from app.settings import Settings, settings
 from tasks import announce
 from tasks.celery import app
-from tasks.worker import memory
+from tasks.worker import celery_internals, memory
 from tasks.worker.leaving import IDLE, Farewell, leave
 from tasks.worker.notices import Notices, metadata_for
 
 log = structlog.get_logger(__name__)
 
 LOOK_S = 0.5
+MOST_GATHERED = 1000
 
 
 def run_worker(config: Settings) -> int:
@@ -40,23 +40,15 @@ def run_worker(config: Settings) -> int:
     """
     memory.keep_little()
     instance = config.worker.instance_id or f"worker-{socket.gethostname()}-{os.getpid()}"
-    # What Celery prints when a signal comes, as a line that is no record of the log; `worker_leaving` says the same.
-    celery.apps.worker.safe_say = lambda *_: None
+    celery_internals.check()
+    celery_internals.say_nothing_at_signals()  # `worker_leaving` says it
     try:
-        worker = app.Worker(
-            hostname=f"{instance}@{socket.gethostname()}",
-            loglevel="INFO",
-            without_gossip=True,
-            without_mingle=True,
-            quiet=True,
-        )
-        worker.start()
+        return celery_internals.run(app, node=f"{instance}@{socket.gethostname()}")
     except SystemExit as end:
         if isinstance(end.code, str):
             log.error("worker_failed", reason=end.code)
             return 1
         return int(end.code or 0)
-    return int(worker.exitcode or 0)
 
 
 class LoadEngine(bootsteps.Step):
@@ -84,9 +76,7 @@ class Events(bootsteps.StartStopStep):
         if dispatcher is None or not dispatcher.enabled:
             return
         fanout = dispatcher.connection.transport.gateway.fanout
-        dispatcher.buffer_group = frozenset({"task", "image"})
-        dispatcher.buffer_limit = 1000
-        dispatcher.on_send_buffered = fanout.wake
+        celery_internals.gather_events(dispatcher, {"task", "image"}, MOST_GATHERED, fanout.wake)
         fanout.before_publish = dispatcher.flush
         announce.through(dispatcher.send)
 

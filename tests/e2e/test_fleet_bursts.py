@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import models
-from tests.support.stack import Stack, stack, wait_until
+from tests.support.stack import TIMEOUT_S, Stack, stack
+from tests.support.waiting import wait_for
 
 CEILING = 19
 BURSTS = (100, 200, 200)
@@ -40,7 +41,9 @@ def test_500_images_in_three_bursts_are_each_done_once_by_a_fleet_that_grows_dra
         batch = f"burst-{number}"
         keys[batch] = running.submit(batch, images)
         # The next one comes while this one is at work.
-        wait_until(lambda batch=batch: len(running.results(batch)) >= len(keys[batch]) // 2, lambda: running.said)
+        wait_for(
+            lambda batch=batch: len(running.results(batch)) >= len(keys[batch]) // 2, TIMEOUT_S, lambda: running.said
+        )
     for batch in keys:
         running.wait_for_results(batch, keys[batch])
     running.wait_until_no_instance_is_left()

@@ -12,7 +12,8 @@ from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from tests.e2e.conftest import working
 from tests.support import photographs
-from tests.support.web import Site, wait_for
+from tests.support.waiting import wait_for
+from tests.support.web import Site
 
 pytestmark = pytest.mark.browser
 

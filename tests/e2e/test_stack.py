@@ -15,7 +15,8 @@ import pytest
 
 from app.local.cloud import CREDENTIALS, free_port
 from tests.conftest import models
-from tests.support.stack import TIMEOUT_S, Stack, stack, wait_until
+from tests.support.stack import TIMEOUT_S, Stack, stack
+from tests.support.waiting import wait_for
 
 MODELS = {"ELASTIQ_MODEL_DIR": str(models())}
 
@@ -80,8 +81,8 @@ def test_all_children_follow_it_when_it_is_killed_and_the_next_one_clears_up(dat
         (left, *_) = killed.instances()
         killed.process.kill()
         instances = {entry.pid for entry in killed.instances()}
-        wait_until(
-            lambda: {one.pid for one in killed.processes()} <= {killed.process.pid, *instances}, killed.processes
+        wait_for(
+            lambda: {one.pid for one in killed.processes()} <= {killed.process.pid, *instances}, what=killed.processes
         )
         with stack(data_dir, **MODELS) as running:
             assert left.process() is None
@@ -93,14 +94,14 @@ def test_all_children_follow_it_when_it_is_killed_and_the_next_one_clears_up(dat
 def test_a_part_that_dies_is_started_again_and_its_death_is_said(course: Stack) -> None:
     (web,) = [one for one in course.parts() if one.cmdline()[-1] == "web"]
     web.kill()
-    wait_until(lambda: '"ended_unasked"' in course.said, lambda: course.said)
-    wait_until(lambda: answers(course.page), lambda: course.said)
+    wait_for(lambda: '"ended_unasked"' in course.said, TIMEOUT_S, lambda: course.said)
+    wait_for(lambda: answers(course.page), TIMEOUT_S, lambda: course.said)
 
 
 def test_a_line_in_a_log_that_is_no_record_ends_nothing(course: Stack) -> None:
     with (course.data_dir / "logs" / "web.log").open("ab") as log:
         log.write(b"{this is no JSON\n[7]\n\xff\xfe\n" + b'{"event": "still_followed", "level": "warning"}\n')
-    wait_until(lambda: "still_followed" in course.said, lambda: course.said, course.process)
+    wait_for(lambda: "still_followed" in course.said, what=lambda: course.said)
     assert answers(course.page)
 
 
@@ -111,10 +112,10 @@ def test_a_part_that_cannot_be_started_again_for_now_is_started_later(data_dir: 
         blocked.mkdir()
         (web,) = [one for one in running.parts() if one.cmdline()[-1] == "web"]
         web.kill()
-        wait_until(lambda: "step_broke" in running.said, lambda: running.said, running.process)
+        wait_for(lambda: "step_broke" in running.said, what=lambda: running.said)
         assert not answers(running.page)
         blocked.rmdir()
-        wait_until(lambda: answers(running.page), lambda: running.said, running.process)
+        wait_for(lambda: answers(running.page), what=lambda: running.said)
 
 
 def test_a_part_that_cannot_live_stops_everything_with_its_last_words(data_dir: Path) -> None:
@@ -175,7 +176,7 @@ def test_a_worker_killed_in_the_middle_of_50_images_loses_none(data_dir: Path) -
     settings = {**MODELS, "ELASTIQ_MAX_INSTANCES": "2", "ELASTIQ_CONCURRENCY": "1", "ELASTIQ_POLICY": "seed"}
     with stack(data_dir, **settings) as running:
         keys = running.submit("batch", 50)
-        wait_until(lambda: len(running.results("batch")) >= 3, lambda: running.said)
+        wait_for(lambda: len(running.results("batch")) >= 3, TIMEOUT_S, lambda: running.said)
         victim = max(running.instances(), key=lambda entry: worked(running, entry.id))
         process = victim.process()
         assert process is not None

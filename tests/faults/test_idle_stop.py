@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from app.local import EmbeddedCloud
-from tests.support.workers import Bench, wait_for
+from tests.support.waiting import wait_for
+from tests.support.workers import Bench
 
 TRIALS = 50
 AT_ONCE = 5
@@ -39,7 +40,7 @@ def trial(cloud: EmbeddedCloud, folder: Path, name: str, offset_s: float) -> str
         app = bench.app()
         app.send_task("work", (0,))
         process = bench.worker("-P", "solo", env={"SAMPLE_LIFECYCLE": "1", "ELASTIQ_IDLE_SECONDS": str(IDLE_S)})
-        wait_for(lambda: bench.done()[0] == 1, 60, 0.01)
+        wait_for(lambda: bench.done()[0] == 1, 60)
         last_work = bench.lines(what="end")[0]["at"]
         time.sleep(max(0.0, last_work + IDLE_S + offset_s - time.time()))
         app.send_task("work", (1,))

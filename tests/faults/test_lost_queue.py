@@ -18,7 +18,8 @@ from app.domain import new_batch_id
 from app.local.registry import Registry
 from app.settings import Settings
 from app.storage import RESULT, Storage
-from tests.support.autoscaler import autoscaler, end_instances, submit, wait_for_event, wait_until
+from tests.support.autoscaler import autoscaler, end_instances, submit, wait_for_event
+from tests.support.waiting import wait_for
 
 IMAGES = 100
 
@@ -40,11 +41,11 @@ def test_a_queue_purged_amid_a_hundred_images_loses_none_and_does_none_twice(
     quick = {"ELASTIQ_MAX_INSTANCES": "1", "ELASTIQ_REPUBLISH_SECONDS": "3", "ELASTIQ_LOG_FORMAT": "json"}
     with autoscaler({**environment, **quick}, log):
         try:
-            wait_until(lambda: results() >= 10, log.read_text)
+            wait_for(lambda: results() >= 10, what=log.read_text)
             purge(settings, registry)
             lost = IMAGES - results()
             assert lost > 0, "all was done before the queue was purged"
-            wait_until(lambda: results() == IMAGES, log.read_text)
+            wait_for(lambda: results() == IMAGES, what=log.read_text)
             (resent,) = wait_for_event(log, "images_republished")
         finally:
             end_instances(registry)

@@ -19,7 +19,8 @@ from app.local.cloud import free_port
 from app.sqs import bulk
 from app.sqs.errors import Refused
 from tests.support.fault_proxy import FAULTS, FaultProxy
-from tests.support.workers import Bench, wait_for
+from tests.support.waiting import wait_for
+from tests.support.workers import Bench
 
 TASKS = 200
 FAULT_S = 2.0

@@ -15,7 +15,7 @@ from tests.images.conftest import TARGETS
 from tests.support import compose
 from tests.support.containers import USER, Images, Pod, healthy
 from tests.support.photographs import labelled
-from tests.support.workers import wait_for
+from tests.support.waiting import wait_for
 
 PAGE = "http://127.0.0.1:8000"
 ELASTIQ = [sys.executable, "-m", "app.cli"]
@@ -75,7 +75,7 @@ def test_the_autoscaler_sees_both_workers_and_leaves_them_alone(system: Pod) -> 
     def fleet() -> dict[str, Any]:
         return dict(json.loads(get(system, f"{PAGE}/api/fleet")))
 
-    wait_for(lambda: len(fleet()["instances"]) == 2, 30, interval_s=1)
+    wait_for(lambda: len(fleet()["instances"]) == 2, 30)
     decision = fleet()["decision"]
     assert decision["launch"] == 0
     assert decision["drain"] == []
@@ -90,7 +90,7 @@ def test_flower_shows_both_workers(system: Pod) -> None:
     def workers() -> list[Any]:
         return list(json.loads(get(system, "http://127.0.0.1:5555/workers?json=1"))["data"])
 
-    wait_for(lambda: len(workers()) == 2, 30, interval_s=1)
+    wait_for(lambda: len(workers()) == 2, 30)
 
 
 def test_no_process_is_root_or_has_a_capability(system: Pod) -> None:

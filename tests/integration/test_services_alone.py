@@ -18,7 +18,8 @@ from app.local.cloud import CREDENTIALS, free_port
 from app.process.healthy import why_not
 from app.settings import Settings
 from app.storage import Storage
-from tests.support.workers import ROOT, wait_for
+from tests.support.waiting import wait_for
+from tests.support.workers import ROOT
 
 
 @contextmanager

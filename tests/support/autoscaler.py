@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from app.settings import Settings
 from app.storage import Storage
 from tests.support.photographs import chelsea
 from tests.support.records import records
+from tests.support.waiting import wait_for
 
 TIMEOUT_S = 60
 PUBLISH = "import sys; from tasks import bulk, classify\nwith bulk():\n [classify.delay(key) for key in sys.argv[1:]]"
@@ -49,22 +49,14 @@ def _running(command: str, environment: dict[str, str], log: Path) -> Iterator[s
 
 def wait_for_event(log: Path, name: str, count: int = 1) -> list[dict[str, object]]:
     """Wait until a log has so many records of an event, and return them."""
-    wait_until(lambda: len(records(log, name)) >= count, log.read_text)
+    wait_for(lambda: len(records(log, name)) >= count, what=log.read_text)
     return records(log, name)
 
 
 def wait_for_instances(registry: Registry, count: int) -> list[Entry]:
     """Wait until there are so many instances on this machine, and return them."""
-    wait_until(lambda: len(registry.entries("instance")) == count, lambda: registry.entries("instance"))
+    wait_for(lambda: len(registry.entries("instance")) == count, what=lambda: registry.entries("instance"))
     return registry.entries("instance")
-
-
-def wait_until(condition: Callable[[], object], state: Callable[[], object] = lambda: "in time") -> None:
-    """Wait for a condition; fail, telling the state, when it does not come about."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline, state()
-        time.sleep(0.05)
 
 
 def end_instances(registry: Registry) -> None:

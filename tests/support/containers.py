@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.compose import ROOT, Service
-from tests.support.workers import wait_for
+from tests.support.waiting import wait_for
 
 BASE = "elastiq-base"
 RELEASE = "bookworm"
@@ -291,7 +291,7 @@ def pod(images: Images, services: dict[str, Service], folder: Path) -> Iterator[
 
 def healthy(*containers: Container) -> None:
     """Wait until all of them are."""
-    wait_for(lambda: all(container.healthy() for container in containers), 60, interval_s=0.2)
+    wait_for(lambda: all(container.healthy() for container in containers), 60)
 
 
 def _driver(folder: Path) -> str:

@@ -15,7 +15,7 @@ from app.announcements import Announcement, ScalingDecided
 from app.domain import Instance, InstanceState, QueueDepth
 from app.settings import Settings
 from tasks.celery import make_app
-from tests.support.web import wait_for
+from tests.support.waiting import wait_for
 
 
 def decision(**changes: Any) -> ScalingDecided:

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from app.settings import Settings
 from app.storage import RESULT, Storage
 from tests.support.photographs import labelled
 from tests.support.records import records
+from tests.support.waiting import wait_for
 
 TIMEOUT_S = 120
 PUBLISH = "import sys; from tasks import bulk, classify\nwith bulk():\n for key in sys.argv[1:]: classify.delay(key)"
@@ -65,7 +65,7 @@ class Stack:
 
     def wait_until_ready(self) -> None:
         """Wait for its address."""
-        wait_until(lambda: f"Elastiq is ready: {self.page}" in self.said, lambda: self.said, self.process)
+        self._wait_for(lambda: f"Elastiq is ready: {self.page}" in self.said, lambda: self.said)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """Send a signal and return the exit status."""
@@ -95,9 +95,7 @@ class Stack:
 
     def wait_for_results(self, batch: str, keys: list[str]) -> None:
         """Wait until each of them has a result."""
-        wait_until(
-            lambda: self.results(batch) == set(keys), lambda: f"{self.results(batch)}\n{self.said}", self.process
-        )
+        self._wait_for(lambda: self.results(batch) == set(keys), lambda: f"{self.results(batch)}\n{self.said}")
 
     def instances(self) -> list[Entry]:
         """The instances that run."""
@@ -105,7 +103,7 @@ class Stack:
 
     def wait_until_no_instance_is_left(self) -> None:
         """Wait until the fleet is at 0."""
-        wait_until(lambda: not self.instances(), lambda: f"{self.instances()}\n{self.said}", self.process)
+        self._wait_for(lambda: not self.instances(), lambda: f"{self.instances()}\n{self.said}")
 
     def launched(self) -> int:
         """How many instances its autoscaler has launched in all."""
@@ -145,6 +143,16 @@ class Stack:
                 found.append(process)
         return found
 
+    def _wait_for(self, condition: Callable[[], bool], what: Callable[[], object]) -> None:
+        """Wait for what only comes true while it runs."""
+
+        def held() -> bool:
+            true = condition()
+            assert true or self.process.poll() is None, what()
+            return true
+
+        wait_for(held, TIMEOUT_S, what)
+
 
 @contextmanager
 def stack(data_dir: Path, **settings: str) -> Iterator[Stack]:
@@ -158,14 +166,3 @@ def stack(data_dir: Path, **settings: str) -> Iterator[Stack]:
             running.stop()
         for process in running.processes():
             process.kill()
-
-
-def wait_until(
-    condition: Callable[[], bool], state: Callable[[], object], process: subprocess.Popen[bytes] | None = None
-) -> None:
-    """Wait for a condition; fail, telling the state, when it does not come about or the process ends before."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline, state()
-        assert process is None or process.poll() is None, state()
-        time.sleep(0.1)

@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from app import aws
 from app.domain import Classification, Prediction
 from app.settings import Settings
 from app.storage import Storage
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 File = tuple[str, bytes]
@@ -196,15 +196,6 @@ def key_path(key: str) -> str:
     """Return the path of an image's small picture."""
     batch, name = key.split("/", 1)
     return f"/api/batches/{batch}/images/{quote(name)}"
-
-
-def wait_for(condition: Callable[[], Any], timeout_s: float) -> Any:
-    """Return what ``condition`` returns once it is true; fail after ``timeout_s``."""
-    deadline = time.monotonic() + timeout_s
-    while not (result := condition()):
-        assert time.monotonic() < deadline, f"it did not come true within {timeout_s} s"
-        time.sleep(0.05)
-    return result
 
 
 def _blocks(data: Iterator[bytes]) -> Iterator[str]:

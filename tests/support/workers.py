@@ -7,15 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 
 from tests.support.records import records
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -129,12 +128,3 @@ class Bench:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def wait_for(condition: Callable[[], Any], timeout_s: float, interval_s: float = 0.05) -> Any:
-    """Return what ``condition`` returns once it is true; fail after ``timeout_s``."""
-    deadline = time.monotonic() + timeout_s
-    while not (result := condition()):
-        assert time.monotonic() < deadline, f"it did not come true within {timeout_s} s"
-        time.sleep(interval_s)
-    return result

@@ -14,7 +14,7 @@ from app.listener import EventListener
 from app.settings import Settings
 from tasks.celery import make_app
 from tests.support.fleet import Announcer, announcer, decision, listeners, wait_for_listener
-from tests.support.web import wait_for
+from tests.support.waiting import wait_for
 
 # What a handler of these tests fails on.
 BAD = Swept(given_up=1)

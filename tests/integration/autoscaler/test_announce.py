@@ -28,13 +28,13 @@ from tests.support.autoscaler import (
     autoscaler,
     submit,
     wait_for_event,
-    wait_until,
     worker,
 )
 from tests.support.fault_proxy import FaultProxy
 from tests.support.fleet import announcer, listeners, wait_for_listener
 from tests.support.listening import announced
 from tests.support.records import records
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("registry")
 
@@ -64,14 +64,14 @@ def test_a_worker_is_seen_from_its_first_word_to_its_goodbye(
     (entry,) = registry.entries("instance")
     (booting,) = observer.observe().fleet
     assert booting.heard_at is None
-    wait_until(lambda: observer.observe().fleet[0].heard_at)
+    wait_for(lambda: observer.observe().fleet[0].heard_at)
     seen = observer.observe()
     assert seen.estimates.boot_s is not None
     assert 0 < seen.estimates.boot_s < TIMEOUT_S
     os.kill(entry.pid, signal.SIGTERM)
-    wait_until(lambda: hearing.take().voices[launched.id].leaving)
+    wait_for(lambda: hearing.take().voices[launched.id].leaving)
     assert all(one.state is InstanceState.DRAINING for one in observer.observe().fleet)
-    wait_until(lambda: not observer.observe().fleet)
+    wait_for(lambda: not observer.observe().fleet)
     fleet.instances()  # collects its child
 
 
@@ -80,7 +80,7 @@ def test_what_workers_have_done_is_told_apart_from_what_has_arrived(
 ) -> None:
     observer = Observer(config, LocalFleet(tmp_path / "no instance of ours"), hearing=hearing)
     with worker(environment, "one", tmp_path / "worker.log"):
-        wait_until(lambda: hearing.take().voices)
+        wait_for(lambda: hearing.take().voices)
         rates = [observer.observe().estimates.arrival_rate for _ in range(2)]
         for batch in range(6):
             submit(environment, 10, f"batch-{batch}")
@@ -99,10 +99,10 @@ def test_each_decision_is_announced_with_all_that_it_was_made_of(
 ) -> None:
     log = tmp_path / "autoscaler.log"
     with announced(make_app(config)) as heard, autoscaler({**environment, "ELASTIQ_MAX_INSTANCES": "1"}, log):
-        wait_until(lambda: decisions(heard))
+        wait_for(lambda: decisions(heard))
         submit(environment, 2)
-        wait_until(lambda: any(one.launch for one in decisions(heard)))
-        wait_until(lambda: any(instance.heard_at for one in decisions(heard) for instance in one.fleet))
+        wait_for(lambda: any(one.launch for one in decisions(heard)))
+        wait_for(lambda: any(instance.heard_at for one in decisions(heard) for instance in one.fleet))
     launching = next(one for one in decisions(heard) if one.launch)
     assert (launching.desired, launching.launch, launching.ceiling) == (1, 1, 1)
     assert (launching.policy, launching.held, launching.drain) == ("deadline", False, ())
@@ -123,7 +123,7 @@ def test_a_decision_that_stays_as_it_was_is_announced_every_ten_seconds(
     config: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
     with announced(make_app(config)) as heard, autoscaler(environment, tmp_path / "autoscaler.log"):
-        wait_until(lambda: len(decisions(heard)) >= 3)
+        wait_for(lambda: len(decisions(heard)) >= 3)
     times = [said.at for said in heard if isinstance(said.what, ScalingDecided)]
     spans = [after - before for before, after in pairwise(times)]
     assert all(9 < span < 15 for span in spans), spans
@@ -146,7 +146,7 @@ def test_no_malformed_event_ends_the_hearing(config: Settings, hearing: Hearing)
         announce.publish([7, {"type": WorkerOffline.TYPE, "hostname": 7, "timestamp": "noon", "utcoffset": 0}])
         announce.publish({"type": "task-sent", "hostname": "x", "timestamp": float("inf"), "clock": {}})
         announce.say(WorkerHeartbeat(active=3, processed=40), "i-2@host")
-    wait_until(lambda: hearing.known().voices)
+    wait_for(lambda: hearing.known().voices)
     assert set(hearing.known().voices) == {"i-2"}
     assert listeners(config) == queues
 
@@ -162,7 +162,7 @@ def test_events_that_nobody_takes_are_said_once_and_stop_no_scaling(
             wait_for_event(log, "leading")
             submit(environment, 1)
             wait_for_event(log, "scaled_out")
-            wait_until(lambda: proxy.faulted["Publish"] >= 2)
+            wait_for(lambda: proxy.faulted["Publish"] >= 2)
             time.sleep(1)
             assert log.read_text().count("event_publish_failed") == 1
 

@@ -15,7 +15,7 @@ from app.account.provision import provision
 from app.settings import Settings
 from tests.support import photographs
 from tests.support.fleet import wait_for_listener
-from tests.support.web import wait_for
+from tests.support.waiting import wait_for
 from web.application import create_app
 from web.events import Listener
 from web.tier import EXTENSION, Tier

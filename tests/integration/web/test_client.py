@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support import photographs
-from tests.support.web import ROOT, Labeller, Site, wait_for
+from tests.support.waiting import wait_for
+from tests.support.web import ROOT, Labeller, Site
 
 CAT, COFFEE = photographs.chelsea(), photographs.coffee()
 

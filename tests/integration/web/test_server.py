@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from tests.support import photographs
-from tests.support.web import ROOT, Site, wait_for
+from tests.support.waiting import wait_for
+from tests.support.web import ROOT, Site
 
 CAT = photographs.chelsea()
 

@@ -17,7 +17,7 @@ from app.sqs.errors import QueueMissing, Refused
 from app.sqs.memory import MemoryApi, MemoryCloud
 from app.sqs.metrics import Metrics
 from app.sqs.options import Options
-from tests.support.workers import wait_for
+from tests.support.waiting import wait_for
 
 VISIBILITY_S = 2
 

@@ -19,7 +19,8 @@ from autoscaler.fleet.ec2 import FLEET_TAG, LEDGER, Ec2Fleet
 from autoscaler.listen import Hearing, Listener
 from tasks.celery import make_app
 from tests.contract.ec2_server import Ec2Server, nobody
-from tests.support.autoscaler import wait_until, worker
+from tests.support.autoscaler import worker
+from tests.support.waiting import wait_for
 
 
 def changed(settings: Settings, **ec2: Any) -> Settings:
@@ -178,10 +179,10 @@ def test_a_worker_is_told_to_drain_by_remote_control_and_its_instance_has_the_ta
     leaving, staying = fleet.launch(2, "first")
     log = tmp_path / "worker.log"
     with worker(environment, leaving.id, log) as one, worker(environment, staying.id, tmp_path / "other.log") as other:
-        wait_until(lambda: len(hearing.nodes([leaving.id, staying.id])) == 2, log.read_text)
+        wait_for(lambda: len(hearing.nodes([leaving.id, staying.id])) == 2, what=log.read_text)
         fleet.drain([leaving.id])
-        wait_until(lambda: one.poll() is not None, log.read_text)
-        wait_until(lambda: hearing.take().voices[leaving.id].leaving)
+        wait_for(lambda: one.poll() is not None, what=log.read_text)
+        wait_for(lambda: hearing.take().voices[leaving.id].leaving)
         assert other.poll() is None
     listener.stop()
     states = {instance.id: instance.state for instance in Ec2Fleet(ec2_settings, nobody).instances()}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +13,7 @@ from autoscaler.fleet import Fleet, make_fleet
 from autoscaler.fleet.ec2 import Ec2Fleet
 from autoscaler.fleet.processes import LocalFleet
 from tests.contract.ec2_server import nobody
+from tests.support.waiting import wait_for
 
 ALIVE = (InstanceState.PENDING, InstanceState.RUNNING)
 
@@ -33,18 +33,11 @@ def fleet(settings: Settings) -> Iterator[Fleet]:
     fleet = make_fleet(settings, nobody)
     yield fleet
     fleet.terminate([instance.id for instance in fleet.instances()])
-    wait_until(lambda: not fleet.instances())
+    wait_for(lambda: not fleet.instances())
 
 
 def ids(instances: list[Instance]) -> set[str]:
     return {instance.id for instance in instances}
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.1)
 
 
 def test_the_settings_choose_the_fleet(settings: Settings) -> None:
@@ -77,7 +70,7 @@ def test_one_who_restarts_finds_the_instances_that_were_there(fleet: Fleet, sett
 def test_a_terminated_instance_is_gone_and_its_neighbours_are_not(fleet: Fleet) -> None:
     one, two = fleet.launch(2, "first")
     fleet.terminate([one.id])
-    wait_until(lambda: ids(fleet.instances()) == {two.id})
+    wait_for(lambda: ids(fleet.instances()) == {two.id})
 
 
 def test_an_instance_asked_to_drain_is_listed_as_draining_while_it_lasts(fleet: Fleet) -> None:
@@ -94,7 +87,7 @@ def test_an_instance_that_has_gone_does_not_keep_the_others_from_what_is_asked(f
     fleet.drain([gone, one.id])
     assert {instance.id for instance in fleet.instances() if instance.state in ALIVE} == {two.id}
     fleet.terminate([two.id, gone])
-    wait_until(lambda: two.id not in ids(fleet.instances()))
+    wait_for(lambda: two.id not in ids(fleet.instances()))
 
 
 def test_asking_for_nothing_does_nothing(fleet: Fleet) -> None:

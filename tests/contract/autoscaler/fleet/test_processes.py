@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,6 +15,7 @@ from app.errors import TransientError
 from app.local.registry import Registry
 from autoscaler.fleet.port import NoRoom
 from autoscaler.fleet.processes import KIND, LocalFleet
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
@@ -30,14 +30,7 @@ def fleet(data_dir: Path) -> Iterator[LocalFleet]:
     fleet = LocalFleet(data_dir)
     yield fleet
     fleet.terminate([instance.id for instance in fleet.instances()])
-    wait_until(lambda: not fleet.instances())
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.1)
+    wait_for(lambda: not fleet.instances())
 
 
 def is_ready(data_dir: Path, id: str) -> bool:
@@ -46,10 +39,10 @@ def is_ready(data_dir: Path, id: str) -> bool:
 
 def test_a_drained_worker_shuts_down_warmly_and_is_gone(fleet: LocalFleet, data_dir: Path) -> None:
     (instance,) = fleet.launch(1, "first")
-    wait_until(lambda: is_ready(data_dir, instance.id))
+    wait_for(lambda: is_ready(data_dir, instance.id))
     with capture_logs() as logs:
         fleet.drain([instance.id])
-        wait_until(lambda: not fleet.instances())
+        wait_for(lambda: not fleet.instances())
     assert logs == []
     assert "worker_leaving" in (data_dir / "logs" / f"{instance.id}.log").read_text()
 
@@ -61,8 +54,8 @@ def test_an_instance_that_ends_badly_is_said_with_its_status_and_its_log(fleet: 
     assert process is not None
     process.send_signal(signal.SIGABRT)
     with capture_logs() as logs:
-        wait_until(lambda: not fleet.instances())
-        wait_until(lambda: bool(fleet.instances() or logs))
+        wait_for(lambda: not fleet.instances())
+        wait_for(lambda: bool(fleet.instances() or logs))
     (said,) = logs
     assert (said["event"], said["instance"], said["status"]) == ("instance_failed", instance.id, -signal.SIGABRT)
     assert Path(said["log"]).exists()
@@ -74,7 +67,7 @@ def test_the_worker_knows_its_instance(fleet: LocalFleet, data_dir: Path) -> Non
         process = entry.process()
         assert process is not None
         # A process that has just been started shows an empty environment for a moment, in the middle of its exec.
-        wait_until(lambda process=process: bool(process.environ()))
+        wait_for(lambda process=process: bool(process.environ()))
         assert process.environ()["ELASTIQ_INSTANCE_ID"] == entry.id
 
 
@@ -106,7 +99,7 @@ def test_a_drain_that_cannot_be_recorded_is_an_error_and_comes_to_pass_when_it_i
     fleet: LocalFleet, data_dir: Path
 ) -> None:
     (instance,) = fleet.launch(1, "first")
-    wait_until(lambda: is_ready(data_dir, instance.id))
+    wait_for(lambda: is_ready(data_dir, instance.id))
     blocked = data_dir / "run" / f"{instance.id}.new"
     blocked.mkdir()
     with pytest.raises(TransientError, match="asking worker processes to leave"):
@@ -114,7 +107,7 @@ def test_a_drain_that_cannot_be_recorded_is_an_error_and_comes_to_pass_when_it_i
     assert [one.state for one in fleet.instances()] == [InstanceState.RUNNING]
     blocked.rmdir()
     fleet.drain([instance.id])
-    wait_until(lambda: not fleet.instances())
+    wait_for(lambda: not fleet.instances())
 
 
 def test_a_worker_that_was_marked_and_never_signalled_leaves_when_it_is_asked_again(
@@ -122,9 +115,9 @@ def test_a_worker_that_was_marked_and_never_signalled_leaves_when_it_is_asked_ag
 ) -> None:
     monkeypatch.setenv("ELASTIQ_IDLE_SECONDS", "0")
     (instance,) = fleet.launch(1, "first")
-    wait_until(lambda: is_ready(data_dir, instance.id))
+    wait_for(lambda: is_ready(data_dir, instance.id))
     # As if the autoscaler had been killed between the two.
     registry = Registry(data_dir / "run")
     registry.mark_draining(*registry.entries(KIND))
     fleet.drain([instance.id])
-    wait_until(lambda: not fleet.instances())
+    wait_for(lambda: not fleet.instances())

@@ -23,7 +23,7 @@ from app.sqs import bulk
 from app.storage import Storage
 from autoscaler.sweep.rounds import Sweep
 from tasks.celery import CLASSIFY, make_app
-from tests.support.workers import wait_for
+from tests.support.waiting import wait_for
 
 KEY = "batch/photo of a cat.jpg"
 

@@ -7,10 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -24,6 +23,7 @@ from app.local.cloud import free_port
 from app.local.process import stop, with_parent
 from app.settings import Settings
 from app.storage import Storage
+from tests.support.waiting import wait_for
 
 # A parent that starts a cloud, says where, and waits to be killed.
 PARENT = """
@@ -48,16 +48,6 @@ def own(tmp_path: Path) -> Iterator[EmbeddedCloud]:
 
 def settings(cloud: EmbeddedCloud) -> Settings:
     return Settings.from_environment(cloud.environment)
-
-
-def within(seconds: float, condition: Callable[[], bool]) -> bool:
-    """Return whether ``condition`` came true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def listens(port: int) -> bool:
@@ -96,7 +86,7 @@ def test_images_outlive_even_a_kill(own: EmbeddedCloud) -> None:
 
     for process in serving(own):
         process.kill()
-    assert within(10, lambda: not own.alive())
+    wait_for(lambda: not own.alive(), 10)
     own.start()
 
     assert Storage(settings(own)).get_image("b/cat.png") == b"image"
@@ -173,7 +163,7 @@ def test_it_ends_with_its_parent_however_that_dies(tmp_path: Path, how: signal.S
         parent.send_signal(how)
         parent.wait()
 
-        assert within(15, lambda: not listens(port))
+        wait_for(lambda: not listens(port), 15)
 
 
 def test_a_message_sent_before_its_parent_was_killed_is_found_again(tmp_path: Path) -> None:
@@ -189,7 +179,7 @@ def test_a_message_sent_before_its_parent_was_killed_is_found_again(tmp_path: Pa
         url = sqs.get_queue_url(QueueName=orphan.queue.name)["QueueUrl"]
         sqs.send_message(QueueUrl=url, MessageBody="unread")
         parent.kill()
-    assert within(15, lambda: not listens(int(endpoint.rpartition(":")[2])))
+    wait_for(lambda: not listens(int(endpoint.rpartition(":")[2])), 15)
 
     cloud = EmbeddedCloud(tmp_path)
     cloud.start()

@@ -14,7 +14,8 @@ from app.local import EmbeddedCloud
 from app.sqs.fanout import merged
 from tests.support.fault_proxy import FaultProxy
 from tests.support.listening import listening
-from tests.support.workers import Bench, wait_for
+from tests.support.waiting import wait_for
+from tests.support.workers import Bench
 
 
 def kinds(events: list[dict[str, Any]]) -> set[str]:

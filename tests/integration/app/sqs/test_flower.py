@@ -14,7 +14,8 @@ import pytest
 
 from app.local.cloud import free_port
 from app.sqs.owner import OWNER
-from tests.support.workers import ROOT, Bench, wait_for
+from tests.support.waiting import wait_for
+from tests.support.workers import ROOT, Bench
 
 Ask = Callable[..., Any]
 

@@ -15,7 +15,8 @@ import pytest
 from app.local import EmbeddedCloud
 from app.sqs import bulk
 from tests.support.recording_proxy import Call, RecordingProxy
-from tests.support.workers import Bench, wait_for
+from tests.support.waiting import wait_for
+from tests.support.workers import Bench
 
 DOC = Path(__file__).parents[4] / "docs" / "transport.md"
 Allowed = set[tuple[str, str]]

@@ -12,7 +12,8 @@ from kombu.transport import SQS
 
 from app.local import EmbeddedCloud
 from app.sqs import Transport, bulk
-from tests.support.workers import Bench, wait_for
+from tests.support.waiting import wait_for
+from tests.support.workers import Bench
 
 STOCK_OPTIONS = {"region": "us-east-1", "is_secure": False, "polling_interval": 0.05, "wait_time_seconds": 1}
 

@@ -10,7 +10,8 @@ import pytest
 
 from app.sqs import wire
 from tests.support.fault_proxy import FaultProxy
-from tests.support.workers import Bench, wait_for
+from tests.support.waiting import wait_for
+from tests.support.workers import Bench
 
 
 @pytest.mark.parametrize("pool", [("threads", "8"), ("prefork", "2"), ("solo", "1")], ids=lambda pool: pool[0])

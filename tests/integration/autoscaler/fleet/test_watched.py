@@ -21,9 +21,10 @@ from autoscaler.loop import Loop
 from autoscaler.observe import Observer
 from autoscaler.values import Limits, Observation, ScalingDecision
 from tasks.celery import make_app
-from tests.support.autoscaler import TIMEOUT_S, autoscaler, submit, wait_for_event, wait_until, worker
+from tests.support.autoscaler import TIMEOUT_S, autoscaler, submit, wait_for_event, worker
 from tests.support.listening import announced
 from tests.support.records import records
+from tests.support.waiting import wait_for
 
 HEARTBEAT = WorkerHeartbeat(0, 0)
 SAID = "; watched only, nothing is started or stopped"
@@ -128,10 +129,10 @@ def test_fixed_workers_are_watched_at_their_work_and_none_is_started(
         autoscaler(watched, log),
     ):
         submit(watched, 3)
-        wait_until(lambda: any(one.desired == 3 for one in decisions(heard)), log.read_text)
+        wait_for(lambda: any(one.desired == 3 for one in decisions(heard)), what=log.read_text)
         with worker(watched, "fixed-1", tmp_path / "worker.log"):
-            wait_until(lambda: all(storage.outcome(f"batch/{n}.png") for n in range(3)), log.read_text)
-            wait_until(lambda: decisions(heard)[-1].fleet, log.read_text)
+            wait_for(lambda: all(storage.outcome(f"batch/{n}.png") for n in range(3)), what=log.read_text)
+            wait_for(lambda: decisions(heard)[-1].fleet, what=log.read_text)
     told = decisions(heard)
     assert [instance.id for instance in told[-1].fleet] == ["fixed-1"]
     assert {(one.launch, one.drain, one.boot_s) for one in told} == {(0, (), None)}

@@ -16,7 +16,8 @@ from app.announcements import Said, WorkerLeaving, WorkerOffline
 from tests.conftest import models
 from tests.support.listening import announced
 from tests.support.metadata import MetadataService, metadata_service
-from tests.support.workers import ROOT, Bench, wait_for
+from tests.support.waiting import wait_for
+from tests.support.workers import ROOT, Bench
 
 ON_EC2 = "i-0123456789abcdef0"
 LONG = ("-P", "threads", "-c", "2")

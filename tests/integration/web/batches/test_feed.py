@@ -18,7 +18,8 @@ from app.storage import Storage
 from tests.support import photographs
 from tests.support.fault_proxy import FaultProxy
 from tests.support.fleet import announcer
-from tests.support.web import Site, wait_for
+from tests.support.waiting import wait_for
+from tests.support.web import Site
 from web.batches.feed import Feed
 
 CAT = photographs.chelsea()

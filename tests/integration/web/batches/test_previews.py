@@ -11,7 +11,8 @@ from PIL import Image
 from app.local import EmbeddedCloud
 from tests.support import photographs
 from tests.support.fault_proxy import FaultProxy
-from tests.support.web import Site, key_path, wait_for
+from tests.support.waiting import wait_for
+from tests.support.web import Site, key_path
 
 CAT = photographs.chelsea()
 # Of 40 threads, two draw previews; the viewers are more than all threads.

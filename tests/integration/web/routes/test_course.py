@@ -10,7 +10,8 @@ import pytest
 
 from app.domain import Failure
 from tests.support import photographs
-from tests.support.web import Labeller, Site, wait_for
+from tests.support.waiting import wait_for
+from tests.support.web import Labeller, Site
 
 CAT, COFFEE = photographs.chelsea(), photographs.coffee()
 

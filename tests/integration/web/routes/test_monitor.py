@@ -24,7 +24,8 @@ from app.aws.queues import dead_letter_queue
 from app.domain import Classification, Failure, Prediction
 from tests.support import photographs
 from tests.support.fleet import Announcer, announcer, decision, listeners, wait_for_listener
-from tests.support.web import Events, Site, wait_for
+from tests.support.waiting import wait_for
+from tests.support.web import Events, Site
 from web.routes.metrics import family
 
 CAT = photographs.chelsea()

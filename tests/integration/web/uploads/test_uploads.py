@@ -23,7 +23,8 @@ from app.storage import Storage
 from tests.support import photographs
 from tests.support.fault_proxy import FaultProxy
 from tests.support.kms_proxy import KmsProxy
-from tests.support.web import Site, key_path, wait_for
+from tests.support.waiting import wait_for
+from tests.support.web import Site, key_path
 
 CAT, COFFEE = photographs.chelsea(), photographs.coffee()
 HOSTILE = '../../x"><script>.jpg'

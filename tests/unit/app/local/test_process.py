@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -16,6 +14,7 @@ import pytest
 from app.errors import TransientError
 from app.local.process import start
 from app.local.registry import Entry, Registry
+from tests.support.waiting import wait_for
 
 SAY = [
     sys.executable,
@@ -38,13 +37,6 @@ start(["touch", str(folder / "ran")], folder / "log", record)
 """
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.02)
-
-
 def runs(pid: int) -> bool:
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
@@ -63,7 +55,7 @@ def test_what_is_recorded_is_the_process_that_runs(tmp_path: Path) -> None:
     try:
         process = entry.process()
         assert process is not None
-        wait_until(lambda: process.cmdline() == ["sleep", "60"])
+        wait_for(lambda: process.cmdline() == ["sleep", "60"])
         assert (process.pid, registry.entries()) == (child.pid, [entry])
         assert os.getsid(child.pid) == child.pid
     finally:
@@ -113,6 +105,6 @@ def test_if_its_parent_is_killed_before_it_may_run_it_ends_and_no_entry_stands_f
 ) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), when], capture_output=True, timeout=60)
     assert killed.returncode == -signal.SIGKILL
-    wait_until(lambda: not runs(int(killed.stdout)))
+    wait_for(lambda: not runs(int(killed.stdout)))
     assert Registry(tmp_path / "run").entries() == []
     assert not (tmp_path / "ran").exists()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.local.registry import Registry, end, send
+from tests.support.waiting import wait_for
 
 SLEEP = "import time; print('up', flush=True); time.sleep(60)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + SLEEP
@@ -62,10 +63,7 @@ def test_a_process_that_ended_is_forgotten_even_before_its_parent_collects_it(tm
     child = start("pass")
     Registry(tmp_path).add("a", "instance", child.pid, launched_at=5.0)
     said(child)
-    deadline = time.monotonic() + 10
-    while Registry(tmp_path).entries():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: not Registry(tmp_path).entries(), 10)
     assert child.returncode is None
     assert list(tmp_path.iterdir()) == []
 
@@ -159,10 +157,7 @@ def test_a_process_that_does_not_end_in_time_is_killed_with_what_it_started(tmp_
     grandchild = int(said(child))
     end([Registry(tmp_path).add("a", "instance", child.pid, 1.0)], timeout_s=0.3, hurried=never)
     assert child.wait(1) == -signal.SIGKILL
-    deadline = time.monotonic() + 5
-    while alive(grandchild):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: not alive(grandchild), 5)
 
 
 def test_who_is_in_a_hurry_does_not_wait_for_the_timeout(tmp_path: Path, start: Start) -> None:

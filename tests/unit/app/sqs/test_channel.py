@@ -13,7 +13,7 @@ from kombu.exceptions import ChannelError
 
 from app.sqs import memory
 from app.sqs.metrics import metrics
-from tests.support.workers import wait_for
+from tests.support.waiting import wait_for
 from tests.unit.app.sqs.conftest import counted
 
 Connect = Callable[..., Connection]

@@ -10,7 +10,7 @@ from app.sqs.api import Api
 from app.sqs.errors import Unavailable
 from app.sqs.leases import Lease, Leases
 from app.sqs.memory import MemoryCloud
-from tests.support.workers import wait_for
+from tests.support.waiting import wait_for
 from tests.unit.app.sqs.conftest import counted
 
 Held = Callable[[int], list[Lease]]

@@ -11,7 +11,7 @@ from celery import Celery
 from celery.contrib.testing.worker import start_worker
 
 from app.sqs import bulk, memory
-from tests.support.workers import wait_for
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from app.sqs.leases import Lease, Leases
 from app.sqs.memory import MemoryCloud
 from app.sqs.metrics import metrics
 from app.sqs.outbox import Outbox
-from tests.support.workers import wait_for
+from tests.support.waiting import wait_for
 
 Held = Callable[[int], list[Lease]]
 DELETE, CHANGE = "delete_message_batch", "change_message_visibility_batch"

@@ -15,7 +15,7 @@ from app.sqs.errors import QueueMissing, Unavailable
 from app.sqs.leases import Lease
 from app.sqs.poller import Poller
 from app.sqs.receiver import Source
-from tests.support.workers import wait_for
+from tests.support.waiting import wait_for
 from tests.unit.app.sqs.conftest import counted
 
 ENVELOPE = wire.encode({"body": "W10=", "headers": {}, "properties": {}})
