@@ -12,6 +12,8 @@ from flask.testing import FlaskClient
 
 from app import aws
 from app.account.provision import provision
+from app.announcements import ImageFailed
+from app.domain import Failure
 from app.settings import Settings
 from tests.support import photographs
 from tests.support.fleet import wait_for_listener
@@ -76,9 +78,9 @@ def test_the_listener_hears_the_events_of_the_settings_topic(other: Settings) ->
     listener.start()
     try:
         wait_for_listener(other)
-        outcome = {"key": "b/a.png", "filename": "a.png", "reason": "broken"}
+        failed = ImageFailed(Failure.of("b/a.png", "broken"))
         with tier.celery.connection_for_write() as connection, tier.celery.events.Dispatcher(connection) as dispatcher:
-            dispatcher.send("image-failed", **outcome)
+            dispatcher.send(failed.TYPE, **failed.to_event())
         wait_for(lambda: tier.counts.snapshot().get("images_failed"), 20)
     finally:
         listener.stop()
