@@ -7,7 +7,7 @@ announcement: one that is lost, or is not what it should be, costs a while at mo
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 
 from app.domain import Classification, Failure, Instance, InstanceState, Prediction, QueueDepth
 from app.fields import LONGEST_TEXT, Fields
@@ -244,19 +244,7 @@ Announcement = (
     | WorkerHeartbeat
     | WorkerOffline
 )
-KINDS: dict[str, type[Announcement]] = {
-    kind.TYPE: kind
-    for kind in (
-        ScalingDecided,
-        Swept,
-        ImageClassified,
-        ImageFailed,
-        WorkerLeaving,
-        WorkerOnline,
-        WorkerHeartbeat,
-        WorkerOffline,
-    )
-}
+KINDS: dict[str, type[Announcement]] = {kind.TYPE: kind for kind in get_args(Announcement)}
 
 
 @dataclass(frozen=True, slots=True)
