@@ -6,7 +6,6 @@ import os
 import select
 import signal
 import time
-from contextlib import suppress
 from types import FrameType
 
 
@@ -14,6 +13,8 @@ class StopSignals:
     """Counts the signals that ask this process to stop. Make it in the main thread, once.
 
     It wakes the waiter through a pipe: a lock, as of an event, may be held by the very code that a signal interrupts.
+    The interpreter itself writes to it, at once and whichever thread the signal comes to; a handler in Python runs only
+    once the main thread, which may have been just about to wait, takes its next step.
 
     Args:
         signals: those that count.
@@ -23,6 +24,7 @@ class StopSignals:
         self.count = 0
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
+        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)  # full: whoever waits has enough to wake it
         for number in signals:
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
                 signal.signal(number, self._received)
@@ -37,5 +39,3 @@ class StopSignals:
 
     def _received(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
-        with suppress(BlockingIOError):  # full: whoever waits has enough to wake it
-            os.write(self._write, b"!")

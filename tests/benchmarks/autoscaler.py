@@ -20,11 +20,11 @@ from typing import Any
 # The repository in place of this folder, where this very file would be taken for the package of its name.
 sys.path[0] = str(Path(__file__).parents[2])
 
-from app.domain import Limits  # noqa: E402
 from autoscaler.policy import POLICIES  # noqa: E402
 from autoscaler.simulate import CONTENDERS, read_trace, report, simulate  # noqa: E402
 from autoscaler.simulator.plot import draw  # noqa: E402
 from autoscaler.simulator.simulation import Outcome, World  # noqa: E402
+from autoscaler.values import Limits  # noqa: E402
 
 RATES = (0.5, 2.0, 20.0)
 LOADS = (1.5, 5.0, 12.0)
@@ -124,7 +124,7 @@ def compare(name: str, arrivals: list[float], rate: float, plots: Path | None) -
 
 def limits(policy: str, rate: float) -> Limits:
     """Return the limits of a policy that has measured the service rate before."""
-    return Limits(CEILING, policy if policy in POLICIES else "seed", service_rate=rate)
+    return Limits(ceiling=CEILING, policy=policy if policy in POLICIES else "seed", service_rate=rate)
 
 
 def avoidable(outcome: Outcome, fastest: Outcome) -> int:

@@ -19,14 +19,12 @@ from app.errors import TransientError
 from app.local.registry import Registry
 from app.process.alive import AliveFile
 from app.settings import Settings
-from autoscaler.fleet.processes import LocalFleet
 from autoscaler.loop import Loop
 from autoscaler.observe import Observer
 from autoscaler.values import Limits, Observation, ScalingDecision
 from tests.support.autoscaler import (
     TIMEOUT_S,
     autoscaler,
-    end_instances,
     submit,
     wait_for_event,
     wait_for_instances,
@@ -100,22 +98,28 @@ def test_a_worker_that_cannot_start_is_said_with_its_log_and_not_started_without
     assert "ended before they could work" in str(held["reason"])
 
 
+# An autoscaler of before, whose instances outlived it.
+LAUNCH = """
+import sys
+from pathlib import Path
+from autoscaler.fleet.processes import LocalFleet
+LocalFleet(Path(sys.argv[1])).launch(2, "first")
+"""
+
+
 def test_a_drain_that_cannot_be_recorded_does_not_end_it(
-    environment: dict[str, str], log: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    environment: dict[str, str], log: Path, registry: Registry
 ) -> None:
+    data_dir = environment["ELASTIQ_DATA_DIR"]
     lasting = {
         **environment,
         "ELASTIQ_IDLE_SECONDS": "0",
         "ELASTIQ_MIN_BILLED_SECONDS": "1",
-        "ELASTIQ_MAX_INSTANCES": "2",
         "ELASTIQ_POLL_SECONDS": "1",
     }
-    for name, value in lasting.items():
-        monkeypatch.setenv(name, value)
-    data_dir = Path(environment["ELASTIQ_DATA_DIR"])
-    fleet = LocalFleet(data_dir)
+    subprocess.run([sys.executable, "-c", LAUNCH, data_dir], env=lasting, check=True, timeout=TIMEOUT_S)
     # What would be written in their place is a folder: as if the disk were full.
-    blocked = [data_dir / "run" / f"{instance.id}.new" for instance in fleet.launch(2, "first")]
+    blocked = [Path(data_dir) / "run" / f"{entry.id}.new" for entry in registry.entries("instance")]
     for path in blocked:
         path.mkdir()
     with autoscaler(lasting, log) as process:
@@ -125,8 +129,6 @@ def test_a_drain_that_cannot_be_recorded_does_not_end_it(
             path.rmdir()
         wait_for_event(log, "drain_asked")
         assert process.poll() is None
-    end_instances(registry)
-    fleet.instances()  # collects its children
 
 
 class Failing:

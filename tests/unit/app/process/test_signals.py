@@ -18,6 +18,26 @@ print(stop.wait(30), stop.count, flush=True)
 print(stop.wait(float(sys.argv[1]), above=1), stop.count, flush=True)
 """
 
+# Its main thread does not take the signal, so another one must.
+BESIDE_A_THREAD = """
+import signal, threading
+from app.process.signals import StopSignals
+stop = StopSignals(signal.SIGTERM)
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+print("up", flush=True)
+print(stop.wait(30), stop.count, flush=True)
+"""
+
+
+@pytest.fixture
+def waiting_beside_a_thread() -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen([sys.executable, "-c", BESIDE_A_THREAD], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "up\n"
+        yield child
+        child.kill()
+
 
 @pytest.fixture
 def waiting(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
@@ -55,3 +75,11 @@ def test_a_hangup_that_the_parent_ignores_stays_ignored(waiting: subprocess.Pope
     waiting.send_signal(signal.SIGTERM)
     out, _ = waiting.communicate(timeout=10)
     assert out == "True 1\nFalse 1\n"
+
+
+def test_a_signal_that_comes_to_another_thread_ends_the_wait_at_once(
+    waiting_beside_a_thread: subprocess.Popen[str],
+) -> None:
+    waiting_beside_a_thread.send_signal(signal.SIGTERM)
+    out, _ = waiting_beside_a_thread.communicate(timeout=10)
+    assert out == "True 1\n"
