@@ -108,7 +108,7 @@ def classify(paths: tuple[Path, ...], as_json: bool, url: str | None) -> None:
 
 @main.command()
 def provision() -> None:
-    """Make the buckets and queues in the account that the environment names; running it again changes nothing."""
+    """Make buckets, queues and topic in the account that the environment names, or set right those that are there."""
     from app.account.provision import provision
 
     for line in provision(settings()):

@@ -65,7 +65,7 @@ class Classification:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An image that will never have a label, and why, in words for its owner."""
+    """An image that was given up, and why, in words for its owner; a dead letter that is sent back is tried again."""
 
     key: str
     filename: str

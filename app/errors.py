@@ -1,4 +1,4 @@
-"""Every error that Elastiq raises on purpose.
+"""The errors that Elastiq raises on purpose, in one tree.
 
     ElastiqError
     ├── ConfigurationError    a setting, a bucket or a queue is wrong; a person must act
@@ -10,7 +10,8 @@
     │   └── MalformedAnnouncement  what another process said is not what it should be
     └── TransientError        the world is in the way; the same call may work later
 
-Only a `TransientError` is retried. `web` maps the tree to HTTP in one table.
+Some have kinds of their own where they are raised: `app.sqs.errors`, `autoscaler.fleet.NoRoom`. Only a `TransientError`
+is retried. `web` maps the tree to HTTP in one table, and refuses a request by HTTP's own errors.
 """
 
 

@@ -208,7 +208,7 @@ class AutoscalerSettings:
     min_billed_s: float = _setting(
         "ELASTIQ_MIN_BILLED_SECONDS",
         60.0,
-        "No instance is asked to leave within so many seconds of its launch; EC2 bills a minute at least.",
+        "Seconds from its launch within which no instance that works is asked to leave; EC2 bills a minute at least.",
         low=0,
     )
     boot_limit_s: float = _setting(

@@ -18,7 +18,8 @@ from tasks.celery import CLASSIFY, app
 
 log = structlog.get_logger(__name__)
 
-# With the backoff below: a storage outage of about an hour is waited out, then the dead-letter queue has it.
+# With the backoff below 37 minutes of pauses, beside the tries' own time: so long a storage outage is waited out, then
+# the dead-letter queue has it.
 RETRIES = 12
 LONGEST_BACKOFF_S = 600
 

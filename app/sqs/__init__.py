@@ -24,7 +24,7 @@ Each part is handed what it needs and knows none that stands above it:
     errors.py      how a call fails
     wire.py        the message format, kombu's own
 
-It belongs to no tier and may be used without the rest of Elastiq.
+It belongs to no tier. Beside `app.aws`, `app.settings` and `app.errors` it needs nothing of Elastiq.
 """
 
 from app.sqs.sender import bulk

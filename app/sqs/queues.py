@@ -21,7 +21,7 @@ LONGEST_NAME = 80
 class Queues:
     """Finds queues, and makes those that may be made.
 
-    Every method raises `Unavailable` or `Refused` (no right, or a queue that is missing from ``predefined_queues``).
+    Only `url` raises: `Unavailable` or `Refused` (no right, or a queue that is missing from ``predefined_queues``).
     """
 
     def __init__(self, api: Api, options: Options) -> None:

@@ -24,8 +24,8 @@ TURN = 50
 class Transport(virtual.Transport):
     """SQS for kombu and Celery; see `app.sqs.options.Options` for what ``broker_transport_options`` may hold.
 
-    Errors never reach Celery's loop: what fails is tried again by the thread that does it. A publish raises
-    `app.sqs.errors.Unavailable` or `app.sqs.errors.Refused` to its caller.
+    What fails in consuming never reaches Celery's loop: it is tried again by the thread that does it. A publish, and
+    the declaration of a queue, raise `app.sqs.errors.Unavailable` or `app.sqs.errors.Refused` to their caller.
     """
 
     Channel = Channel

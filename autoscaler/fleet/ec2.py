@@ -84,8 +84,8 @@ class Ec2Fleet:
     """The instances that carry this fleet's tag.
 
     Args:
-        settings: ``launch_template`` (its name or id), ``subnets`` and ``instance_types`` to launch (else its own),
-            ``spot``, ``fleet_name``.
+        settings: of ``ec2`` the ``launch_template`` (its name or id), ``subnets`` and ``instance_types`` to launch
+            (else its own), ``spot``, and the name of the ``fleet``.
         tell: tells the workers of instances, by id, to leave, at once and beside the tag.
         clock: the time, UTC; a test may bring its own.
     """

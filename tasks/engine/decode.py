@@ -19,7 +19,7 @@
     More than max_pixels Refused by its header, before anything is decoded.
     ==================== ==================================================================================
 
-Memory, besides the file: at most `BYTES_PER_PIXEL` a pixel while an image is decoded (WebP; others take 1 to 9).
+Memory, besides the file: at most `BYTES_PER_PIXEL` a pixel while an image is decoded (WebP; others take 9 at most).
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class Feed:
 
         Args:
             batch: its id.
-            cursor: one of `Batch.cursor`, or nothing for all.
+            cursor: one that `web.batches.batch.cursor` gave, or nothing for all.
             sign_of_life_s: seconds without news after which a `Change` without images comes.
         """
         with self._watching(batch) as watch:

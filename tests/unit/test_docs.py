@@ -1,0 +1,107 @@
+"""What documents name is there: files, modules and what is in them, counters, events' fields, the transport's parts."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import app.sqs
+from app.announcements import ScalingDecided, Swept
+from tests.unit.test_repository import DOCUMENTS, PACKAGES, ROOT, SOURCES, short, tracked
+
+FILES = {short(path) for path in tracked()}
+FOLDERS = {str(parent) for name in FILES for parent in Path(name).parents}
+# A changelog and a decision may name what has been since then; the paths of decisions are kept true all the same.
+PRESENT = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]
+ROOMS = "|".join((*PACKAGES, "tests", "docs", "docker"))
+CODE = "\n".join(path.read_text() for path in (*SOURCES, *tracked("tests/*.py", "Makefile")) if path != Path(__file__))
+# A model of torchvision's.
+FOREIGN = {"swin_t"}
+
+
+def section(document: str, title: str) -> str:
+    """Return what is under a heading of the second level."""
+    text = (ROOT / "docs" / document).read_text()
+    return re.split(r"^## ", text.partition(f"## {title}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def first_cells(text: str) -> set[str]:
+    """Return what the first cells of a table quote."""
+    rows = re.findall(r"^\| (.*?) \|", text, re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+@pytest.mark.parametrize("path", PRESENT, ids=short)
+def test_each_path_that_a_document_names_is_there(path: Path) -> None:
+    named = re.findall(rf"(?<![\w./<-])(?:{ROOMS})/[\w./-]*\w", path.read_text())
+
+    assert not {name for name in named if name not in FILES | FOLDERS}
+
+
+@pytest.mark.parametrize("path", PRESENT, ids=short)
+def test_each_python_file_that_a_document_names_without_its_folder_is_in_one(path: Path) -> None:
+    named = re.findall(r"(?<![\w./-])[\w-]+\.py\b", path.read_text())
+
+    assert not {name for name in named if not any(known.endswith(f"/{name}") for known in FILES)}
+
+
+@pytest.mark.parametrize("path", PRESENT, ids=short)
+def test_each_module_that_a_document_names_has_what_it_says(path: Path) -> None:
+    named = re.findall(rf"(?<![\w./:-])(?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_]\w*)+", path.read_text())
+    # In examples `app` is the reader's own Celery application.
+    inside = {name for name in named if not name.endswith((".md", ".py", ".log")) and not name.startswith("app.conf")}
+
+    assert not {name for name in inside if not exists(name)}
+
+
+def exists(name: str) -> bool:
+    """Return whether a dotted name is a module, or is in one."""
+    module, _, attribute = name.rpartition(".")
+    if not module:
+        return False
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        try:
+            return hasattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError:
+            return exists(module)
+    return True
+
+
+@pytest.mark.parametrize("path", PRESENT, ids=short)
+def test_each_event_counter_or_other_word_of_the_code_that_a_document_quotes_is_in_the_code(path: Path) -> None:
+    quoted = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", path.read_text())) - FOREIGN
+    # Metrics are named in the code without what all of them have.
+    words = {word.removeprefix("elastiq_").removeprefix("sqs_").removesuffix("_total") for word in quoted}
+
+    assert not {word for word in words if not re.search(rf"\b{word}\b", CODE)}
+
+
+def test_the_transport_lists_exactly_the_counters_that_it_has() -> None:
+    counted = set(re.findall(r'metrics\.count\("(\w+)"', "".join(p.read_text() for p in tracked("app/sqs/*.py"))))
+
+    assert first_cells(section("transport.md", "Metrics")) == counted | {"api_calls"}
+
+
+def test_the_transport_lists_exactly_the_parts_that_it_has() -> None:
+    parts = {path.name for path in tracked("app/sqs/*.py")} - {"__init__.py"}
+
+    assert set(re.findall(r"\b\w+\.py\b", app.sqs.__doc__ or "")) == parts
+
+
+def test_the_scaling_decisions_fields_are_those_that_it_is_announced_with() -> None:
+    assert first_cells(section("autoscaler.md", "The event `scaling-decision`")) == {
+        f.name for f in fields(ScalingDecided)
+    }
+
+
+def test_what_is_swept_is_told_by_the_api_as_it_is_announced() -> None:
+    row = re.search(r"^\| `swept` \| (.*) \|$", section("http-api.md", "The fleet: `GET /api/fleet`"), re.MULTILINE)
+
+    assert row
+    assert set(re.findall(r"`(\w+)`", row[1])) == {f.name for f in fields(Swept)} | {"at"}
