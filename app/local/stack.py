@@ -239,8 +239,9 @@ def _set_environment(settings: Settings, *, own_cloud: bool) -> None:
     if own_cloud:
         for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"):
             os.environ.pop(name, None)
-    os.environ.setdefault("ELASTIQ_MAX_INSTANCES", str(os.cpu_count() or 1))
-    os.environ.setdefault("ELASTIQ_POLL_SECONDS", "2")
+    # A variable that is empty counts as unset.
+    for variable, value in (("ELASTIQ_MAX_INSTANCES", str(os.cpu_count() or 1)), ("ELASTIQ_POLL_SECONDS", "2")):
+        os.environ[variable] = os.environ.get(variable) or value
     os.environ.update(
         AWS_REGION=settings.aws.region,
         AWS_DEFAULT_REGION=settings.aws.region,

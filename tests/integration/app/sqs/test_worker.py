@@ -57,10 +57,11 @@ def test_a_countdown_waits_in_sqs_and_not_in_a_worker(bench: Bench) -> None:
     bench.ready_worker()
     started = time.time()
     app.send_task("work", (1,), countdown=4)
-    time.sleep(1.5)
-    assert bench.depth() == (0, 0, 1)
+    app.send_task("work", (2,))
+    wait_for(lambda: bench.done()[2] == 1 and bench.depth() == (0, 0, 1), 10)
+    assert bench.lines(number=1) == []
     wait_for(lambda: bench.done()[1] == 1, 10)
-    assert bench.lines(what="begin")[0]["at"] - started >= 3.9
+    assert bench.lines(number=1, what="begin")[0]["at"] - started >= 3.9
 
 
 def test_an_eta_beyond_what_sqs_can_delay_is_hidden_again_until_it_comes(bench: Bench) -> None:
@@ -79,9 +80,14 @@ def test_an_eta_beyond_what_sqs_can_delay_is_hidden_again_until_it_comes(bench: 
     bench.sqs.send_message(QueueUrl=url, MessageBody=wire.encode(envelope))
     bench.ready_worker()
     wait_for(lambda: bench.depth() == (0, 1, 1), 10)
-    time.sleep(1)
-    assert bench.depth() == (0, 1, 1)  # hidden, and not coming back every few seconds
-    assert bench.lines() == []
+    # Hidden, and not held: what comes next is received and done, and it has not come back meanwhile.
+    bench.app().send_task("work", (2,))
+    wait_for(lambda: bench.done()[2] == 1 and bench.depth() == (0, 1, 1), 10)
+    inspect = bench.app().control.inspect(timeout=1)
+    assert [*inspect.scheduled().values(), *inspect.reserved().values()] == [[], []]
+    (counters,) = inspect._request("sqs").values()
+    assert counters["api_calls"]["change_message_visibility_batch"] == 1
+    assert bench.lines(number=1) == []
 
 
 def test_retries_wait_in_sqs_and_succeed_in_the_end(bench: Bench) -> None:
@@ -97,11 +103,9 @@ def test_a_task_that_always_raises_ends_in_the_dead_letter_queue_and_delays_no_n
     app.send_task("fail", (0,))
     bench.ready_worker()
     wait_for(lambda: bench.lines(task="fail"), 10)
-    started = time.time()
     bench.send(app, "work", 100)
     wait_for(lambda: len(bench.done()) == 100, 20)
     assert len(bench.lines(task="fail")) < 5, "the neighbours were done while it was still being tried"
-    assert max(line["at"] for line in bench.lines(what="end")) - started < 15
     wait_for(lambda: bench.depth(f"{bench.name}-dead") == (1, 0, 0), 60)
     assert len(bench.lines(task="fail")) == 5
     assert bench.depth() == (0, 0, 0)
@@ -126,19 +130,17 @@ def test_a_task_three_times_as_long_as_the_visibility_timeout_runs_once(bench: B
 
 
 def test_what_a_killed_worker_held_runs_elsewhere_once_its_leases_end(bench: Bench) -> None:
-    visibility_s = 4
-    options = {"visibility_timeout": visibility_s}
+    options = {"visibility_timeout": 4}
     bench.send(bench.app(), "work", 20, 1.0)
     first = bench.ready_worker("-P", "threads", "-c", "4", options=dict(options))
     wait_for(lambda: bench.lines(what="begin"), 10)
     first.send_signal(signal.SIGKILL)
-    killed = time.time()
     bench.ready_worker("-P", "threads", "-c", "20", options=dict(options))
-    wait_for(lambda: len(bench.done()) == 20, 30)
+    # A lease that is not the one asked for lasts 30 s.
+    wait_for(lambda: len(bench.done()) == 20, 20)
     held = {line["number"] for line in bench.lines(what="begin", pid=first.pid)}
     again = [line for line in bench.lines(what="begin") if line["number"] in held and line["pid"] != first.pid]
     assert again, "what it had begun was begun again"
-    assert max(line["at"] for line in again) - killed <= visibility_s + 2
 
 
 @pytest.mark.parametrize("ask", [signal.SIGTERM, signal.SIGQUIT])

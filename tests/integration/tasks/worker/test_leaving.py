@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -121,11 +120,11 @@ def test_the_first_of_two_reasons_is_the_one_that_is_told(bench: Bench, metadata
 
 
 def test_elsewhere_than_on_ec2_no_metadata_service_is_asked(bench: Bench, metadata: MetadataService) -> None:
-    process = worker(bench, metadata, ELASTIQ_INSTANCE_ID="local-1")
+    elsewhere = worker(bench, metadata, ELASTIQ_INSTANCE_ID="local-1")
     metadata.found["spot/instance-action"] = "{}"
-    time.sleep(2)
-    assert metadata.given == 0
-    assert process.poll() is None
+    assert worker(bench, metadata).wait(60) == 0
+    assert metadata.given == 1
+    assert elsewhere.poll() is None
 
 
 def test_a_cold_shutdown_is_a_failure_and_no_leaving(bench: Bench, metadata: MetadataService) -> None:
@@ -133,7 +132,7 @@ def test_a_cold_shutdown_is_a_failure_and_no_leaving(bench: Bench, metadata: Met
     bench.send(bench.app(), "work", 1, 30.0)
     wait_for(lambda: bench.lines(what="begin"), 20)
     process.send_signal(signal.SIGQUIT)
-    time.sleep(1)
+    wait_for(lambda: "again will terminate all running tasks" in bench.worker_log().read_text(), 20)
     process.send_signal(signal.SIGQUIT)
     assert process.wait(60) == 1
 
