@@ -39,7 +39,12 @@ def _setting(variable: str, default: Any, help: str, **bounds: Any) -> Any:
 class AwsSettings:
     """Where AWS is."""
 
-    region: str = _setting("AWS_REGION", "us-east-1", "The AWS region; AWS_DEFAULT_REGION counts too.", form=_REGION)
+    region: str = _setting(
+        "AWS_REGION",
+        "",
+        "The AWS region; else AWS_DEFAULT_REGION, then what AWS's own files and `AWS_PROFILE` say, then us-east-1.",
+        form=_REGION,
+    )
     endpoint_url: str = _setting(
         "AWS_ENDPOINT_URL", "", "Where AWS is, when it is not AWS: the embedded cloud's address.", form=_URL
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -109,6 +110,14 @@ class Storage:
         """Take back that the image ``key`` failed: it is tried again."""
         self._output.delete(key + FAILURE)
 
+    def mark_begun(self, key: str) -> None:
+        """Note that a worker has begun with the image ``key``; the note expires after a day."""
+        self._output.put(_begun(key), b"", "text/plain", {})
+
+    def begun(self, key: str) -> bool:
+        """Return whether any worker has begun with the image ``key`` and noted it."""
+        return self._output.get(_begun(key)) is not None
+
     def outcomes(self, batch: str) -> Iterator[str]:
         """Yield the names of the result objects of ``batch``: each a key with `RESULT` or `FAILURE` behind it."""
         for item in self._output.list(f"{batch}/"):
@@ -136,6 +145,11 @@ class Storage:
     def _put_text(self, name: str, text: str, details: dict[str, Any]) -> None:
         metadata = {"elastiq": json.dumps(details)} if details else {}
         self._output.put(name, text.encode(), "text/plain; charset=utf-8", metadata)
+
+
+def _begun(key: str) -> str:
+    """Return the name of the note that an image was begun with; of one length, as keys may be as long as S3 takes."""
+    return f"{TASK_RESULTS}begun-{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def _check(key: str) -> None:

@@ -23,7 +23,7 @@ def make_app(config: Settings) -> Celery:
         broker_transport="app.sqs:Transport",
         broker_connection_retry_on_startup=True,
         broker_transport_options={
-            "region": config.aws.region,
+            "region": config.aws.region or None,
             "endpoint_url": config.aws.endpoint_url or None,
             "visibility_timeout": VISIBILITY_S,
             "wait_time_seconds": config.worker.poll_wait_s,
@@ -34,7 +34,7 @@ def make_app(config: Settings) -> Celery:
             "listener_prefix": config.queue.listener_prefix,
         },
         result_backend_transport_options={
-            "region": config.aws.region,
+            "region": config.aws.region or None,
             "endpoint_url": config.aws.endpoint_url,
             "bucket": config.buckets.output,
         },

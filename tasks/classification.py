@@ -9,6 +9,7 @@ import structlog
 from celery import Task
 from celery.exceptions import Reject
 
+from app.aws.queues import MAX_RECEIVES
 from app.domain import Classification, Failure
 from app.errors import PermanentError, TransientError
 from app.settings import settings
@@ -22,6 +23,9 @@ log = structlog.get_logger(__name__)
 # the dead-letter queue has it.
 RETRIES = 12
 LONGEST_BACKOFF_S = 600
+# From this receive of a message on, it is noted that its task has begun: a dead letter that none began with is no
+# image's fault. Earlier receives need no note, which would cost a call for each image.
+NOTED_FROM = MAX_RECEIVES - 1
 
 
 @app.task(bind=True, name=CLASSIFY, max_retries=RETRIES, throws=(PermanentError,))
@@ -43,6 +47,8 @@ def classify(self: Task, key: str) -> dict[str, Any]:
         Reject: it could not be done now for a reason that is not the image's.
     """
     try:
+        if (self.request.get("receives") or 1) >= NOTED_FROM:
+            storage().mark_begun(key)
         outcome, error = _settle(key)
     except TransientError as err:
         if self.request.retries < RETRIES:

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -80,26 +82,36 @@ class DeadLetters:
         """
         sent = []
         with self._pass() as looked:
-            url = task_queue_url(self._sqs, self._queue)
             for letter in (letter for page in looked.pages() for letter in page if wanted(letter)):
                 # In this order nothing is lost wherever it breaks off: at worst the image is done twice.
                 if letter.key:
                     storage.forget_failure(letter.key)
-                self._sqs.send_message(QueueUrl=url, MessageBody=letter.body)
-                looked.delete(letter)
+                self._send_back(letter, looked)
                 sent.append(letter.key)
         return sent
 
     def report(self, storage: Storage) -> Iterator[Failure]:
-        """Leave ``<key>.error.txt`` for each image that is here and has no result; yield the new failures."""
+        """Leave ``<key>.error.txt`` for each image that is here and has no result; yield the new failures.
+
+        An image that no worker has begun with in its last receives has not failed: workers ended with it in hand, and
+        it is sent back to work.
+        """
         with self._pass() as looked, ThreadPoolExecutor(BATCH, "dead-letters") as pool:
             for page in looked.pages():
-                keys = list(dict.fromkeys(letter.key for letter in page if letter.key))
-                known = pool.map(storage.outcome, keys)
-                for key in [key for key, outcome in zip(keys, known, strict=True) if outcome is None]:
-                    failure = Failure.of(key, REASON)
-                    storage.save(failure)
-                    yield failure
+                letters = list({letter.key: letter for letter in page if letter.key}.values())
+                fates = pool.map(partial(_fate, storage), letters)
+                for letter, fate in zip(letters, fates, strict=True):
+                    if fate is _Fate.NEVER_BEGUN:
+                        self._send_back(letter, looked)
+                        log.warning("dead_letter_never_begun", key=letter.key, now="it is sent back to work")
+                    elif fate is _Fate.FAILED:
+                        failure = Failure.of(letter.key, REASON)
+                        storage.save(failure)
+                        yield failure
+
+    def _send_back(self, letter: DeadLetter, looked: _Pass) -> None:
+        self._sqs.send_message(QueueUrl=task_queue_url(self._sqs, self._queue), MessageBody=letter.body)
+        looked.delete(letter)
 
     @contextmanager
     def _pass(self) -> Iterator[_Pass]:
@@ -109,6 +121,17 @@ class DeadLetters:
                 yield looked
             finally:
                 looked.release()
+
+
+class _Fate(Enum):
+    HAS_OUTCOME, NEVER_BEGUN, FAILED = range(3)
+
+
+def _fate(storage: Storage, letter: DeadLetter) -> _Fate:
+    """Return what became of a dead letter's image."""
+    if storage.outcome(letter.key) is not None:
+        return _Fate.HAS_OUTCOME
+    return _Fate.FAILED if storage.begun(letter.key) else _Fate.NEVER_BEGUN
 
 
 def look_s(count: int) -> float:

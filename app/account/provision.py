@@ -53,18 +53,18 @@ def _bucket(settings: Settings, what: str, name: str, variable: str) -> str:
 
 
 def _found(s3: aws.Client, settings: Settings, name: str, variable: str) -> bool:
+    ours = aws.region(settings.aws)
     try:
-        region = s3.head_bucket(Bucket=name).get("BucketRegion", settings.aws.region)
+        region = s3.head_bucket(Bucket=name).get("BucketRegion", ours)
     except ClientError as err:
         if aws.error_code(err) == "404":
             return False
         if aws.error_code(err) == "403":
             raise _not_ours(name, variable) from err
         raise
-    if region != settings.aws.region:
+    if region != ours:
         raise ConfigurationError(
-            f"the bucket {name!r} is in {region}, not in {settings.aws.region}; set AWS_REGION={region}, "
-            f"or {variable} to another name"
+            f"the bucket {name!r} is in {region}, not in {ours}; set AWS_REGION={region}, or {variable} to another name"
         )
     return True
 
@@ -72,9 +72,10 @@ def _found(s3: aws.Client, settings: Settings, name: str, variable: str) -> bool
 def _make(s3: aws.Client, settings: Settings, name: str, variable: str) -> bool:
     """Make the bucket and return whether that was needed: another `provision` may have been faster."""
     # S3 refuses to be told the one region that it assumes.
-    where = {"CreateBucketConfiguration": {"LocationConstraint": settings.aws.region}}
+    ours = aws.region(settings.aws)
+    where = {"CreateBucketConfiguration": {"LocationConstraint": ours}}
     try:
-        s3.create_bucket(Bucket=name, **({} if settings.aws.region == "us-east-1" else where))
+        s3.create_bucket(Bucket=name, **({} if ours == "us-east-1" else where))
     except ClientError as err:
         if aws.error_code(err) == "BucketAlreadyExists":
             raise _not_ours(name, variable) from err

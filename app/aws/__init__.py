@@ -1,9 +1,10 @@
 """The one seam to AWS: clients with finite timeouts, errors in our terms, queues, their depth, and buckets."""
 
-from app.aws.clients import LOOPBACK, Client, building, client, session, sqs_calls
+from app.aws.clients import LAST_RESORT, LOOPBACK, Client, building, client, region, session, sqs_calls
 from app.aws.errors import NO_KEY, NO_QUEUE, Failed, error_code, translated
 
 __all__ = [
+    "LAST_RESORT",
     "LOOPBACK",
     "NO_KEY",
     "NO_QUEUE",
@@ -12,6 +13,7 @@ __all__ = [
     "building",
     "client",
     "error_code",
+    "region",
     "session",
     "sqs_calls",
     "translated",

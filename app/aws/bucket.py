@@ -165,7 +165,7 @@ class Bucket:
             return None
         with self._making:
             if self._store is None:
-                with aws.building:
+                with aws.building():
                     self._store = make_store(self._settings, self.name)
             return self._store
 
@@ -188,7 +188,7 @@ def make_store(settings: AwsSettings, name: str) -> S3Store | None:
     return S3Store(
         name,
         **where,
-        region=settings.region,
+        region=settings.region or session.region_name or aws.LAST_RESORT,
         virtual_hosted_style_request=not endpoint,
         checksum_algorithm="SHA256",
         client_options=options,

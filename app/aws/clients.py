@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -22,9 +25,16 @@ CONNECT_S = 5
 
 Client = Any  # boto3 makes its clients at run time; they have no static type
 
-# Clients are safe to share between threads, a session is not. One session, so that it reads AWS's models and fetches
-# the credentials once: a client then costs 5 ms, not 90.
-building = Lock()
+_lock = Lock()
+# Where neither the settings nor AWS's own files name one; kombu and AWS's older tools take it too.
+LAST_RESORT = "us-east-1"
+
+
+@contextmanager
+def building() -> Iterator[None]:
+    """Hold the lock under which sessions are used. Clients are safe to share between threads, a session is not."""
+    with _lock:
+        yield
 
 
 class Session:
@@ -40,14 +50,33 @@ class Session:
             self.core.set_credentials(*credentials)
         self.boto3 = boto3.session.Session(botocore_session=self.core)
 
+    def keys(self) -> tuple[str, str, str | None] | None:
+        """Return the credentials as they are now; None where there are none."""
+        found = self.core.get_credentials()
+        if found is None:
+            return None
+        frozen = found.get_frozen_credentials()
+        return str(frozen.access_key), str(frozen.secret_key), frozen.token
+
 
 @cache
 def session() -> Session:
     """Return the session that all clients of this process share, and with it the credentials.
 
-    Whoever uses it holds `building`.
+    One, so that it reads AWS's models and fetches the credentials once: a client then costs 5 ms, not 90. Whoever uses
+    it holds `building`.
     """
     return Session()
+
+
+def _in_a_child() -> None:
+    """Share no lock, connection or session with the process that forked this one."""
+    global _lock
+    _lock = Lock()
+    session.cache_clear()
+
+
+os.register_at_fork(after_in_child=_in_a_child)
 
 
 def client(
@@ -81,11 +110,14 @@ def client(
         proxies={} if on_loopback(settings.endpoint_url) else None,
     )
     try:
-        with building:
+        with building():
             # boto3's stubs know a service by its literal name alone.
             boto: Any = (own or session()).boto3
             return boto.client(
-                service, region_name=settings.region, endpoint_url=settings.endpoint_url or None, config=config
+                service,
+                region_name=settings.region or boto.region_name or LAST_RESORT,
+                endpoint_url=settings.endpoint_url or None,
+                config=config,
             )
     except (BotoCoreError, ValueError) as err:
         raise ConfigurationError(f"AWS's {service} cannot be used: {err}; check AWS's usual variables") from err
@@ -106,7 +138,7 @@ def sqs_calls(
         ConfigurationError: the region's name or AWS's own configuration files make no sense.
     """
     meta = client("sqs", settings, own=own).meta  # knows where SQS is in a region, and AWS's variables for that
-    with building:
+    with building():
         core = (own or session()).core
         return SignedCalls(
             core,
@@ -116,6 +148,12 @@ def sqs_calls(
             connections=connections,
             proxies={} if on_loopback(meta.endpoint_url) else get_environ_proxies(meta.endpoint_url),
         )
+
+
+def region(settings: AwsSettings) -> str:
+    """Return the region: the settings', else what boto3's chain finds (a profile's, a file's), else the last resort."""
+    with building():
+        return settings.region or str(session().boto3.region_name or LAST_RESORT)
 
 
 def on_loopback(url: str) -> bool:

@@ -18,19 +18,23 @@ from botocore.exceptions import (
 from app.errors import ConfigurationError, ElastiqError, TransientError
 
 # One refusal has another name in each service, and only a number where a HEAD request has no body.
-_DENIED = {
+# These credentials are none, or not any more.
+NOT_KNOWN = {
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+DENIED = NOT_KNOWN | {
     "403",
     "AccessDenied",
     "AccessDeniedException",
     "AuthFailure",
     "AuthorizationError",
-    "IncompleteSignature",
-    "InvalidAccessKeyId",
-    "InvalidClientTokenId",
     "MissingAuthenticationToken",
-    "SignatureDoesNotMatch",
     "UnauthorizedOperation",
-    "UnrecognizedClientException",
 }
 _ELSEWHERE = {"301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
 # The number alone where an answer has no body, or a key that its XML cannot bear.
@@ -93,7 +97,7 @@ def translated(what: str) -> Iterator[None]:
 
 
 def _error(what: str, code: str, text: str) -> ElastiqError:
-    if code in _DENIED:
+    if code in DENIED:
         return ConfigurationError(f"{what}: AWS refused ({code}); check the credentials and their policy")
     if code in _ELSEWHERE:
         return ConfigurationError(f"{what}: it is in another region ({code}); set AWS_REGION to that")

@@ -20,6 +20,7 @@ from pathlib import Path
 import click
 import structlog
 
+from app import aws
 from app.account.provision import provision
 from app.errors import ConfigurationError, TransientError
 from app.local.cloud import EmbeddedCloud, free_port
@@ -243,8 +244,8 @@ def _set_environment(settings: Settings, *, own_cloud: bool) -> None:
     for variable, value in (("ELASTIQ_MAX_INSTANCES", str(os.cpu_count() or 1)), ("ELASTIQ_POLL_SECONDS", "2")):
         os.environ[variable] = os.environ.get(variable) or value
     os.environ.update(
-        AWS_REGION=settings.aws.region,
-        AWS_DEFAULT_REGION=settings.aws.region,
+        AWS_REGION=aws.region(settings.aws),
+        AWS_DEFAULT_REGION=aws.region(settings.aws),
         ELASTIQ_DATA_DIR=settings.local.data_dir,
         ELASTIQ_MODEL_DIR=str(settings.models.resolve()),
         ELASTIQ_PORT=str(settings.web.port),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -13,10 +14,10 @@ from kombu.exceptions import OperationalError
 
 from app import aws
 from app.aws.clients import Session
-from app.aws.errors import BUSY, EXPIRED, NO_QUEUE, NO_TOPIC
+from app.aws.errors import BUSY, DENIED, EXPIRED, NO_QUEUE, NO_TOPIC, NOT_KNOWN
 from app.errors import ConfigurationError
 from app.settings import AwsSettings
-from app.sqs.errors import QueueMissing, Refused, Unavailable
+from app.sqs.errors import Denied, QueueMissing, Refused, Unavailable
 from app.sqs.metrics import Metrics
 from app.sqs.options import Options
 
@@ -24,6 +25,8 @@ CALL_TIMEOUT_S = 4
 # A long poll is overdue this long after SQS should have answered.
 POLL_GRACE_S = 3
 CONNECTIONS = 32
+# After credentials were refused and no others were found.
+LOOK_AGAIN_S = 30
 
 Caller = Callable[[str, dict[str, Any]], dict[str, Any]]
 
@@ -50,9 +53,11 @@ class AwsApi:
 
     def __init__(self, options: Options, metrics: Metrics) -> None:
         self._options, self._metrics = options, metrics
-        region = options.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-        self._settings = AwsSettings(endpoint_url=options.endpoint_url or "", **({"region": region} if region else {}))
+        # boto3 itself heeds AWS_DEFAULT_REGION and AWS's files, but not this one.
+        region = options.region or os.environ.get("AWS_REGION") or ""
+        self._settings = AwsSettings(region=region, endpoint_url=options.endpoint_url or "")
         self._session = Session(options.credentials) if options.credentials else None
+        self._look_again_at = float("-inf")
         self._callers: dict[str, Caller] = {}
         self._lock = threading.Lock()
 
@@ -90,16 +95,34 @@ class AwsApi:
         if code in EXPIRED:
             self._renew()
             return Unavailable(text)
+        if code in NOT_KNOWN and self._renewed():
+            return Unavailable(f"{text}; there are other credentials by now")
+        if code in DENIED:
+            return Denied(text)
         if code in NO_QUEUE | NO_TOPIC:
             return QueueMissing(text)
         if code in BUSY or status >= 500 or status == 429:
             return Unavailable(text)
         return Refused(text)
 
-    def _renew(self) -> None:
-        """Read credentials anew at the next call: the chain may have newer ones."""
+    def _renewed(self) -> bool:
+        """Read credentials anew, at most twice a minute; return whether they are others: keys are rotated in files."""
         with self._lock:
-            self._session = Session(self._options.credentials)
+            if time.monotonic() < self._look_again_at:
+                return False
+            self._look_again_at = time.monotonic() + LOOK_AGAIN_S
+            before = self._session or aws.session()
+            after = Session(self._options.credentials)
+        with aws.building():
+            if before.keys() == after.keys():
+                return False
+        self._renew(after)
+        return True
+
+    def _renew(self, session: Session | None = None) -> None:
+        """Use credentials that are read anew from the next call on: the chain may have newer ones."""
+        with self._lock:
+            self._session = session or Session(self._options.credentials)
             self._callers.clear()
 
     def _caller(self, service: str, timeout_s: int) -> Caller:

@@ -16,6 +16,7 @@ from kombu.utils.uuid import uuid
 
 from app.sqs import wire
 from app.sqs.fanout import EVENT_EXCHANGE
+from app.sqs.gateway import Gateway
 from app.sqs.leases import BATCH, Lease
 from app.sqs.listeners import is_reply
 from app.sqs.metrics import metrics
@@ -57,13 +58,22 @@ class Channel(virtual.Channel):
 
     def __init__(self, connection: Any, **kwargs: Any) -> None:
         super().__init__(connection, **kwargs)
-        self.gateway = connection.gateway
+        self._transport = connection
+        self._gateway: Gateway = connection.gateway
         self._consumed: dict[str, _Consumed] = {}
         self._transient: set[str] = set()
         self._unacked: dict[str, Lease] = {}
         self._acked_at: deque[float] = deque(maxlen=50)
         self.notify = connection.notify
         self.touched_at = time.monotonic()
+
+    @property
+    def gateway(self) -> Gateway:
+        """Return what it asks; in a process that was forked since, that one's own."""
+        if not self._gateway.ours:
+            self._gateway = self._transport.gateway
+            self._consumed, self._unacked, self._transient = {}, {}, set()
+        return self._gateway
 
     # -- queues ---------------------------------------------------------------------------------
 
@@ -74,7 +84,7 @@ class Channel(virtual.Channel):
         self.gateway.url(queue)
 
     def _has_queue(self, queue: str, **_: Any) -> bool:
-        return self.gateway.listeners.reply_url(queue) is not None
+        return bool(self.gateway.exists(queue))
 
     def queue_declare(self, queue: str | None = None, passive: bool = False, **kwargs: Any) -> Any:
         """Find or make a queue; its size costs a call and is asked for only by a passive declaration."""
@@ -127,7 +137,10 @@ class Channel(virtual.Channel):
         properties = message["properties"]
         attributes = properties.pop("message_attributes", None)
         asked_s = float(properties.get("delay_seconds") or properties.get("DelaySeconds") or 0)
-        seconds = max(asked_s, wire.seconds_until_eta(message, datetime.now(UTC)))
+        until_eta_s = wire.seconds_until_eta(message, datetime.now(UTC))
+        if until_eta_s > 0 and queue.endswith(".fifo") and self.gateway.options.max_receive_count == 1:
+            raise ChannelError(f"{queue} holds no task until its ETA: one receive makes a dead letter of it")
+        seconds = max(asked_s, until_eta_s)
         entry = wire.entry(queue, message, seconds=seconds, base64_body=self.gateway.options.sqs_base64_encoding)
         if attributes:
             entry["MessageAttributes"] = attributes
@@ -191,9 +204,11 @@ class Channel(virtual.Channel):
     def basic_get(self, queue: str, no_ack: bool = False, **_: Any) -> Any:
         """Return one message, or None at once."""
         received = self.gateway.receive_one(queue)
+        if received is None:
+            return None
         try:
-            return None if received is None else self._message(received, no_ack)
-        except ValueError as err:
+            return self._message(queue, received, no_ack)
+        except Exception as err:
             self.gateway.unreadable(queue, received.lease, err)
             return None
 
@@ -274,8 +289,11 @@ class Channel(virtual.Channel):
         return free if starving or free >= min(BATCH, capacity) else 0
 
     def _read_ahead(self) -> int:
-        """Return how many messages to hold beyond the window: as many as are done in a second, none while unknown."""
-        if len(self._acked_at) < 10:
+        """Return how many messages to hold beyond the window: as many as are done in a second.
+
+        None while that is unknown, and none while the tasks that run take longer.
+        """
+        if len(self._acked_at) < 10 or time.monotonic() - self._acked_at[-1] > READ_AHEAD_S:
             return 0
         rate = len(self._acked_at) / max(0.001, time.monotonic() - self._acked_at[0])
         return min(int(self.gateway.options.read_ahead), int(rate * READ_AHEAD_S))
@@ -283,20 +301,22 @@ class Channel(virtual.Channel):
     def _deliver(self, consumed: _Consumed, received: Received) -> None:
         consumer = consumed.next()
         try:
-            message = self._message(received, consumer.no_ack)
-        except ValueError as err:
+            message = self._message(consumed.poller.name, received, consumer.no_ack)
+        except Exception as err:  # whatever an odd envelope does, the next message is delivered
             consumed.poller.receiver.unreadable(received.lease, err)
             return
         self.touched_at = time.monotonic()
         consumer.callback(message)
 
-    def _message(self, received: Received, no_ack: bool) -> Any:
+    def _message(self, queue: str, received: Received, no_ack: bool) -> Any:
         envelope, lease = received.envelope, received.lease
         properties = envelope["properties"]
         properties["delivery_tag"] = lease.receipt
         info = properties.setdefault("delivery_info", {})
         info.setdefault("exchange", "")
         info["redelivered"] = lease.receive_count > 1
+        # A task finds it as ``self.request.receives``.
+        envelope.setdefault("headers", {})["receives"] = lease.receive_count
         message = self.Message(envelope, channel=self)
         if no_ack:
             self.gateway.delete(lease)
@@ -304,13 +324,13 @@ class Channel(virtual.Channel):
             self._unacked[lease.receipt] = lease
             # A message that everybody has let go of without a word (a worker that stops drops what its pool had not
             # begun) is visible again at once.
-            self.gateway.when_abandoned(message, lease, lambda: self._abandoned(lease))
+            self.gateway.when_abandoned(message, lease, lambda: self._abandoned(queue, received))
         return message
 
-    def _abandoned(self, lease: Lease) -> None:
-        if self._settle(lease.receipt) is not None and self.gateway.ours:
+    def _abandoned(self, queue: str, received: Received) -> None:
+        if self._settle(received.lease.receipt) is not None:
             metrics.count("abandoned")
-            self.gateway.give_back(lease)
+            self.gateway.hand_back(queue, received)
 
     def _settle(self, delivery_tag: str) -> Lease | None:
         lease = self._unacked.pop(delivery_tag, None)

@@ -15,5 +15,9 @@ class Refused(OperationalError, ConfigurationError):
     """AWS refused the call: credentials, policy or parameters are wrong."""
 
 
+class Denied(Refused):
+    """These credentials may not, or are none: no other message fares better."""
+
+
 class QueueMissing(Refused):
     """The queue or topic does not exist."""

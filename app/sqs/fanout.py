@@ -13,7 +13,7 @@ from kombu.log import get_logger
 
 from app.sqs import background, wire
 from app.sqs.api import Api
-from app.sqs.errors import Refused, Unavailable
+from app.sqs.errors import QueueMissing, Refused, Unavailable
 from app.sqs.metrics import metrics
 from app.sqs.options import Options
 
@@ -25,17 +25,49 @@ MESSAGE_BYTES = 150_000
 MOST_EVENTS = 10_000
 
 
+class Topic:
+    """The SNS topic: found or made at its first use, and anew when it was deleted. Safe to share between threads."""
+
+    def __init__(self, api: Api, options: Options) -> None:
+        self._api, self._name = api, options.queue_name_prefix + options.topic
+        self._given, self._arn = options.topic_arn, options.topic_arn
+        self._lock = threading.Lock()
+
+    @property
+    def arn(self) -> str:
+        """Return its ARN; it is made unless it was given.
+
+        Raises:
+            Unavailable, Refused: it could not be made.
+        """
+        with self._lock:
+            if self._arn is None:
+                self._arn = str(self._api.sns("create_topic", Name=self._name)["TopicArn"])
+            return self._arn
+
+    def lost(self) -> bool:
+        """Note that it was deleted; return whether it is made anew at its next use. One that was given is not ours."""
+        with self._lock:
+            self._arn = self._given
+            return self._given is None
+
+
 class Fanout:
     """Publishes to every listener.
 
     A command is published at once. Events are gathered: several of one routing key become one message that holds
     a list of them, which Celery's receivers take, and at most one round of calls is made per ``event_interval``.
     Events that cannot be published are dropped, counted, in the end: no work depends on them.
+
+    Args:
+        api: the calls.
+        options: how often to publish.
+        topic: where to.
+        anew: called once the topic, which was deleted, is there again.
     """
 
-    def __init__(self, api: Api, options: Options) -> None:
-        self._api, self._options = api, options
-        self._arn = options.topic_arn
+    def __init__(self, api: Api, options: Options, topic: Topic, anew: Callable[[], object]) -> None:
+        self._api, self._options, self._topic, self._anew = api, options, topic, anew
         self._lock = threading.Lock()
         self._events: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MOST_EVENTS)
         self._ready = threading.Event()
@@ -46,18 +78,6 @@ class Fanout:
         self._thread: threading.Thread | None = None
         self.before_publish: Callable[[], object] = lambda: None
         """Called by the event thread before each round: a dispatcher's flush."""
-
-    @property
-    def topic_arn(self) -> str:
-        """Return the topic's ARN; the topic is made at the first call unless it was given."""
-        with self._lock:
-            if self._arn is None:
-                self._arn = str(
-                    self._api.sns("create_topic", Name=self._options.queue_name_prefix + self._options.topic)[
-                        "TopicArn"
-                    ]
-                )
-            return self._arn
 
     def publish(self, exchange: str, envelope: dict[str, Any]) -> None:
         """Publish to all that listen to ``exchange``.
@@ -119,13 +139,22 @@ class Fanout:
             time.sleep(self._trouble.failed(err))
 
     def _publish(self, exchange: str, envelope: dict[str, Any]) -> None:
+        try:
+            self._publish_once(exchange, envelope)
+        except QueueMissing:
+            if not self._topic.lost():
+                raise
+            self._publish_once(exchange, envelope)
+            self._anew()
+        metrics.count("published")
+
+    def _publish_once(self, exchange: str, envelope: dict[str, Any]) -> None:
         self._api.sns(
             "publish",
-            TopicArn=self.topic_arn,
+            TopicArn=self._topic.arn,
             Message=wire.encode(envelope, base64_body=False),
             MessageAttributes={"exchange": {"DataType": "String", "StringValue": exchange}},
         )
-        metrics.count("published")
 
 
 def merged(envelopes: list[dict[str, Any]]) -> list[dict[str, Any]]:

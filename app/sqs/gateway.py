@@ -14,10 +14,10 @@ from kombu.log import get_logger
 from app.sqs import background, wire
 from app.sqs.abandoned import Abandoned
 from app.sqs.api import POLL_GRACE_S, Api, AwsApi
-from app.sqs.errors import QueueMissing
-from app.sqs.fanout import Fanout
+from app.sqs.errors import QueueMissing, Refused, Unavailable
+from app.sqs.fanout import Fanout, Topic
 from app.sqs.leases import Lease, Leases
-from app.sqs.listeners import Listeners
+from app.sqs.listeners import Listeners, is_reply
 from app.sqs.metrics import Metrics, metrics
 from app.sqs.options import Options
 from app.sqs.outbox import Outbox
@@ -53,8 +53,9 @@ class Gateway:
         self._outbox = Outbox(self._api, self._leases)
         self._sender = Sender(self._api, options.publish_timeout)
         self._queues = Queues(self._api, options)
-        self.fanout = Fanout(self._api, options)
-        self.listeners = Listeners(self._api, options, lambda: self.fanout.topic_arn)
+        self._topic = Topic(self._api, options)
+        self.listeners = Listeners(self._api, options, self._topic)
+        self.fanout = Fanout(self._api, options, self._topic, self.listeners.subscribe_anew)
         self._abandoned = Abandoned()
         self._pollers: set[Poller] = set()
         self._pid = os.getpid()
@@ -68,6 +69,16 @@ class Gateway:
         """Return the address of a task queue, or of a queue of this process's own; made if it is missing."""
         listener = self.listeners.get(queue)
         return listener.url() if listener is not None else self._queues.url(queue)
+
+    def exists(self, queue: str) -> bool:
+        """Return whether there is a queue of this name; none is made.
+
+        Raises:
+            Unavailable, Refused: it could not be looked up.
+        """
+        if self.listeners.get(queue) is not None:
+            return True
+        return self.listeners.reply_url(queue) is not None if is_reply(queue) else self._queues.exists(queue)
 
     def size(self, queue: str) -> int:
         """Return how many messages of a queue are visible, as SQS counts them."""
@@ -113,6 +124,23 @@ class Gateway:
         """Let a message be received again, by anyone, in ``after_s`` seconds; not one that is done."""
         self._outbox.give_back(lease, after_s)
 
+    def hand_back(self, queue: str, received: Received) -> None:
+        """Let a message be received again whose task never began.
+
+        Receives count towards the dead letters, whoever made them; so one that was handed back often is sent anew, and
+        never becomes a dead letter without having been tried. Not on a FIFO queue, where it would lose its place.
+        """
+        lease = received.lease
+        often = lease.receive_count > 1 and lease.receive_count + 1 >= self.options.max_receive_count
+        if not often or queue.endswith(".fifo") or not self._leases.holds(lease):
+            self._outbox.give_back(lease)
+            return
+        try:
+            self._resend(queue, received.envelope, lease, 0)
+        except (Unavailable, Refused) as err:
+            logger.warning("handed_back_as_it_is queue=%s message_id=%s error=%s", queue, lease.message_id, err)
+            self._outbox.give_back(lease)
+
     def reject(self, lease: Lease) -> None:
         """Give up on this attempt: the message comes again after a pause that grows.
 
@@ -121,7 +149,7 @@ class Gateway:
         """
         metrics.count("rejected")
         spent = lease.receive_count >= self.options.max_receive_count
-        if spent and not self._queues.has_dead_letters(lease.queue_url):
+        if spent and self._queues.most_receives(lease.queue_url) is None:
             text = "message_discarded message_id=%s receives=%d: its queue has no dead-letter queue"
             logger.error(text, lease.message_id, lease.receive_count)
             self._outbox.delete(lease)
@@ -151,7 +179,7 @@ class Gateway:
         found = Receiver(queue, self._source(queue)).receive(count=1, wait_s=0)
         return found[0] if found else None
 
-    def unreadable(self, queue: str, lease: Lease, err: ValueError) -> None:
+    def unreadable(self, queue: str, lease: Lease, err: Exception) -> None:
         """Leave a message that nobody can read to the dead-letter queue."""
         Receiver(queue, self._source(queue)).unreadable(lease, err)
 
@@ -164,7 +192,9 @@ class Gateway:
             poll=self._api.poll,
             hold=self._leases.add,
             give_back=self._outbox.give_back,
+            hand_back=lambda received: self.hand_back(queue, received),
             reject=self.reject,
+            most_receives=self._queues.most_receives,
             resend=lambda envelope, lease, seconds: self._resend(queue, envelope, lease, seconds),
             visibility_s=self.options.visibility_timeout,
             longest_wait_s=self.options.wait_time_seconds,
@@ -200,7 +230,7 @@ class Gateway:
         Raises:
             Unavailable, Refused: a call failed.
         """
-        return sweep.round(self._api, self.fanout.topic_arn)
+        return sweep.round(self._api, self._topic.arn)
 
     def close(self) -> None:
         """Give back all that is held, send what waits, wait for polls under way, delete this process's own queues."""
@@ -229,11 +259,23 @@ class Gateway:
                 self._pollers.discard(poller)
             else:
                 poller.revive()
+                poller.hand_back_what_waits()
         self.listeners.touch_if_due()
+        self.listeners.reap()
 
 
 _gateways: dict[tuple[int, Options, MakeApi], Gateway] = {}
 _lock = threading.Lock()
+
+
+def _in_a_child() -> None:
+    """Use no lock, connection or thread of the process that forked this one."""
+    global _lock
+    _lock = threading.Lock()
+    _gateways.clear()
+
+
+os.register_at_fork(after_in_child=_in_a_child)
 
 
 def gateway(options: Options, make_api: MakeApi = AwsApi) -> Gateway:

@@ -10,12 +10,14 @@ import json
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable
 
 from kombu.log import get_logger
 
 from app.sqs.api import Api
 from app.sqs.errors import QueueMissing, Refused, Unavailable
+from app.sqs.fanout import Topic
 from app.sqs.options import Options
 from app.sqs.owner import OWNER, SEEN, TOUCH_S, owner
 from app.sqs.queues import sqs_name
@@ -35,12 +37,14 @@ class Listener:
         name: the queue's name in kombu's terms.
         api: the calls.
         prefix: what its name in SQS begins with.
-        topic_arn: returns the topic that it is subscribed to.
+        topic: what it is subscribed to.
     """
 
-    def __init__(self, name: str, api: Api, prefix: str, topic_arn: Callable[[], str]) -> None:
+    def __init__(self, name: str, api: Api, prefix: str, topic: Topic) -> None:
         self.name, self.users = name, 0
-        self._api, self._prefix, self._topic_arn = api, prefix, topic_arn
+        self.threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        """Those who used it."""
+        self._api, self._prefix, self._topic = api, prefix, topic
         # Held while it is made, so that it is made once.
         self._lock = threading.RLock()
         self._url: str | None = None
@@ -88,8 +92,18 @@ class Listener:
             self._left_over += [arn for arn in self._subscriptions.values() if arn]
             self._subscriptions = dict.fromkeys(self._subscriptions)
 
+    def subscribe_anew(self) -> None:
+        """Subscribe it to what it is to hear, as it should be already; heals what others deleted. Raises nothing."""
+        with self._lock:
+            self._subscriptions = dict.fromkeys(self._subscriptions)
+            try:
+                if self._url is not None and not self._deleted:
+                    self.url()
+            except (Unavailable, Refused) as err:
+                logger.warning("subscribe_failed queue=%s error=%s: it is tried again", self.name, err)
+
     def touch(self, mark: str) -> None:
-        """Say that its owner lives. Raises nothing."""
+        """Say that its owner lives, and see that it hears. Raises nothing."""
         if self._url is None:
             return
         try:
@@ -98,6 +112,7 @@ class Listener:
             self.lost()
         except (Unavailable, Refused) as err:
             logger.warning("touch_failed queue=%s error=%s", self.name, err)
+        self.subscribe_anew()
 
     def delete(self) -> None:
         """Delete it for good, and its subscriptions. Raises nothing: what is left is touched no more, and swept."""
@@ -123,7 +138,7 @@ class Listener:
         # each time: SQS does not make a queue anew within a minute of its deletion, and an old one holds old commands.
         unique = self.name if is_reply(self.name) else f"{self.name}-{uuid.uuid4().hex[:8]}"
         physical = sqs_name(self._prefix + unique)
-        topic_arn = self._topic_arn()
+        topic_arn = self._topic.arn
         statement = {
             "Effect": "Allow",
             "Principal": {"Service": "sns.amazonaws.com"},
@@ -136,7 +151,15 @@ class Listener:
         return str(self._api.sqs("create_queue", QueueName=physical, Attributes=attributes, tags=tags)["QueueUrl"])
 
     def _subscribe(self, url: str, exchange: str) -> str:
-        topic_arn = self._topic_arn()
+        try:
+            return self._subscribe_once(url, exchange)
+        except QueueMissing:
+            if not self._topic.lost():
+                raise
+            return self._subscribe_once(url, exchange)
+
+    def _subscribe_once(self, url: str, exchange: str) -> str:
+        topic_arn = self._topic.arn
         answer = self._api.sns(
             "subscribe",
             TopicArn=topic_arn,
@@ -165,14 +188,12 @@ class Listeners:
     Args:
         api: the calls.
         options: the names.
-        topic_arn: returns the topic that they are subscribed to.
+        topic: what they are subscribed to.
         wall_clock: seconds that go on while the machine sleeps.
     """
 
-    def __init__(
-        self, api: Api, options: Options, topic_arn: Callable[[], str], wall_clock: Callable[[], float] = time.time
-    ) -> None:
-        self._api, self._prefix, self._topic_arn = api, options.listener_prefix, topic_arn
+    def __init__(self, api: Api, options: Options, topic: Topic, wall_clock: Callable[[], float] = time.time) -> None:
+        self._api, self._prefix, self._topic = api, options.listener_prefix, topic
         self._wall_clock, self._touched_at = wall_clock, wall_clock()
         self._lock = threading.Lock()
         self._own: dict[str, Listener] = {}
@@ -183,12 +204,13 @@ class Listeners:
         with self._lock:
             listener = self._own.get(name)
             if listener is None:
-                listener = self._own[name] = Listener(name, self._api, self._prefix, self._topic_arn)
+                listener = self._own[name] = Listener(name, self._api, self._prefix, self._topic)
             listener.users += 1
+            listener.threads.add(threading.current_thread())
             return listener
 
     def leave(self, name: str) -> None:
-        """Delete the queue ``name`` if nobody uses it any more; a reply queue stays as long as its process.
+        """Delete the queue ``name`` if nobody uses it any more; a reply queue stays as long as its thread.
 
         SQS would not make that anew within a minute. Raises nothing.
         """
@@ -248,6 +270,20 @@ class Listeners:
         self._touched_at = now
         for listener in list(self._own.values()):
             listener.touch(str(int(now)))
+
+    def subscribe_anew(self) -> None:
+        """Subscribe every queue to what it is to hear; the topic was deleted and made again. Raises nothing."""
+        for listener in list(self._own.values()):
+            listener.subscribe_anew()
+
+    def reap(self) -> None:
+        """Delete the reply queues that nobody uses and whose threads have ended: Celery has one for each thread.
+
+        Raises nothing.
+        """
+        for name, listener in list(self._own.items()):
+            if is_reply(name) and listener.users <= 0 and not any(thread.is_alive() for thread in listener.threads):
+                self.delete(name)
 
     def close(self) -> None:
         """Delete every queue of this process's own. Raises nothing."""

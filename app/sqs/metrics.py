@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 
@@ -12,6 +13,10 @@ class Metrics:
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._calls: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def unlock(self) -> None:
+        """Make a new lock, in a process where no other thread can have the old one."""
         self._lock = threading.Lock()
 
     def count(self, name: str, by: int = 1) -> None:
@@ -31,3 +36,5 @@ class Metrics:
 
 
 metrics = Metrics()
+# A child that is forked while another thread counts would find the lock held for ever.
+os.register_at_fork(after_in_child=metrics.unlock)

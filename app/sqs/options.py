@@ -44,13 +44,29 @@ class Options:
     """From the broker's URL; better left to boto3's chain."""
 
     @classmethod
-    def of(cls, given: dict[str, Any], user: str | None = None, password: str | None = None) -> Options:
+    def of(
+        cls, given: dict[str, Any], user: str | None = None, password: str | None = None, endpoint_url: str = ""
+    ) -> Options:
         """Read the options that we know; others belong to kombu or Celery.
 
+        Args:
+            given: ``broker_transport_options``.
+            user: the access key in the broker's URL.
+            password: the secret key there.
+            endpoint_url: the address there.
+
         Raises:
-            ConfigurationError: a value is out of SQS's bounds.
+            ConfigurationError: a value is out of SQS's bounds, or the URL and the options contradict each other.
         """
         known = {f.name for f in fields(cls)} - {"credentials"}
+        if endpoint_url and given.get("endpoint_url") not in (None, "", endpoint_url):
+            raise ConfigurationError(
+                f"the broker's URL says {endpoint_url}, and broker_transport_options['endpoint_url'] says "
+                f"{given['endpoint_url']}: leave one out"
+            )
+        if bool(user) != bool(password):
+            raise ConfigurationError("the broker's URL has one of access key and secret key: give both, or neither")
+        given = {**given, "endpoint_url": endpoint_url} if endpoint_url else given
         options = cls(
             **{name: value for name, value in given.items() if name in known and value is not None},
             credentials=(user, password) if user and password else None,

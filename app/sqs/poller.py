@@ -21,6 +21,8 @@ logger = get_logger("app.sqs")
 
 # After work was there, the queue is asked with short waits for a while: an answer that does not come is noticed sooner.
 SHORT_WAIT_S, SHORT_POLLS = 1, 2
+# What is received lies ready for its slot so long at most.
+LONGEST_READY_S = 2.0
 # A poll that has not ended so long after it should have is given up on.
 OVERDUE_S = 4 * POLL_GRACE_S
 
@@ -84,6 +86,16 @@ class Poller:
         """Make no further poll until told otherwise; one under way goes on."""
         self.paused = paused
         self._wake.set()
+
+    def hand_back_what_waits(self) -> None:
+        """Hand back what has lain ready for longer than a moment: every slot here is busy, and others may be idle."""
+        while self.buffer and time.monotonic() - self.buffer[0].at > LONGEST_READY_S:
+            try:
+                received = self.buffer.popleft()
+            except IndexError:  # the loop took the last one meanwhile
+                return
+            metrics.count("handed_back")
+            self._source.hand_back(received)
 
     def stop(self) -> None:
         """End; what is in the buffer, and what a poll under way brings, is given back at once."""
@@ -157,7 +169,7 @@ class Poller:
     def _take(self, received: list[Received], *, wanted: bool) -> None:
         if not wanted:
             for one in received:
-                self._source.give_back(one.lease, 0)
+                self._source.hand_back(one)
             return
         self.buffer.extend(received)
         # Looked at after the buffer has them: whoever stops it in between empties it as well.
@@ -172,4 +184,4 @@ class Poller:
                 received = self.buffer.popleft()
             except IndexError:  # the loop took the last one meanwhile
                 return
-            self._source.give_back(received.lease, 0)
+            self._source.hand_back(received)

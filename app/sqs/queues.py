@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import threading
 
@@ -27,7 +28,7 @@ class Queues:
     def __init__(self, api: Api, options: Options) -> None:
         self._api, self._options = api, options
         self._urls = {name: str(queue["url"]) for name, queue in options.predefined_queues.items()}
-        self._redrives: dict[str, bool] = {}
+        self._most_receives: dict[str, int | None] = {}
         self._lock = threading.RLock()
 
     def url(self, name: str) -> str:
@@ -38,22 +39,39 @@ class Queues:
                 url = self._urls[name] = self._find(sqs_name(self._options.queue_name_prefix + name), name)
             return url
 
+    def exists(self, name: str) -> bool:
+        """Return whether there is a queue of this name; none is made."""
+        with self._lock:
+            if name in self._urls:
+                return True
+        if self._options.predefined_queues:
+            return False
+        try:
+            self._api.sqs("get_queue_url", QueueName=sqs_name(self._options.queue_name_prefix + name))
+        except QueueMissing:
+            return False
+        return True
+
     def forget(self, name: str) -> None:
         """Look the queue up anew at the next call: it was deleted."""
         with self._lock:
             if name not in self._options.predefined_queues:
                 self._urls.pop(name, None)
 
-    def has_dead_letters(self, url: str) -> bool:
-        """Return whether the queue moves what fails often to a dead-letter queue; True when that cannot be known."""
+    def most_receives(self, url: str) -> int | None:
+        """Return after how many receives a message of the queue is a dead letter; None where none ever is.
+
+        What cannot be known is taken to be ``max_receive_count``.
+        """
         with self._lock:
-            if url not in self._redrives:
+            if url not in self._most_receives:
                 try:
                     answer = self._api.sqs("get_queue_attributes", QueueUrl=url, AttributeNames=["RedrivePolicy"])
                 except (Unavailable, Refused):
-                    return True
-                self._redrives[url] = "RedrivePolicy" in answer.get("Attributes", {})
-            return self._redrives[url]
+                    return self._options.max_receive_count
+                policy = json.loads(answer.get("Attributes", {}).get("RedrivePolicy", "{}"))
+                self._most_receives[url] = int(policy["maxReceiveCount"]) if "maxReceiveCount" in policy else None
+            return self._most_receives[url]
 
     def _find(self, physical: str, name: str) -> str:
         if self._options.predefined_queues:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,10 +25,11 @@ MOST_HIDES = 2
 
 @dataclass(eq=False, slots=True)
 class Received:
-    """A message on its way to a consumer."""
+    """A message on its way to a consumer; ``at`` is when it came, in monotonic seconds."""
 
     envelope: dict[str, Any]
     lease: Lease
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ class Source:
         poll: receives, as `app.sqs.api.Api.poll`.
         hold: begins to extend a lease.
         give_back: lets a message be received again after so many seconds.
+        hand_back: lets one be received again at once whose task has not begun.
         reject: sends a message towards the dead-letter queue.
+        most_receives: returns after how many receives a message of the queue at an address is a dead letter.
         resend: sends an envelope anew, to be due in so many seconds, in place of the message that it came in.
         visibility_s: seconds that a received message is hidden at first.
         longest_wait_s: seconds that a poll of an empty queue waits.
@@ -51,7 +55,9 @@ class Source:
     poll: Callable[..., list[dict[str, Any]]]
     hold: Callable[[Lease], None]
     give_back: Callable[[Lease, int], None]
+    hand_back: Callable[[Received], None]
     reject: Callable[[Lease], None]
+    most_receives: Callable[[str], int | None]
     resend: Callable[[dict[str, Any], Lease, float], None]
     visibility_s: int
     longest_wait_s: int
@@ -83,7 +89,7 @@ class Receiver:
         found = [self._admitted(str(message.get("Body", "")), lease) for message, lease in taken]
         return [received for received in found if received is not None]
 
-    def unreadable(self, lease: Lease, err: ValueError) -> None:
+    def unreadable(self, lease: Lease, err: Exception) -> None:
         """Leave a message that nobody can read to the dead-letter queue."""
         metrics.count("unreadable")
         logger.error("message_unreadable queue=%s message_id=%s error=%s", self._name, lease.message_id, err)
@@ -116,8 +122,11 @@ class Receiver:
         if remaining_s < 1:
             return False
         metrics.count("hidden")
-        if lease.receive_count <= MOST_HIDES and remaining_s <= LONGEST_HIDE_S:
+        most = self._source.most_receives(lease.queue_url) or MOST_HIDES + 1
+        if lease.receive_count <= min(MOST_HIDES, most - 1) and remaining_s <= LONGEST_HIDE_S:
             self._source.give_back(lease, math.ceil(remaining_s))
+        elif most == 1 and self._name.endswith(".fifo"):
+            raise ValueError("a FIFO queue holds no task until its ETA if one receive makes a dead letter of it")
         else:
             # Sent anew, so that waiting does not use up the receives after which it counts as poison.
             self._source.resend(envelope, lease, remaining_s)

@@ -1,13 +1,17 @@
-"""Sends, ten to a call. A send returns once SQS has the message; concurrent senders share calls; `bulk` sends many."""
+"""Sends, ten to a call. A send returns once SQS has the message; concurrent senders share calls; `bulk` sends many.
+
+Each message stands for itself: what SQS would not take costs its neighbours in a call nothing.
+"""
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +20,7 @@ from kombu.log import get_logger
 
 from app.sqs import background
 from app.sqs.api import Api
-from app.sqs.errors import QueueMissing, Refused, Unavailable
+from app.sqs.errors import Denied, QueueMissing, Refused, Unavailable
 from app.sqs.leases import BATCH
 from app.sqs.metrics import metrics
 
@@ -41,10 +45,11 @@ class _Entry:
 
 
 class _Lane(threading.Condition):
-    """What waits for one queue, and how many calls are under way."""
+    """What waits for one queue, how many calls are under way, and how many threads have to do with it."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.users = 0
         self.waiting: deque[_Entry] = deque()
         self.calls = 0
 
@@ -72,7 +77,7 @@ class Sender:
         self._trouble = background.Trouble("send")
 
     def send(self, queue_url: str, wire: dict[str, Any], anew: Callable[[], str] | None = None) -> None:
-        """Send one message, or hand it to the `bulk` that this thread is in.
+        """Send one message, or hand it to the `bulk` block that the caller itself is in.
 
         Args:
             queue_url: where to.
@@ -87,11 +92,10 @@ class Sender:
         if entry.size > CALL_BYTES:
             raise Refused(f"a message of {entry.size:,} bytes is more than the {CALL_BYTES:,} that SQS takes")
         bulk = _bulk.get()
-        if bulk is not None:
+        if bulk is not None and bulk.open_here():
             bulk.add(self, queue_url, entry)
             return
-        lane = self._lane(queue_url)
-        with lane:
+        with self._lane(queue_url) as lane:
             lane.waiting.append(entry)
             while not entry.settled:
                 if lane.open:
@@ -119,19 +123,28 @@ class Sender:
                 if not queue_url:
                     return
                 continue
-            except Refused as err:
+            except Denied as err:
                 _settle(remaining, err)
                 return
-            except Exception as err:  # a defect of ours: each sender raises it, and none is left waiting
-                metrics.count("thread_errors")
-                logger.exception("send_error queue=%s", queue_url)
-                _settle(remaining, err)
+            except Exception as err:  # something in it, which may be one message's alone
+                self._one_by_one(queue_url, remaining, err)
                 return
             pause_s = self._trouble.failed(error)
             if time.monotonic() + pause_s > deadline:
                 _settle(remaining, error)
                 return
             time.sleep(pause_s)
+
+    def _one_by_one(self, queue_url: str, entries: list[_Entry], error: Exception) -> None:
+        """Send each by itself, since a call of all of them failed with ``error``: one costs none of the others."""
+        if len(entries) > 1:
+            for entry in entries:
+                self.send_batch(queue_url, [entry])
+            return
+        if not isinstance(error, Refused):
+            metrics.count("send_errors")
+            logger.error("send_error queue=%s", queue_url, exc_info=error)
+        _settle(entries, error)
 
     def _call_for_all(self, queue_url: str, lane: _Lane) -> None:
         """Send what waits, with the lane's lock released meanwhile."""
@@ -160,31 +173,54 @@ class Sender:
         metrics.count("partial_failures", len(open_))
         return list(open_.values())
 
-    def _lane(self, queue_url: str) -> _Lane:
+    @contextmanager
+    def _lane(self, queue_url: str) -> Iterator[_Lane]:
+        """Hold the lane of a queue; it goes with the last who has to do with it."""
         with self._lock:
-            return self._lanes.setdefault(queue_url, _Lane())
+            lane = self._lanes.setdefault(queue_url, _Lane())
+            lane.users += 1
+        try:
+            with lane:
+                yield lane
+        finally:
+            with self._lock:
+                lane.users -= 1
+                if not lane.users:
+                    del self._lanes[queue_url]
 
 
 class _Bulk:
-    """The messages of one `bulk` block."""
+    """The messages of one `bulk` block, which belongs to the thread and the asyncio task that opened it.
+
+    What inherits the block's context (a task made inside, a thread by ``asyncio.to_thread``) may outlive it and would
+    hold a result of a message that nobody sent; it sends by itself.
+    """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(BULK_THREADS, thread_name_prefix="sqs-bulk")
         self._waiting: dict[tuple[Sender, str], deque[_Entry]] = {}
         self._sent: list[Future[None]] = []
+        self._last: dict[str, tuple[Future[None], list[_Entry]]] = {}
         self._entries: list[_Entry] = []
+        self._opened = _here()
+        self._open = True
+
+    def open_here(self) -> bool:
+        """Return whether the caller is in the block itself, and not in what has inherited its context."""
+        return self._open and self._opened == _here()
 
     def add(self, sender: Sender, queue_url: str, entry: _Entry) -> None:
         waiting = self._waiting.setdefault((sender, queue_url), deque())
         waiting.append(entry)
         self._entries.append(entry)
         if len(waiting) >= BATCH or sum(e.size for e in waiting) > CALL_BYTES:
-            self._sent.append(self._pool.submit(sender.send_batch, queue_url, _take(waiting)))
+            self._send(sender, queue_url, _take(waiting))
 
     def finish(self) -> None:
+        self._open = False
         for (sender, queue_url), waiting in self._waiting.items():
             while waiting:
-                self._sent.append(self._pool.submit(sender.send_batch, queue_url, _take(waiting)))
+                self._send(sender, queue_url, _take(waiting))
         self._pool.shutdown(wait=True)
         for sent in self._sent:
             sent.result()
@@ -192,6 +228,35 @@ class _Bulk:
         if errors:
             kind = Refused if isinstance(errors[0], Refused) else Unavailable
             raise kind(f"{len(errors)} of {len(self._entries)} messages were not accepted: {errors[0]}") from errors[0]
+
+    def _send(self, sender: Sender, queue_url: str, entries: list[_Entry]) -> None:
+        """Send a batch beside others; to a FIFO queue, once the one before it was accepted."""
+        before = self._last.get(queue_url)
+        sent = self._pool.submit(_send_after, before, sender, queue_url, entries)
+        self._sent.append(sent)
+        if queue_url.endswith(".fifo"):
+            self._last[queue_url] = sent, entries
+
+
+def _send_after(
+    before: tuple[Future[None], list[_Entry]] | None, sender: Sender, queue_url: str, entries: list[_Entry]
+) -> None:
+    if before is not None:
+        wait([before[0]])
+        failed = next((entry.error for entry in before[1] if entry.error is not None), None)
+        if failed is not None:  # what comes behind it would come first
+            _settle(entries, failed)
+            return
+    sender.send_batch(queue_url, entries)
+
+
+def _here() -> tuple[int, object]:
+    """Return the thread and, in one that runs asyncio's loop, the task."""
+    asyncio = sys.modules.get("asyncio")
+    try:
+        return threading.get_ident(), asyncio.current_task() if asyncio is not None else None
+    except RuntimeError:  # no loop runs here
+        return threading.get_ident(), None
 
 
 @contextmanager
@@ -204,10 +269,13 @@ def bulk() -> Iterator[None]:
             for key in keys:
                 classify.delay(key)
 
+    Batches of a FIFO queue follow each other. Other threads and asyncio tasks that the block starts send by themselves.
+
     Raises:
         Refused, Unavailable: some were not accepted; the message says how many.
     """
-    if _bulk.get() is not None:  # an inner block is part of the outer one
+    outer = _bulk.get()
+    if outer is not None and outer.open_here():  # an inner block is part of the outer one
         yield
         return
     collected = _Bulk()
@@ -215,7 +283,9 @@ def bulk() -> Iterator[None]:
     try:
         yield
     finally:
-        _bulk.reset(token)
+        # A generator may be left in another context than it was entered in; there is nothing to reset there.
+        with suppress(ValueError):
+            _bulk.reset(token)
         collected.finish()
 
 

@@ -21,6 +21,15 @@ from app.sqs.poller import Poller
 TURN = 50
 
 
+def address(client: Any) -> str:
+    """Return the endpoint that a broker's URL names, as kombu reads it: ``sqs://key:secret@127.0.0.1:9324``."""
+    if not client.hostname:
+        return ""
+    secure = client.ssl or client.transport_options.get("is_secure")
+    port = f":{client.port}" if client.port else ""
+    return f"{'https' if secure else 'http'}://{client.hostname}{port}"
+
+
 class Transport(virtual.Transport):
     """SQS for kombu and Celery; see `app.sqs.options.Options` for what ``broker_transport_options`` may hold.
 
@@ -41,7 +50,7 @@ class Transport(virtual.Transport):
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)
-        self.options = Options.of(client.transport_options, client.userid, client.password)
+        self.options = Options.of(client.transport_options, client.userid, client.password, address(client))
         if not (self.options.fanout and self.options.listen):
             self.implements = self.implements.extend(exchange_type=frozenset(["direct", "topic"]))
         self._ready = threading.Event()

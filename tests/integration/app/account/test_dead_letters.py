@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -49,7 +50,8 @@ def sweep(config: Settings) -> None:
 
 @pytest.fixture
 def buried(config: Settings, sqs: Any) -> Settings:
-    """One classification among the dead letters."""
+    """One classification among the dead letters; a worker had begun with it."""
+    Storage(config).mark_begun(KEY)
     bury(config, sqs, lambda: make_app(config).send_task(CLASSIFY, (KEY,)))
     return config
 
@@ -118,8 +120,19 @@ def test_the_command_lists_and_redrives(buried: Settings, environment: dict[str,
     assert elastiq("list").stdout == ""
 
 
+def test_an_image_that_no_worker_had_begun_with_is_sent_back_to_work(config: Settings, sqs: Any) -> None:
+    bury(config, sqs, lambda: make_app(config).send_task(CLASSIFY, (KEY,)))
+    sweep(config)
+    assert Storage(config).outcome(KEY) is None
+    assert DeadLetters(config).count() == 0
+    url = sqs.get_queue_url(QueueName=config.queue.name)["QueueUrl"]
+    assert len(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)["Messages"]) == 1
+
+
 def test_every_owner_is_told_however_many_dead_letters_there_are(config: Settings) -> None:
     keys = fill(config, 1100)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(Storage(config).mark_begun, keys))
     assert {failure.key for failure in DeadLetters(config).report(Storage(config))} == keys
 
 

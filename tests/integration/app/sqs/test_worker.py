@@ -43,6 +43,19 @@ def test_a_fifo_queue_keeps_the_order_of_a_group(bench: Bench) -> None:
     assert [line["number"] for line in bench.lines(what="end")] == list(range(20))
 
 
+def test_a_worker_that_is_busy_with_a_long_task_keeps_no_quick_ones_from_an_idle_worker(bench: Bench) -> None:
+    app = bench.app()
+    bench.send(app, "work", 60)  # quick ones: it reads ahead
+    app.send_task("work", (1000, 12.0))
+    for number in range(100, 120):
+        app.send_task("work", (number,))
+    bench.worker("-P", "threads", "-c", "1")
+    wait_for(lambda: bench.lines(what="begin", number=1000), 60)
+    bench.worker("-P", "threads", "-c", "1")
+    wait_for(lambda: all(bench.done()[number] for number in range(100, 120)), 30)
+    assert bench.done()[1000] == 0, "the long one runs still"
+
+
 def test_queue_names_are_prefixed(bench: Bench) -> None:
     options = {"queue_name_prefix": f"{bench.name}-pre-"}
     app = bench.app(task_default_queue="short", options=dict(options))

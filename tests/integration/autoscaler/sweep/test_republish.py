@@ -151,6 +151,7 @@ def test_a_key_under_no_batch_is_not_covered(case: Case) -> None:
 def test_a_dead_letter_is_told_and_not_published_again(config: Settings) -> None:
     case = Case(config)
     (key,) = case.store("a.png")
+    case.storage.mark_begun(key)
     case.app.send_task(CLASSIFY, (key,))
     for _ in range(6):
         case.sqs.receive_message(QueueUrl=case.url, VisibilityTimeout=0, WaitTimeSeconds=1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from app.sqs.api import Api
 from app.sqs.errors import QueueMissing, Refused, Unavailable
-from app.sqs.fanout import Fanout
+from app.sqs.fanout import Fanout, Topic
 from app.sqs.listeners import Listeners
 from app.sqs.memory import MemoryCloud
 from app.sqs.owner import SEEN, TOUCH_S, ended, owner
@@ -36,13 +38,18 @@ def clocks() -> Clocks:
 
 
 @pytest.fixture
-def fanout(api: Api) -> Fanout:
-    return Fanout(api, options())
+def topic(api: Api) -> Topic:
+    return Topic(api, options())
 
 
 @pytest.fixture
-def listeners(api: Api, fanout: Fanout, clocks: Clocks) -> Listeners:
-    return Listeners(api, options(), lambda: fanout.topic_arn, lambda: clocks.wall)
+def listeners(api: Api, topic: Topic, clocks: Clocks) -> Listeners:
+    return Listeners(api, options(), topic, lambda: clocks.wall)
+
+
+@pytest.fixture
+def fanout(api: Api, topic: Topic, listeners: Listeners) -> Fanout:
+    return Fanout(api, options(), topic, listeners.subscribe_anew)
 
 
 @pytest.fixture
@@ -149,6 +156,50 @@ def test_it_goes_with_the_last_who_uses_it(cloud: MemoryCloud, listeners: Listen
         listener.url()
 
 
+def test_a_topic_that_was_deleted_is_made_anew_and_its_listeners_hear_again(
+    cloud: MemoryCloud, api: Api, listeners: Listeners, fanout: Fanout, topic: Topic
+) -> None:
+    listeners.use("inbox").subscribe("commands")
+    cloud.topics.clear()
+    cloud.subscriptions.clear()
+    tell(fanout)
+    tell(fanout)
+    assert heard(cloud) >= 1
+
+
+def test_another_process_that_made_the_topic_anew_is_heard_from_the_next_touch_on(
+    cloud: MemoryCloud, api: Api, listeners: Listeners, fanout: Fanout, clocks: Clocks
+) -> None:
+    listeners.use("inbox").subscribe("commands")
+    cloud.subscriptions.clear()
+    clocks.run(TOUCH_S + 1)
+    listeners.touch_if_due()
+    tell(fanout)
+    assert heard(cloud) == 1
+
+
+def test_a_topic_that_was_given_is_not_made_anew(cloud: MemoryCloud, api: Api) -> None:
+    given = Topic(api, options(topic_arn="arn:aws:sns:us-east-1:000000000000:theirs"))
+    with pytest.raises(QueueMissing):
+        Fanout(api, options(), given, lambda: None).publish("commands", EVENT)
+    assert cloud.topics == set()
+
+
+def test_the_reply_queue_of_a_thread_that_ended_goes(cloud: MemoryCloud, listeners: Listeners) -> None:
+    def ask(name: str) -> None:
+        listeners.use(name).url()
+        listeners.leave(name)
+
+    ask("main.reply.celery.pidbox")
+    for number in range(5):
+        thread = threading.Thread(target=ask, args=(f"{number}.reply.celery.pidbox",))
+        thread.start()
+        thread.join()
+    assert len(cloud.queues) == 6
+    listeners.reap()
+    assert list(cloud.queues) == ["celery-on-main-reply-celery-pidbox"]
+
+
 def test_a_reply_queue_stays_as_long_as_its_process(cloud: MemoryCloud, listeners: Listeners) -> None:
     listeners.use("1.reply.celery.pidbox").url()
     listeners.leave("1.reply.celery.pidbox")
@@ -158,14 +209,14 @@ def test_a_reply_queue_stays_as_long_as_its_process(cloud: MemoryCloud, listener
 
 
 def test_what_cannot_be_deleted_is_touched_no_more_and_swept(
-    cloud: MemoryCloud, api: Api, listeners: Listeners, clocks: Clocks, sweep: ListenerSweep, fanout: Fanout
+    cloud: MemoryCloud, api: Api, listeners: Listeners, clocks: Clocks, sweep: ListenerSweep, topic: Topic
 ) -> None:
     listeners.use("inbox").subscribe("commands")
     cloud.fail("delete_queue", Unavailable("busy"))
     listeners.leave("inbox")
     assert len(cloud.queues) == 1
     for _ in range(5):
-        sweep.round(api, fanout.topic_arn)
+        sweep.round(api, topic.arn)
         clocks.run(TOUCH_S + 1)
         listeners.touch_if_due()
     assert (cloud.queues, cloud.subscriptions) == ({}, {})

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from kombu import Connection
 
 from app.errors import ConfigurationError
 from app.sqs.options import Options
@@ -68,10 +69,8 @@ def test_credentials_come_from_the_brokers_url_and_are_never_shown() -> None:
     assert "s3cret" not in repr(options)
 
 
-@pytest.mark.parametrize(("user", "password"), [(None, None), ("AKIAEXAMPLE", None), ("", "")])
-def test_without_both_halves_in_the_url_boto3s_chain_finds_the_credentials(
-    user: str | None, password: str | None
-) -> None:
+@pytest.mark.parametrize(("user", "password"), [(None, None), ("", "")])
+def test_without_keys_in_the_url_boto3s_chain_finds_the_credentials(user: str | None, password: str | None) -> None:
     assert Options.of({}, user, password).credentials is None
 
 
@@ -120,3 +119,31 @@ def test_the_document_lists_every_option_with_its_default() -> None:
             expected[option.name] = "" if value in (None, "", {}) else str(value)
 
     assert documented() == expected
+
+
+@pytest.mark.parametrize(("user", "password"), [("AKIAEXAMPLE", None), (None, "s3cret")])
+def test_half_a_key_in_the_url_is_refused_and_not_shown(user: str | None, password: str | None) -> None:
+    with pytest.raises(ConfigurationError, match="give both, or neither") as refused:
+        Options.of({}, user, password)
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "given", "endpoint"),
+    [
+        ("sqs://", {}, None),
+        ("sqs://key:secret@127.0.0.1:9324", {}, "http://127.0.0.1:9324"),
+        ("sqs://key:secret@elastic-mq:9324//", {"is_secure": True}, "https://elastic-mq:9324"),
+        ("sqs://localhost:4566", {"endpoint_url": "http://localhost:4566"}, "http://localhost:4566"),
+        ("sqs://", {"endpoint_url": "http://localhost:4566"}, "http://localhost:4566"),
+    ],
+)
+def test_an_address_in_the_url_is_where_sqs_is(url: str, given: dict[str, Any], endpoint: str | None) -> None:
+    connection = Connection(url, transport="app.sqs:Transport", transport_options=given)
+    assert connection.transport.options.endpoint_url == endpoint
+
+
+def test_a_url_and_an_option_that_contradict_each_other_are_refused() -> None:
+    given = {"endpoint_url": "http://localhost:1"}
+    with pytest.raises(ConfigurationError, match="leave one out"):
+        Connection("sqs://localhost:2", transport="app.sqs:Transport", transport_options=given).transport  # noqa: B018

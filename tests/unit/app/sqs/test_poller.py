@@ -52,6 +52,8 @@ class Server:
             poll=self.poll,
             hold=lambda lease: None,
             give_back=lambda lease, after_s: self.given_back.append(lease),
+            hand_back=lambda received: self.given_back.append(received.lease),
+            most_receives=lambda url: 5,
             reject=lambda lease: None,
             resend=lambda envelope, lease, seconds: None,
             visibility_s=30,
@@ -157,6 +159,20 @@ def test_a_stop_gives_back_the_buffer_and_what_a_poll_under_way_brings(
     poller.join(5)
     assert [lease.receipt for lease in server.given_back] == ["early", "late"]
     assert poller.ended
+
+
+def test_what_lies_ready_for_longer_than_a_moment_is_handed_back(
+    server: Server, start: Callable[[], Poller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answers = [["a", "b"]]
+    poller = start()
+    wait_for(lambda: receipts(poller) == ["a", "b"], 5)
+    poller.hand_back_what_waits()
+    assert receipts(poller) == ["a", "b"], "not yet"
+    monkeypatch.setattr(module, "LONGEST_READY_S", -1.0)
+    poller.hand_back_what_waits()
+    assert receipts(poller) == []
+    assert [lease.receipt for lease in server.given_back] == ["a", "b"]
 
 
 def test_a_call_that_hangs_is_given_up_on_and_what_it_brings_in_the_end_is_given_back(

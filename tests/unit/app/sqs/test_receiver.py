@@ -27,6 +27,7 @@ class Book:
         self.given_back: list[tuple[Lease, int]] = []
         self.rejected: list[Lease] = []
         self.sent_anew: list[float] = []
+        self.most_receives: int | None = 5
 
 
 @pytest.fixture
@@ -42,6 +43,8 @@ def receiver(api: Api, queue: str, book: Book) -> Receiver:
         poll=api.poll,
         hold=book.held.append,
         give_back=lambda lease, after_s: book.given_back.append((lease, after_s)),
+        hand_back=lambda received: book.given_back.append((received.lease, 0)),
+        most_receives=lambda url: book.most_receives,
         reject=book.rejected.append,
         resend=lambda envelope, lease, seconds: book.sent_anew.append(seconds),
         visibility_s=30,
@@ -94,6 +97,24 @@ def test_what_was_hidden_often_enough_is_sent_anew_so_that_it_does_not_count_as_
         cloud.advance(31)
     assert len(book.given_back) == MOST_HIDES
     assert len(book.sent_anew) == 1
+
+
+def test_where_one_receive_makes_a_dead_letter_what_is_not_due_is_sent_anew_at_once(
+    receiver: Receiver, book: Book, put: Callable[[str], None]
+) -> None:
+    book.most_receives = 1
+    put(wire.encode(task(datetime.now(UTC) + timedelta(minutes=5))))
+    assert receiver.receive(10, 0) == []
+    assert (len(book.sent_anew), book.given_back) == (1, [])
+
+
+def test_a_fifo_queue_that_cannot_hold_a_task_until_its_eta_rejects_it(
+    api: Api, queue: str, book: Book, put: Callable[[str], None], receiver: Receiver
+) -> None:
+    book.most_receives = 1
+    put(wire.encode(task(datetime.now(UTC) + timedelta(minutes=5))))
+    assert Receiver("q.fifo", receiver._source).receive(10, 0) == []
+    assert (len(book.rejected), book.sent_anew) == (1, [])
 
 
 def test_an_unforeseen_error_puts_one_message_off_and_not_its_neighbour(

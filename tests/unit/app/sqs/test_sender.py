@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
+import json
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from app.sqs import bulk
 from app.sqs.api import Api
-from app.sqs.errors import QueueMissing, Refused, Unavailable
+from app.sqs.errors import Denied, QueueMissing, Refused, Unavailable
 from app.sqs.memory import MemoryApi, MemoryCloud
 from app.sqs.metrics import metrics
 from app.sqs.sender import CALL_BYTES, Sender
@@ -85,7 +89,7 @@ def test_a_bulk_sends_ten_to_a_call_and_has_sent_all_when_it_ends(
 
 
 def test_a_bulk_says_how_many_were_not_accepted(cloud: MemoryCloud, sender: Sender, queue: str) -> None:
-    cloud.fail(SEND, Refused("no right"))
+    cloud.fail(SEND, Denied("no right"))
     with pytest.raises(Refused, match="10 of 25 messages were not accepted: no right"):
         send_all(sender, queue, map(str, range(25)))
     assert len(cloud.bodies("q")) == 15
@@ -158,3 +162,98 @@ def test_one_of_a_batch_that_is_refused_does_not_cost_the_others(cloud: MemoryCl
     with pytest.raises(Refused, match=r"1 of 3 messages .* InvalidMessageContents"):
         send_all(sender, queue, ("good", "bad", "fine"))
     assert cloud.bodies("q") == ["good", "fine"]
+
+
+def test_one_that_cannot_be_serialised_does_not_cost_the_others(cloud: MemoryCloud, queue: str) -> None:
+    class Strict(MemoryApi):
+        """Cannot say every value, as JSON cannot."""
+
+        def sqs(self, action: str, **parameters: Any) -> dict[str, Any]:
+            json.dumps(parameters)
+            return super().sqs(action, **parameters)
+
+    sender = Sender(Strict(cloud, metrics), timeout_s=5)
+
+    def send() -> None:
+        with bulk():
+            for n in range(10):
+                attribute = {"when": datetime.now(UTC)} if n == 4 else {}
+                sender.send(queue, {**message(str(n)), "MessageAttributes": attribute})
+
+    with pytest.raises(Unavailable, match="1 of 10 messages were not accepted"):
+        send()
+    assert len(cloud.bodies("q")) == 9
+
+
+def test_the_batches_of_a_fifo_queue_follow_each_other(cloud: MemoryCloud, api: Api, sender: Sender) -> None:
+    url = api.sqs("create_queue", QueueName="q.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    with bulk():
+        for n in range(200):
+            sender.send(url, {**message(str(n)), "MessageGroupId": "g", "MessageDeduplicationId": str(n)})
+    assert cloud.bodies("q.fifo") == [str(n) for n in range(200)]
+
+
+def test_what_comes_behind_a_batch_that_was_refused_is_not_sent_to_a_fifo_queue_before_it(
+    cloud: MemoryCloud, api: Api, sender: Sender
+) -> None:
+    url = api.sqs("create_queue", QueueName="q.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    cloud.fail(SEND, Denied("no right"))
+
+    def send() -> None:
+        with bulk():
+            for n in range(25):
+                sender.send(url, {**message(str(n)), "MessageGroupId": "g", "MessageDeduplicationId": str(n)})
+
+    with pytest.raises(Refused, match="25 of 25"):
+        send()
+    assert cloud.bodies("q.fifo") == []
+
+
+def test_a_task_that_outlives_the_bulk_it_was_made_in_sends_by_itself(
+    cloud: MemoryCloud, sender: Sender, queue: str
+) -> None:
+    async def later(n: int, over: asyncio.Event) -> None:
+        await over.wait()
+        sender.send(queue, message(str(n)))
+
+    async def main() -> None:
+        over = asyncio.Event()
+        with bulk():
+            tasks = [asyncio.create_task(later(n, over)) for n in range(7)]
+            sender.send(queue, message("inside"))
+            assert cloud.bodies("q") == []
+        over.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(main())
+    assert sorted(cloud.bodies("q")) == [*map(str, range(7)), "inside"]
+
+
+def test_a_thread_that_inherits_a_bulk_has_sent_when_its_send_returns(
+    cloud: MemoryCloud, sender: Sender, queue: str
+) -> None:
+    async def main() -> None:
+        with bulk():
+            await asyncio.to_thread(sender.send, queue, message("beside"))
+            assert cloud.bodies("q") == ["beside"]
+
+    asyncio.run(main())
+
+
+def test_a_bulk_may_be_left_in_another_context_than_it_was_entered_in(
+    cloud: MemoryCloud, sender: Sender, queue: str
+) -> None:
+    entered, left = contextvars.copy_context(), contextvars.copy_context()
+    block = bulk()
+    entered.run(block.__enter__)
+    entered.run(sender.send, queue, message("one"))
+    left.run(block.__exit__, None, None, None)
+    assert cloud.bodies("q") == ["one"]
+    entered.run(sender.send, queue, message("two"))
+    assert cloud.bodies("q") == ["one", "two"], "the block is over, wherever its variable is still set"
+
+
+def test_a_queue_that_nobody_sends_to_leaves_nothing_behind(sender: Sender, queue: str) -> None:
+    for _ in range(3):
+        sender.send(queue, message("x"))
+    assert sender._lanes == {}
