@@ -131,9 +131,10 @@ def test_a_decision_that_stays_as_it_was_is_announced_every_ten_seconds(
 
 def test_a_reason_of_any_length_can_be_announced() -> None:
     now = datetime.now(UTC)
-    seen = Observation(now, QueueDepth(1, 0), now, (Instance("i-1", InstanceState.RUNNING, now),), now)
+    fleet = (Instance("i-1", InstanceState.RUNNING, now),)
+    seen = Observation(at=now, depth=QueueDepth(1, 0), counted_at=now, fleet=fleet, listed_at=now)
     refusal = "you are not authorised to do this: " + "x" * 100_000
-    said = announcement(seen, ScalingDecision(1, 0, refusal, held=True), Limits(19), "host-1:77")
+    said = announcement(seen, ScalingDecision(desired=1, launch=0, reason=refusal, held=True), Limits(19), "host-1:77")
     assert ScalingDecided.of(said.to_event()) == said
     assert said.reason.startswith("you are not authorised")
 
