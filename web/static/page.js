@@ -142,9 +142,8 @@ class Page {
   _view(name) {
     for (const section of SECTIONS) byId(section, HTMLElement).hidden = section !== name;
     byId("batch-actions", HTMLElement).hidden = name !== "work";
-    if (name !== "welcome") return;
     const recent = byId("recent", HTMLElement);
-    const batches = this._recent.read();
+    const batches = name === "welcome" ? this._recent.read() : [];
     recent.hidden = !batches.length;
     drawCards(find(recent, ".recent", HTMLElement), batches);
   }
