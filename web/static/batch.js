@@ -34,6 +34,8 @@ export class Batch {
     this.silent = false;
     this._closed = false;
     this._cursor = "";
+    /** @type {number | null} images that were finished before they were watched; null until those are told */
+    this._found = id ? null : 0;
     this._listener = listener;
     this.images = new Images((item) => this._tell(({ onChange }) => onChange(item)));
     const uploads = {
@@ -44,6 +46,11 @@ export class Batch {
     this.uploader = new Uploader(this.images, id, maxFileBytes, uploads, post);
     this._news = new News(this._subject(), browser);
     if (id) this._follow();
+  }
+
+  /** Images that were finished while they were watched. */
+  get worked() {
+    return this._found === null ? 0 : this.images.finished - this._found;
   }
 
   /** @param {File[]} files */
@@ -80,6 +87,7 @@ export class Batch {
         "image-waiting": (event) => this._hear(event),
         "image-classified": (event) => this._hear(event),
         "image-failed": (event) => this._hear(event),
+        current: () => this._current(),
         done: () => this._done(),
       },
       onAnswer: (answer) => this._read(answer),
@@ -122,12 +130,18 @@ export class Batch {
   _read({ cursor, counts, images }) {
     this._cursor = cursor;
     for (const told of images) this._learn(told);
+    this._current();
     if (!counts.waiting) this._done();
   }
 
   /** @param {Told} told */
   _learn(told) {
     this.images.learn(told, this.uploader.busy);
+  }
+
+  /** All that was there before has been told. */
+  _current() {
+    this._found ??= this.images.finished;
   }
 
   _done() {

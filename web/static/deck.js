@@ -59,9 +59,9 @@ export class Deck {
   }
 
   /** @param {Batch} batch */
-  draw({ images, uploader, silent }) {
+  draw({ images, worked, uploader, silent }) {
     const { total, open, finished } = images;
-    const rates = this._pace.mark(performance.now(), finished, uploader.bytesSent);
+    const rates = this._pace.mark(performance.now(), worked, uploader.bytesSent);
     say(byId("tally", HTMLElement), total ? number(finished) : "");
     say(byId("tally-of", HTMLElement), tally(total, open));
     say(byId("pace", HTMLElement), silent ? "No connection; trying again…" : pace(images, rates));
