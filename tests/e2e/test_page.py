@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import FilePayload, Locator, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, Route, expect
 
 from app.local import EmbeddedCloud
 from tests.e2e.conftest import working
@@ -295,6 +295,23 @@ def test_going_back_leaves_nothing_of_a_batch_on_the_start_page(serve: Serve, vi
     page.set_input_files("#files", [file("coffee.png", COFFEE)])
     expect(page.locator('.tile[data-state="waiting"]')).to_have_count(1)
     expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_a_batch_that_is_left_before_its_upload_ends_is_among_the_recent_ones(serve: Serve, visit: Visit) -> None:
+    site = serve()
+    page = visit(site.url)
+    uploads: list[str] = []
+
+    def let_one_through(route: Route) -> None:
+        uploads.append("")
+        route.continue_() if len(uploads) == 1 else route.abort()
+
+    page.route("**/images", let_one_through)
+    page.set_input_files("#files", [file(f"{n}.png", CAT) for n in range(6)])
+    expect(page.locator('.tile[data-state="waiting"]').first).to_be_visible()
+    page.evaluate("history.back()")
+    expect(page.locator(".recent a")).to_contain_text("6 images")
+    expect(page.locator(".recent img").first).to_be_visible()
 
 
 def test_labels_of_images_in_folders_of_a_bucket_are_shown_without_pictures(serve: Serve, visit: Visit) -> None:

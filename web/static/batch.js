@@ -13,6 +13,7 @@ import { Uploader } from "./upload.js";
  * @property {(id: string) => void} onNamed the server has made it.
  * @property {(item: Item) => void} onChange of one image
  * @property {() => void} onProgress of anything else
+ * @property {() => void} onStored the server has more of what is uploaded; told also of a batch that was closed.
  * @property {() => void} onUploaded nothing is left to upload.
  * @property {() => void} onMissing there is no such batch.
  */
@@ -40,7 +41,7 @@ export class Batch {
     this.images = new Images((item) => this._tell(({ onChange }) => onChange(item)));
     const uploads = {
       onBatch: /** @param {string} named */ (named) => this._named(named),
-      onReceipt: () => this._follow(),
+      onReceipt: () => this._stored(),
       onIdle: () => this._uploaded(),
     };
     this.uploader = new Uploader(this.images, id, maxFileBytes, uploads, post);
@@ -113,6 +114,11 @@ export class Batch {
     this.id = id;
     // It has nothing to follow before its first files are stored.
     this._tell(({ onNamed }) => onNamed(id));
+  }
+
+  _stored() {
+    this._listener.onStored();
+    this._follow();
   }
 
   _uploaded() {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import { Batch, batchIn } from "../../../../web/static/batch.js";
+import { FIRST_CHUNK_FILES } from "../../../../web/static/upload.js";
 import { answered, done, FakeBrowser, file, settled, told } from "./support.js";
 
 /** @import { Post } from "../../../../web/static/upload.js" */
@@ -17,10 +18,13 @@ class View {
     /** @type {(() => void)[]} uploads that wait for their answer */
     this.held = [];
     this.hold = false;
+    /** @type {number[]} how many images it had each time that some were stored */
+    this.stored = [];
     const listener = {
       onNamed: (/** @type {string} */ named) => void this.heard.push(`named ${named}`),
       onChange: () => {},
       onProgress: () => void this.heard.push("progress"),
+      onStored: () => void this.stored.push(this.batch.images.total),
       onUploaded: () => void this.heard.push("uploaded"),
       onMissing: () => void this.heard.push("missing"),
     };
@@ -204,6 +208,21 @@ test("a batch that was closed goes on uploading, and says and asks nothing more"
   await settled();
 
   assert.deepEqual([view.states, view.heard, view.browser.streams.length], [["a.png waiting"], [], 0]);
+});
+
+test("a batch that is left before its upload ends goes on telling what is stored of it", async () => {
+  const view = new View(null);
+  view.hold = true;
+  view.batch.add(Array.from({ length: FIRST_CHUNK_FILES + 1 }, (_, index) => file(`${index}.png`)));
+  await settled();
+  view.held.shift()?.();
+  await settled();
+  assert.deepEqual(view.stored, [FIRST_CHUNK_FILES + 1]);
+  view.batch.close();
+  view.held.shift()?.();
+  await settled();
+
+  assert.equal(view.stored.length, 2);
 });
 
 test("what is read in when a batch is opened is no work that was watched", () => {
