@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import FilePayload, Locator, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, Route, expect
 
+from app.local import EmbeddedCloud
 from tests.e2e.conftest import working
 from tests.support import photographs
+from tests.support.fault_proxy import FaultProxy
 from tests.support.waiting import wait_for
-from tests.support.web import Site
+from tests.support.web import Site, key_path
 
 pytestmark = pytest.mark.browser
 
@@ -51,6 +54,11 @@ def tally(page: Page) -> Locator:
     return page.locator(".tally")
 
 
+def width(place: Locator) -> int:
+    """Return the width of the picture in there, in its own pixels; 0 while none is shown."""
+    return int(place.locator("img").evaluate("(image) => image.naturalWidth"))
+
+
 def test_photographs_dropped_on_the_page_get_their_labels_without_a_reload(stack: Site, visit: Visit) -> None:
     page = visit(stack.url)
     page.evaluate("window.mark = 1")
@@ -71,13 +79,13 @@ def test_a_batch_s_address_shows_it_again_with_pictures_and_the_start_page_remem
     expect(tally(page)).to_have_text("2 images")
     page.reload()
     expect(tile(page, "chelsea.png").locator(".label")).to_have_text(CATS)
-    picture = tile(page, "chelsea.png").locator("img")
-    wait_for(lambda: picture.evaluate("(image) => image.naturalWidth") == 400, 20)
-    assert str(picture.get_attribute("src")).startswith("/api/batches/")
+    wait_for(lambda: width(tile(page, "chelsea.png")) == 400, 20)
     expect(tile(page, "text.jpg").locator(".label")).to_contain_text("not an image")
     page.goto(stack.url)
+    wait_for(lambda: width(page.locator(".recent")) == 400, 20)
     page.locator(".recent a").first.click()
     expect(tally(page)).to_have_text("2 images")
+    assert page.locator(".recent img").count() == 0
 
 
 def test_failures_show_their_reasons_among_good_photographs_and_hostile_names_do_nothing(
@@ -221,6 +229,27 @@ def test_the_pile_can_be_narrowed_and_walked_through_by_keyboard(serve: Serve, v
     expect(page.get_by_role("button", name="a.png: lynx, 75%")).to_be_focused()
 
 
+def test_who_finds_every_seat_for_pictures_taken_sees_them_in_the_end(
+    serve: Serve, visit: Visit, cloud: EmbeddedCloud
+) -> None:
+    with FaultProxy(cloud.endpoint_url) as proxy, ThreadPoolExecutor(1) as pool:
+        site = serve(ELASTIQ_WEB_THREADS="8", AWS_ENDPOINT_URL=proxy.endpoint_url)  # one seat
+        key = f"{site.upload(('a.png', CAT))['id']}/a.png"
+        proxy.fault("GetObject", "hang")
+        other = pool.submit(site.get, key_path(key))
+        wait_for(lambda: proxy.faulted["GetObject"], 20)
+        page = visit(site.url)
+        with page.expect_response(lambda answer: answer.status == 503 and answer.url.endswith("/a.png")):
+            page.goto(f"{site.url}/batches/{key.split('/', maxsplit=1)[0]}")
+        with page.expect_response(lambda answer: answer.status == 503 and answer.url.endswith("?size=large")):
+            tile(page, "a.png").get_by_role("button").click()
+        assert width(page.get_by_role("dialog")) == 0
+        proxy.release()
+        assert other.result().status == 200
+        wait_for(lambda: width(page.get_by_role("dialog")) == 451, 20)
+        wait_for(lambda: width(tile(page, "a.png")) == 400, 20)
+
+
 def test_of_a_large_batch_only_what_is_near_the_window_is_in_the_page(serve: Serve, visit: Visit) -> None:
     site = serve()
     id = site.upload(*[(f"{n:03d}.png", CAT) for n in range(400)])["id"]
@@ -266,6 +295,23 @@ def test_going_back_leaves_nothing_of_a_batch_on_the_start_page(serve: Serve, vi
     page.set_input_files("#files", [file("coffee.png", COFFEE)])
     expect(page.locator('.tile[data-state="waiting"]')).to_have_count(1)
     expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_a_batch_that_is_left_before_its_upload_ends_is_among_the_recent_ones(serve: Serve, visit: Visit) -> None:
+    site = serve()
+    page = visit(site.url)
+    uploads: list[str] = []
+
+    def let_one_through(route: Route) -> None:
+        uploads.append("")
+        route.continue_() if len(uploads) == 1 else route.abort()
+
+    page.route("**/images", let_one_through)
+    page.set_input_files("#files", [file(f"{n}.png", CAT) for n in range(6)])
+    expect(page.locator('.tile[data-state="waiting"]').first).to_be_visible()
+    page.evaluate("history.back()")
+    expect(page.locator(".recent a")).to_contain_text("6 images")
+    expect(page.locator(".recent img").first).to_be_visible()
 
 
 def test_labels_of_images_in_folders_of_a_bucket_are_shown_without_pictures(serve: Serve, visit: Visit) -> None:

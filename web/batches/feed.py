@@ -72,12 +72,13 @@ class Feed:
         """
         with self._watching(batch) as watch:
             watch.expire()
-            position = watch.batch.position_of(cursor)
+            position, current = watch.batch.position_of(cursor), False
             spoke = self._clock()
             while not self._closed.is_set():
                 change = watch.since(position)
-                if change.images or change.complete or self._clock() - spoke >= sign_of_life_s:
-                    spoke = self._clock()
+                news = change.images or change.complete or change.current > current
+                if news or self._clock() - spoke >= sign_of_life_s:
+                    spoke, current = self._clock(), change.current
                     yield change
                     if change.images:
                         position = change.images[-1].position

@@ -1,7 +1,8 @@
 """A batch's news as server-sent events.
 
-`image-waiting`, `image-classified` and `image-failed` carry one image as the API shows it; `done` carries the counts
-and ends the stream. Each event's id is a cursor: a client that reconnects with it gets only what is newer.
+`image-waiting`, `image-classified` and `image-failed` carry one image as the API shows it. `current` says that all that
+was there before has been told, and `done` ends the stream; both carry the counts. Each image's event has an id, which
+is a cursor: a client that reconnects with it gets only what is newer.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 
 from web.batches.batch import Image, cursor
 from web.batches.feed import Feed
+from web.batches.watch import Change
 
 SIGN_OF_LIFE_S = 5.0
 RETRY_MS = 2000
@@ -21,14 +23,26 @@ _EVENT = {"waiting": "image-waiting", "done": "image-classified", "failed": "ima
 def events_of(feed: Feed, batch: str, after: str) -> Iterator[str]:
     """Yield the stream's text: all news after the cursor ``after``, then each at once, until the batch is complete."""
     yield f"retry: {RETRY_MS}\n\n"
+    current = False
     for change in feed.follow(batch, after, SIGN_OF_LIFE_S):
-        if change.complete:
-            yield f"event: done\ndata: {json.dumps(change.counts.to_json())}\n\n"
-        elif not change.images:
+        yield from _images(change)
+        if change.current and not current:
+            current = True
+            yield _mark("current", change)
+        elif not change.images and not change.complete:
             yield ": still here\n\n"
-        for start in range(0, len(change.images), _EVENTS_AT_ONCE):
-            group = change.images[start : start + _EVENTS_AT_ONCE]
-            yield "".join(_event(image, change.epoch) for image in group)
+        if change.complete:
+            yield _mark("done", change)
+
+
+def _images(change: Change) -> Iterator[str]:
+    for start in range(0, len(change.images), _EVENTS_AT_ONCE):
+        group = change.images[start : start + _EVENTS_AT_ONCE]
+        yield "".join(_event(image, change.epoch) for image in group)
+
+
+def _mark(kind: str, change: Change) -> str:
+    return f"event: {kind}\ndata: {json.dumps(change.counts.to_json())}\n\n"
 
 
 def _event(image: Image, epoch: str) -> str:

@@ -31,12 +31,17 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """News of a batch, the oldest first. Without any it is a sign of life, or the end when ``complete``."""
+    """News of a batch, the oldest first. Without any it is a sign of life, or the end when ``complete``.
+
+    Attributes:
+        current: whether nothing that was there before is left to be told: what follows has just happened.
+    """
 
     images: list[Image]
     counts: Counts
     epoch: str
     complete: bool = False
+    current: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ class Watch:
         self._interval = FASTEST_POLL_S
         # Whether the input bucket was listed when the names in `_unread` were, and nothing was left waiting after that.
         self._inputs_listed = self._confirmed = False
+        # Whether the outcomes that were there when somebody began to follow have been read.
+        self._current = False
         # All that the buckets held at this time is known.
         self._caught_up_to = clock() - 1
 
@@ -95,17 +102,18 @@ class Watch:
             self.changed.notify_all()
 
     def expire(self) -> None:
-        """Have the buckets looked at before the batch counts as complete: another process may have added to it."""
+        """Have the buckets looked at before the batch counts as complete or current: others may have added to it."""
         with self.changed:
             if not self._polling and not self._unread and self._clock() - self._polled_at > FASTEST_POLL_S:
-                self._confirmed = False
+                self._confirmed = self._current = False
                 self._due = self._clock()
 
     def since(self, position: int) -> Change:
         """Return the news after ``position``."""
         with self.changed:
             images = self.batch.since(position)
-            return Change(images, self.batch.counts(), self.batch.epoch, complete=self._confirmed and not images)
+            complete = self._confirmed and not images
+            return Change(images, self.batch.counts(), self.batch.epoch, complete, self._current)
 
     def snapshot(self, after: str) -> Snapshot:
         """Return all that is known, or what is newer than the cursor ``after``."""
@@ -187,6 +195,7 @@ class Watch:
         outcomes = [outcome for outcome in self._pool.map(self._storage.read_outcome, names) if outcome]
         with self.changed:
             news = [self.batch.update(outcome.key, outcome) for outcome in outcomes]
+            self._current = self._current or not self._unread
             self._confirmed = self._inputs_listed and not self._unread and not self.batch.counts().waiting
             if any(news):
                 self.changed.notify_all()

@@ -13,6 +13,7 @@ import { Uploader } from "./upload.js";
  * @property {(id: string) => void} onNamed the server has made it.
  * @property {(item: Item) => void} onChange of one image
  * @property {() => void} onProgress of anything else
+ * @property {() => void} onStored the server has more of what is uploaded; told also of a batch that was closed.
  * @property {() => void} onUploaded nothing is left to upload.
  * @property {() => void} onMissing there is no such batch.
  */
@@ -34,16 +35,23 @@ export class Batch {
     this.silent = false;
     this._closed = false;
     this._cursor = "";
+    /** @type {number | null} images that were finished before they were watched; null until those are told */
+    this._found = id ? null : 0;
     this._listener = listener;
     this.images = new Images((item) => this._tell(({ onChange }) => onChange(item)));
     const uploads = {
       onBatch: /** @param {string} named */ (named) => this._named(named),
-      onReceipt: () => this._follow(),
+      onReceipt: () => this._stored(),
       onIdle: () => this._uploaded(),
     };
     this.uploader = new Uploader(this.images, id, maxFileBytes, uploads, post);
     this._news = new News(this._subject(), browser);
     if (id) this._follow();
+  }
+
+  /** Images that were finished while they were watched. */
+  get worked() {
+    return this._found === null ? 0 : this.images.finished - this._found;
   }
 
   /** @param {File[]} files */
@@ -80,6 +88,7 @@ export class Batch {
         "image-waiting": (event) => this._hear(event),
         "image-classified": (event) => this._hear(event),
         "image-failed": (event) => this._hear(event),
+        current: () => this._current(),
         done: () => this._done(),
       },
       onAnswer: (answer) => this._read(answer),
@@ -107,6 +116,11 @@ export class Batch {
     this._tell(({ onNamed }) => onNamed(id));
   }
 
+  _stored() {
+    this._listener.onStored();
+    this._follow();
+  }
+
   _uploaded() {
     this.images.settle();
     this._tell(({ onUploaded }) => onUploaded());
@@ -122,12 +136,18 @@ export class Batch {
   _read({ cursor, counts, images }) {
     this._cursor = cursor;
     for (const told of images) this._learn(told);
+    this._current();
     if (!counts.waiting) this._done();
   }
 
   /** @param {Told} told */
   _learn(told) {
     this.images.learn(told, this.uploader.busy);
+  }
+
+  /** All that was there before has been told. */
+  _current() {
+    this._found ??= this.images.finished;
   }
 
   _done() {

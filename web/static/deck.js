@@ -3,7 +3,7 @@
 import { around, byId, element, find, say } from "./dom.js";
 import { frequent } from "./images.js";
 import { Pace, pace, tally } from "./pace.js";
-import { previewUrl } from "./picture.js";
+import { dropAll, isTaken, show } from "./picture.js";
 import { isOrder, isShow, STATES } from "./selection.js";
 import { number } from "./words.js";
 
@@ -53,13 +53,15 @@ export class Deck {
     this._pace = new Pace();
     this._label = null;
     this._search.value = "";
+    dropAll(this._labels);
+    this._labels.replaceChildren();
     this._choose("all");
   }
 
   /** @param {Batch} batch */
-  draw({ images, uploader, silent }) {
+  draw({ images, worked, uploader, silent }) {
     const { total, open, finished } = images;
-    const rates = this._pace.mark(performance.now(), finished, uploader.bytesSent);
+    const rates = this._pace.mark(performance.now(), worked, uploader.bytesSent);
     say(byId("tally", HTMLElement), total ? number(finished) : "");
     say(byId("tally-of", HTMLElement), tally(total, open));
     say(byId("pace", HTMLElement), silent ? "No connection; trying again…" : pace(images, rates));
@@ -98,6 +100,8 @@ export class Deck {
     if (this._labels.hidden) return;
     const chips = new Map(this._chips().map((chip) => [chip.dataset.label, chip]));
     const filled = most.map(([label, items]) => fillChip(chips.get(label) ?? newChip(label), items));
+    const gone = this._chips().filter((chip) => !filled.includes(chip));
+    for (const chip of gone) dropAll(chip);
     this._labels.replaceChildren(...filled);
     this._press();
   }
@@ -172,8 +176,7 @@ function newChip(label) {
  */
 function fillChip(chip, items) {
   const picture = find(chip, "img", HTMLImageElement);
-  const url = picture.src ? null : previewUrl(surest(items).key);
-  if (url) picture.src = url;
+  if (!isTaken(picture)) show(picture, { key: surest(items).key, file: null, unshowable: false });
   find(chip, "b", HTMLElement).textContent = number(items.size);
   return chip;
 }

@@ -1,6 +1,9 @@
 // News from the server: an event stream; polling where none can be had, less of it or none while nobody looks.
 
+import { within } from "./patience.js";
+
 const STREAM_AGAIN_MS = 30_000;
+const POLL_TIMEOUT_MS = 30_000; // a batch of many thousands takes some seconds to read
 const HIDDEN_AFTER_MS = 60_000; // a stream holds one of the browser's few connections to the server
 
 /**
@@ -20,13 +23,14 @@ const HIDDEN_AFTER_MS = 60_000; // a stream holds one of the browser's few conne
  * What of the browser this uses.
  * @typedef {object} Browser
  * @property {(url: string) => EventSource} open
- * @property {(url: string) => Promise<Pick<Response, "status" | "ok" | "json">>} get
+ * @property {(url: string, cut: AbortSignal) => Promise<Pick<Response, "status" | "ok" | "json">>} get
  * @property {Pick<Document, "hidden" | "addEventListener" | "removeEventListener">} page
  */
 
 /** @returns {Browser} */
 function here() {
-  return { open: (url) => new EventSource(url), get: (url) => fetch(url), page: document };
+  const get = /** @type {Browser["get"]} */ (url, cut) => fetch(url, { signal: cut });
+  return { open: (url) => new EventSource(url), get, page: document };
 }
 
 export class News {
@@ -38,7 +42,7 @@ export class News {
     this._subject = subject;
     this._browser = browser;
     this._going = false;
-    this._turn = 0; // what was begun in an earlier turn has no say any more
+    this._turn = new AbortController(); // what was begun in an earlier turn is cut off, and has no say any more
     /** @type {EventSource | null} */
     this._source = null;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -84,9 +88,9 @@ export class News {
    */
   async _poll(end, pauseMs) {
     this._rest();
-    const turn = this._turn;
-    const { answer, missing } = await this._ask();
-    if (turn !== this._turn) return;
+    const { signal: over } = this._turn;
+    const { answer, missing } = await this._ask(over);
+    if (over.aborted) return;
     if (missing && this._subject.onMissing) {
       this.stop();
       this._subject.onMissing();
@@ -94,17 +98,20 @@ export class News {
     }
     this._subject.onSilence(!answer);
     if (answer) this._subject.onAnswer(answer);
-    if (turn !== this._turn) return;
+    if (over.aborted) return;
     this._next = setTimeout(() => {
       if (Date.now() >= end) this._stream();
       else void this._poll(end, pauseMs);
     }, pauseMs);
   }
 
-  async _ask() {
+  /** @param {AbortSignal} over */
+  async _ask(over) {
     try {
-      const response = await this._browser.get(this._subject.pollUrl());
-      return { answer: response.ok ? await response.json() : null, missing: response.status === 404 };
+      return await within(POLL_TIMEOUT_MS, over, async (cut) => {
+        const response = await this._browser.get(this._subject.pollUrl(), cut);
+        return { answer: response.ok ? await response.json() : null, missing: response.status === 404 };
+      });
     } catch {
       return { answer: null, missing: false }; // no connection, or cut off: as good as no answer
     }
@@ -125,7 +132,8 @@ export class News {
 
   /** End what is under way. */
   _rest() {
-    this._turn += 1;
+    this._turn.abort();
+    this._turn = new AbortController();
     this._source?.close();
     this._source = null;
     clearTimeout(this._next);

@@ -77,7 +77,8 @@ class Page {
       onNamed: (named) => this._named(named),
       onChange: drawn,
       onProgress: () => this._draw(batch, new Set()),
-      onUploaded: () => this._uploaded(batch),
+      onStored: () => this._remember(batch),
+      onUploaded: () => this._deck.trouble(batch.images.refused.length),
       onMissing: () => this._missing(batch),
     });
     this._batch = batch;
@@ -118,9 +119,8 @@ class Page {
   }
 
   /** @param {Batch} batch */
-  _uploaded(batch) {
-    if (batch.id) this._recent.remember(batch.id, batch.images);
-    this._deck.trouble(batch.images.refused.length);
+  _remember({ id, images }) {
+    if (id) this._recent.remember(id, images);
   }
 
   /** @param {Batch} batch */
@@ -142,9 +142,8 @@ class Page {
   _view(name) {
     for (const section of SECTIONS) byId(section, HTMLElement).hidden = section !== name;
     byId("batch-actions", HTMLElement).hidden = name !== "work";
-    if (name !== "welcome") return;
     const recent = byId("recent", HTMLElement);
-    const batches = this._recent.read();
+    const batches = name === "welcome" ? this._recent.read() : [];
     recent.hidden = !batches.length;
     drawCards(find(recent, ".recent", HTMLElement), batches);
   }
@@ -154,14 +153,14 @@ class Page {
    * @param {Set<Item>} items those that changed
    */
   _draw(batch, items) {
-    const { id, images, uploader } = batch;
+    const { images, uploader } = batch;
     const { total, open, finished } = images;
     this._tiles.update(items);
     this._detail.refresh(items);
     this._deck.draw(batch);
     if (items.size) this._arrangeSoon(total);
     document.title = total && open ? `${number(finished)} of ${number(total)} · Elastiq` : "Elastiq";
-    if (id && total && !open && !uploader.busy) this._recent.remember(id, images);
+    if (total && !open && !uploader.busy) this._remember(batch);
   }
 
   _arrange() {

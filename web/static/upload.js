@@ -1,5 +1,7 @@
 // Uploads in chunks, a few at a time, each sent again until it is answered: the server takes no file twice.
 
+import { isLasting, pauseMs } from "./patience.js";
+
 /** @import { Images, Item, Told } from "./images.js" */
 
 /**
@@ -164,7 +166,8 @@ export class Uploader {
       if (answer.status === 201) return JSON.parse(answer.text);
       if (isLasting(answer.status) || attempt === TRIES) throw new Error(reasonOf(answer));
       await online();
-      await new Promise((resolve) => setTimeout(resolve, pauseMs(attempt, answer.retryAfterS, Math.random())));
+      const limits = { longestMs: LONGEST_PAUSE_MS, retryAfterS: answer.retryAfterS };
+      await new Promise((resolve) => setTimeout(resolve, pauseMs(attempt, limits, Math.random())));
     }
   }
 
@@ -191,22 +194,6 @@ export function fitting(sizes, most) {
     count += 1;
   }
   return count;
-}
-
-/** Whether sending the same again gets the same answer. @param {number} status */
-export function isLasting(status) {
-  return status >= 400 && status < 500 && status !== 408 && status !== 429;
-}
-
-/**
- * Return how long to wait before the next attempt: twice as long each time, and at least what the server asks for.
- * @param {number} attempt from 1
- * @param {number} retryAfterS what the server asks for
- * @param {number} chance from 0 to 1: they who fail together do not come back together.
- */
-export function pauseMs(attempt, retryAfterS, chance) {
-  const own = Math.min(LONGEST_PAUSE_MS, 500 * 2 ** attempt) * (0.7 + 0.6 * chance);
-  return Math.max(own, retryAfterS * 1000 * (1 + 0.6 * chance));
 }
 
 /**

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import islice
 
 import pytest
 
 from app.announcements import ImageClassified, ImageFailed
-from app.domain import Classification, Failure, Prediction
+from app.domain import Classification, Failure, Prediction, new_batch_id
 from app.settings import Settings
 from app.storage import Storage
 from tests.support import photographs
@@ -21,6 +23,7 @@ from tests.support.fleet import announcer
 from tests.support.waiting import wait_for
 from tests.support.web import Site
 from web.batches.feed import Feed
+from web.batches.watch import READ_AT_ONCE
 
 CAT = photographs.chelsea()
 BATCH = "20260101T000000000Z-0a0b0c0d"
@@ -60,6 +63,31 @@ def test_images_added_while_a_stream_is_open_appear_in_it_and_put_off_its_end(si
     assert [event["event"] for event in stream.until("done")] == ["image-classified", "done"]
 
 
+def test_a_stream_says_when_all_that_was_there_has_been_told(site: Site) -> None:
+    # More results than are read at once.
+    keys = [f"{new_batch_id(datetime.now(UTC), b'late')}/{n}.png" for n in range(READ_AT_ONCE * 2)]
+    for key in keys:
+        site.storage.put_image(key, CAT, "image/png")
+    for key in keys[1:]:
+        site.classify(key)
+    stream = site.events(keys[0].split("/", maxsplit=1)[0])
+    told = stream.until("current")
+    assert sum(event["event"] == "image-classified" for event in told) == len(keys) - 1
+    assert json.loads(told[-1]["data"])["waiting"] == 1
+    site.classify(keys[0])
+    assert [event["event"] for event in stream.until("done")] == ["image-classified", "done"]
+
+
+def test_who_joins_others_is_told_at_once_that_nothing_older_is_left(config: Settings) -> None:
+    storage = Storage(config)
+    storage.put_image(f"{BATCH}/a.png", CAT, "image/png")
+    storage.put_image(f"{BATCH}/b.png", CAT, "image/png")
+    storage.save(Failure.of(f"{BATCH}/a.png", "cut short"))
+    feed = Feed(storage)
+    for _ in range(2):
+        assert [change.current for change in islice(feed.follow(BATCH, "", 15), 1)] == [True]
+
+
 def test_a_client_that_comes_back_gets_only_what_it_has_not_seen(site: Site) -> None:
     id = site.upload(("a.png", CAT), ("b.png", CAT), ("c.png", CAT))["id"]
     site.classify(f"{id}/a.png")
@@ -68,16 +96,16 @@ def test_a_client_that_comes_back_gets_only_what_it_has_not_seen(site: Site) -> 
     stream.close()
     for name in ("b", "c"):
         site.classify(f"{id}/{name}.png")
-    again = site.events(id, after=seen).until("done")
-    assert sorted(json.loads(e["data"])["filename"] for e in again[:-1]) == ["b.png", "c.png"]
-    assert {e["event"] for e in again[:-1]} == {"image-classified"}
+    again = [event for event in site.events(id, after=seen).until("done") if "id" in event]
+    assert sorted(json.loads(event["data"])["filename"] for event in again) == ["b.png", "c.png"]
+    assert {event["event"] for event in again} == {"image-classified"}
 
 
 def test_a_cursor_of_another_process_gets_everything(site: Site) -> None:
     id = site.upload(("a.png", CAT))["id"]
     site.classify(f"{id}/a.png")
     events = site.events(id, after="0badcafe-17").until("done")
-    assert [e["event"] for e in events][-2:] == ["image-classified", "done"]
+    assert [event["event"] for event in events][-3:] == ["image-classified", "current", "done"]
 
 
 def test_what_a_worker_says_is_passed_on_before_any_poll_could_know_it(serve: Serve) -> None:

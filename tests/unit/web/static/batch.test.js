@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import { Batch, batchIn } from "../../../../web/static/batch.js";
+import { FIRST_CHUNK_FILES } from "../../../../web/static/upload.js";
 import { answered, done, FakeBrowser, file, settled, told } from "./support.js";
 
 /** @import { Post } from "../../../../web/static/upload.js" */
@@ -17,10 +18,13 @@ class View {
     /** @type {(() => void)[]} uploads that wait for their answer */
     this.held = [];
     this.hold = false;
+    /** @type {number[]} how many images it had each time that some were stored */
+    this.stored = [];
     const listener = {
       onNamed: (/** @type {string} */ named) => void this.heard.push(`named ${named}`),
       onChange: () => {},
       onProgress: () => void this.heard.push("progress"),
+      onStored: () => void this.stored.push(this.batch.images.total),
       onUploaded: () => void this.heard.push("uploaded"),
       onMissing: () => void this.heard.push("missing"),
     };
@@ -204,6 +208,60 @@ test("a batch that was closed goes on uploading, and says and asks nothing more"
   await settled();
 
   assert.deepEqual([view.states, view.heard, view.browser.streams.length], [["a.png waiting"], [], 0]);
+});
+
+test("a batch that is left before its upload ends goes on telling what is stored of it", async () => {
+  const view = new View(null);
+  view.hold = true;
+  view.batch.add(Array.from({ length: FIRST_CHUNK_FILES + 1 }, (_, index) => file(`${index}.png`)));
+  await settled();
+  view.held.shift()?.();
+  await settled();
+  assert.deepEqual(view.stored, [FIRST_CHUNK_FILES + 1]);
+  view.batch.close();
+  view.held.shift()?.();
+  await settled();
+
+  assert.equal(view.stored.length, 2);
+});
+
+test("what is read in when a batch is opened is no work that was watched", () => {
+  const { browser, batch } = new View("b");
+  const { stream } = browser;
+  for (const key of ["b/a.png", "b/b.png", "b/c.png"]) stream.send("image-waiting", told(key), "e-1");
+  stream.send("image-classified", done("b/a.png", "tabby"), "e-2");
+  stream.send("image-failed", told("b/b.png", { state: "failed", reason: "no image" }), "e-3");
+  assert.equal(batch.worked, 0);
+  stream.send("current", { waiting: 1 });
+  assert.equal(batch.worked, 0);
+  stream.send("image-classified", done("b/c.png", "lynx"), "e-4");
+  stream.send("current", { waiting: 0 });
+
+  assert.equal(batch.worked, 1);
+});
+
+test("what the first poll brings is no work that was watched either", async () => {
+  const { browser, batch } = new View("b");
+  const images = [done("b/a.png", "tabby"), told("b/b.png")];
+  browser.reply = async () => ({ status: 200, body: { cursor: "e-1", counts: { waiting: 1 }, images } });
+  browser.stream.refuse();
+  await settled();
+  assert.equal(batch.worked, 0);
+  images.splice(0, 2, done("b/b.png", "lynx"));
+  mock.timers.tick(2_000);
+  await settled();
+
+  assert.equal(batch.worked, 1);
+});
+
+test("of a batch that is made here all work is watched", async () => {
+  const view = new View(null);
+  view.batch.add([file("a.png")]);
+  await settled();
+  view.browser.stream.send("image-classified", done("b/a.png", "tabby"), "e-1");
+  view.browser.stream.send("current", { waiting: 0 });
+
+  assert.equal(view.batch.worked, 1);
 });
 
 test("a path names a batch, or none", () => {

@@ -9,6 +9,7 @@ const POLL = 2_000;
 const HIDDEN_POLL = 15_000;
 const HIDDEN_AFTER = 60_000;
 const STREAM_AGAIN = 30_000;
+const POLL_TIMEOUT = 30_000;
 
 /** News of something, and what was said of it. */
 class Followed {
@@ -107,6 +108,21 @@ test("a poll that fails is told as silence, and goes on", async () => {
   await pass(POLL);
 
   assert.deepEqual(heard, ["silence", "silence", "sound", "answer"]);
+});
+
+test("a poll that is not answered is cut off and told as silence, and news are sought again", async () => {
+  const followed = new Followed();
+  const { browser, heard, news } = followed;
+  browser.reply = () => new Promise(() => {});
+  news.start();
+  browser.stream.refuse();
+  await pass(POLL_TIMEOUT - 1);
+  assert.deepEqual([heard, followed.polls], [[], 1]);
+  await pass(1);
+  assert.deepEqual(heard, ["silence"]);
+  await pass(POLL);
+
+  assert.deepEqual([followed.polls, browser.streams.length], [1, 2]);
 });
 
 test("what is not there is not asked for again", async () => {

@@ -89,10 +89,15 @@ export class FakeBrowser {
     return stream;
   }
 
-  /** @param {string} url */
-  async get(url) {
+  /**
+   * @param {string} url
+   * @param {AbortSignal} cut
+   */
+  async get(url, cut) {
     this.polled.push(url);
-    const { status, body } = await this.reply();
+    /** @type {Promise<never>} */
+    const off = new Promise((_, reject) => cut.addEventListener("abort", () => reject(cut.reason)));
+    const { status, body } = await Promise.race([this.reply(), off]);
     return { status, ok: status < 300, json: async () => body };
   }
 

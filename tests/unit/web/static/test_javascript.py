@@ -9,11 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from flask import Flask, render_template
 
 HERE = Path(__file__).parent
 STATIC = Path(__file__).parents[4] / "web" / "static"
 TESTS = sorted(HERE.glob("*.test.js"))
 MODULES = sorted(STATIC.glob("*.js"))
+# The module that each page starts with.
+ENTRIES = {"page.html": "page.js", "monitor.html": "monitor.js"}
 
 
 @pytest.fixture(scope="session")
@@ -40,20 +43,35 @@ def test_each_javascript_module_says_in_its_first_line_what_it_is_for(path: Path
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
 def test_a_browser_finds_all_that_a_javascript_module_imports(path: Path) -> None:
-    # What is imported for its types alone is in a comment, and no browser asks for it.
-    imported = re.findall(r'^(?:import|\} from) .*?"([^"]+)";$', path.read_text(), re.MULTILINE)
+    names = imported(path)
 
-    assert all(name.startswith("./") and (STATIC / name).is_file() for name in imported), imported
+    assert all(name.startswith("./") and (STATIC / name).is_file() for name in names), names
 
 
 def test_every_javascript_module_is_used_by_a_page() -> None:
-    templates = "".join(path.read_text() for path in (STATIC.parent / "templates").glob("*.html"))
-    used = set(re.findall(r"filename='(\w+\.js)'", templates))
-    waiting = list(used)
-    while waiting:
-        text = (STATIC / waiting.pop()).read_text()
-        new = set(re.findall(r'^(?:import|\} from) .*?"\./([^"]+)";$', text, re.MULTILINE)) - used
-        used |= new
-        waiting += new
+    assert {path.name for path in MODULES} == set().union(*map(needed, ENTRIES.values()))
 
-    assert {path.name for path in MODULES} == used
+
+@pytest.mark.parametrize("template", ENTRIES)
+def test_a_page_names_all_its_modules_so_that_a_browser_asks_for_them_at_once(template: str) -> None:
+    with Flask("web").test_request_context():
+        page = render_template(template, max_file_bytes=1)
+    named = re.findall(r'<link rel="modulepreload" href="/static/([^"]+)">', page)
+
+    assert f'<script type="module" src="/static/{ENTRIES[template]}">' in page
+    assert sorted(named) == sorted(needed(ENTRIES[template]) - {ENTRIES[template]})
+
+
+def needed(entry: str) -> set[str]:
+    """Return the modules that a browser gets for ``entry``, itself included."""
+    found, waiting = {entry}, [entry]
+    while waiting:
+        new = {name.removeprefix("./") for name in imported(STATIC / waiting.pop())} - found
+        found |= new
+        waiting += new
+    return found
+
+
+def imported(path: Path) -> list[str]:
+    """Return what a module imports; for its types alone, it does so in a comment that no browser minds."""
+    return re.findall(r'^(?:import|\} from) .*?"([^"]+)";$', path.read_text(), re.MULTILINE)

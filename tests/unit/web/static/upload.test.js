@@ -8,8 +8,6 @@ import {
   CHUNK_FILES,
   FIRST_CHUNK_FILES,
   fitting,
-  isLasting,
-  pauseMs,
   reasonOf,
   TRIES,
   Uploader,
@@ -79,23 +77,6 @@ test("a chunk ends where its bytes would be too many, and has one file at least"
 
 test("a chunk has no more files than it may", () => {
   assert.equal(fitting([1, 1, 1, 1], 3), 3);
-});
-
-test("a pause doubles, up to a limit, and is never the same for all", () => {
-  const pauses = [1, 2, 3, 4, 5, 6].map((attempt) => pauseMs(attempt, 0, 0.5));
-
-  assert.deepEqual(pauses, [1_000, 2_000, 4_000, 8_000, 16_000, 20_000]);
-  assert.deepEqual([pauseMs(1, 0, 0), pauseMs(1, 0, 1)].map(Math.round), [700, 1_300]);
-});
-
-test("nobody comes back before the server wants them to", () => {
-  for (const chance of [0, 0.5, 1]) assert.ok(pauseMs(1, 30, chance) >= 30_000);
-  assert.notEqual(pauseMs(1, 30, 0), pauseMs(1, 30, 1));
-});
-
-test("only what the server will never take is not sent again", () => {
-  assert.deepEqual([400, 404, 413, 415].map(isLasting), [true, true, true, true]);
-  assert.deepEqual([0, 408, 429, 500, 503].map(isLasting), [false, false, false, false, false]);
 });
 
 test("a refusal's reason is the server's, or says what is known", () => {
