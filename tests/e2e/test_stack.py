@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -163,12 +162,6 @@ def test_env_prints_what_a_shell_can_use(course: Stack) -> None:
     status = subprocess.run(["sh", "-c", script], env={}, capture_output=True, text=True, timeout=TIMEOUT_S)
     assert status.returncode == 0, status.stdout + status.stderr
     assert "course-tasks" in status.stdout
-
-
-def test_env_says_when_nothing_runs(data_dir: Path) -> None:
-    nothing = elastiq("env", {**os.environ, "ELASTIQ_DATA_DIR": str(data_dir)})
-    assert (nothing.returncode, nothing.stdout) == (2, "")
-    assert f"nothing runs on {data_dir}" in nothing.stderr
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""`elastiq cloud` and `elastiq flower` as processes, as containers run them."""
+"""The `elastiq` command as a process: services as containers run them, and errors as people see them."""
 
 from __future__ import annotations
 
@@ -75,3 +75,28 @@ def test_flower_binds_to_loopback_and_logs_records(cloud: EmbeddedCloud, tmp_pat
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/healthcheck", flower, log), 60)
         assert addresses(flower) == {"127.0.0.1"}
         stopped_with_records_alone(flower, log)
+
+
+def test_without_credentials_a_command_says_how_to_set_them() -> None:
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}", "AWS_EC2_METADATA_DISABLED": "true"}
+
+    ended = elastiq("provision", environment | {"HOME": "/nonexistent"})
+
+    assert ended.returncode == 2
+    assert "set AWS's usual variables" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_profile_that_does_not_exist_is_one_clear_line() -> None:
+    ended = elastiq("provision", {**os.environ, "AWS_PROFILE": "no-such-profile"})
+
+    assert ended.returncode == 2
+    assert "no-such-profile" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def elastiq(command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", command], env=environment, capture_output=True, text=True, check=False
+    )
