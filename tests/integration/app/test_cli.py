@@ -18,6 +18,7 @@ from app.local.cloud import CREDENTIALS, free_port
 from app.process.healthy import why_not
 from app.settings import Settings
 from app.storage import Storage
+from tests.support.command import elastiq
 from tests.support.waiting import wait_for
 from tests.support.workers import ROOT
 
@@ -81,7 +82,7 @@ def test_without_credentials_a_command_says_how_to_set_them() -> None:
     environment = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
     environment |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}", "AWS_EC2_METADATA_DISABLED": "true"}
 
-    ended = elastiq("provision", environment | {"HOME": "/nonexistent"})
+    ended = elastiq("provision", environment=environment | {"HOME": "/nonexistent"})
 
     assert ended.returncode == 2
     assert "set AWS's usual variables" in ended.stderr
@@ -89,14 +90,8 @@ def test_without_credentials_a_command_says_how_to_set_them() -> None:
 
 
 def test_a_profile_that_does_not_exist_is_one_clear_line() -> None:
-    ended = elastiq("provision", {**os.environ, "AWS_PROFILE": "no-such-profile"})
+    ended = elastiq("provision", environment={**os.environ, "AWS_PROFILE": "no-such-profile"})
 
     assert ended.returncode == 2
     assert "no-such-profile" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
-
-
-def elastiq(command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", command], env=environment, capture_output=True, text=True, check=False
-    )

@@ -11,15 +11,9 @@ import pytest
 
 from app import cli
 from app.local.directory import DataDirectory
+from tests.support.command import ROOT, elastiq
 
-ROOT = Path(__file__).parents[3]
 HEAVY = ("web", "autoscaler", "tasks", "celery", "kombu", "boto3", "flask", "torch", "openvino", "PIL")
-
-
-def elastiq(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **variables}
-    command = [sys.executable, "-m", "app.cli", *arguments]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_it_loads_no_tier_until_one_is_to_run() -> None:
@@ -42,7 +36,7 @@ def test_help_names_every_command_with_what_it_does() -> None:
 
 @pytest.mark.parametrize("command", ["web", "worker", "autoscaler", "status", "provision", "up", "env"])
 def test_a_setting_that_makes_no_sense_is_one_clear_line_and_status_2(command: str) -> None:
-    ended = elastiq(command, ELASTIQ_PORT="many")
+    ended = elastiq(command, environment={**os.environ, "ELASTIQ_PORT": "many"})
 
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == "elastiq: ELASTIQ_PORT='many' is not a whole number\n"
@@ -68,7 +62,9 @@ def test_what_it_cannot_be_told_is_said_with_the_usage(arguments: tuple[str, ...
 def test_classify_says_which_web_tier_it_looked_for(tmp_path: Path) -> None:
     (tmp_path / "cat.png").write_bytes(b"image")
 
-    ended = elastiq("classify", str(tmp_path), ELASTIQ_HOST="127.0.0.1", ELASTIQ_PORT="9")
+    ended = elastiq(
+        "classify", str(tmp_path), environment={**os.environ, "ELASTIQ_HOST": "127.0.0.1", "ELASTIQ_PORT": "9"}
+    )
 
     assert ended.returncode == 2
     assert "no web tier answers at http://127.0.0.1:9;" in ended.stderr
@@ -80,7 +76,7 @@ def test_env_prints_what_a_shell_reads_back_whatever_is_in_it(tmp_path: Path) ->
     directory.registry.add("web", "service", os.getpid(), 0)
     directory.publish_environment({"ELASTIQ_ODD": odd})
 
-    printed = elastiq("env", ELASTIQ_DATA_DIR=str(tmp_path)).stdout
+    printed = elastiq("env", environment={**os.environ, "ELASTIQ_DATA_DIR": str(tmp_path)}).stdout
 
     script = f'{printed}printf %s "$ELASTIQ_ODD"'
     read = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
@@ -88,7 +84,7 @@ def test_env_prints_what_a_shell_reads_back_whatever_is_in_it(tmp_path: Path) ->
 
 
 def test_env_says_when_nothing_runs(tmp_path: Path) -> None:
-    nothing = elastiq("env", ELASTIQ_DATA_DIR=str(tmp_path))
+    nothing = elastiq("env", environment={**os.environ, "ELASTIQ_DATA_DIR": str(tmp_path)})
 
     assert (nothing.returncode, nothing.stdout) == (2, "")
     assert f"nothing runs on {tmp_path}" in nothing.stderr

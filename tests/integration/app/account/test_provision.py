@@ -1,13 +1,9 @@
-"""`elastiq provision` and `elastiq status` against the embedded cloud, and against S3's refusals as S3 words them."""
+"""`elastiq provision` against the embedded cloud, and against S3's refusals as S3 words them."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,33 +15,14 @@ from app import aws
 from app.account.provision import provision
 from app.aws.queues import dead_letter_queue
 from app.errors import ConfigurationError
-from app.local import EmbeddedCloud
 from app.settings import Settings
-
-
-@pytest.fixture
-def unmade(cloud: EmbeddedCloud) -> dict[str, str]:
-    """The environment of names that nothing has yet."""
-    name = uuid.uuid4().hex[:8]
-    return {
-        **os.environ,
-        **cloud.environment,
-        "ELASTIQ_INPUT_BUCKET": f"in-{name}",
-        "ELASTIQ_OUTPUT_BUCKET": f"out-{name}",
-        "ELASTIQ_QUEUE": f"tasks-{name}",
-    }
+from tests.support.command import elastiq
 
 
 def attributes(config: Settings, queue: str) -> dict[str, str]:
     sqs = aws.client("sqs", config.aws)
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     return dict(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"])
-
-
-def elastiq(command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", command], env=environment, capture_output=True, text=True, check=False
-    )
 
 
 def test_everything_is_made_once_and_found_ever_after(unmade: dict[str, str]) -> None:
@@ -63,7 +40,7 @@ def test_everything_is_made_once_and_found_ever_after(unmade: dict[str, str]) ->
 
 
 def test_the_command_prints_what_it_made(unmade: dict[str, str]) -> None:
-    ended = elastiq("provision", unmade)
+    ended = elastiq("provision", environment=unmade)
 
     assert ended.returncode == 0
     assert f"task queue {unmade['ELASTIQ_QUEUE']}: made" in ended.stdout.splitlines()

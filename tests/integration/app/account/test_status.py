@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import uuid
-
 import pytest
 
 from app import aws
 from app.account.status import look
 from app.aws.queues import dead_letter_queue
-from app.local import EmbeddedCloud
 from app.local.cloud import free_port
 from app.settings import Settings
+from tests.support.command import elastiq
 from tests.support.fault_proxy import FaultProxy
-
-
-@pytest.fixture
-def unmade(cloud: EmbeddedCloud) -> dict[str, str]:
-    """The environment of names that nothing has yet."""
-    name = uuid.uuid4().hex[:8]
-    return {
-        **os.environ,
-        **cloud.environment,
-        "ELASTIQ_INPUT_BUCKET": f"in-{name}",
-        "ELASTIQ_OUTPUT_BUCKET": f"out-{name}",
-        "ELASTIQ_QUEUE": f"tasks-{name}",
-    }
-
-
-def elastiq(command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", command], env=environment, capture_output=True, text=True, check=False
-    )
 
 
 def test_status_tells_what_waits(environment: dict[str, str]) -> None:
@@ -46,7 +22,7 @@ def test_status_tells_what_waits(environment: dict[str, str]) -> None:
     sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=600)
     sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)
 
-    ended = elastiq("status", environment)
+    ended = elastiq("status", environment=environment)
 
     assert ended.returncode == 0
     assert ended.stdout.splitlines() == [
@@ -64,14 +40,14 @@ def test_status_fails_on_a_dead_letter(environment: dict[str, str]) -> None:
         QueueUrl=sqs.get_queue_url(QueueName=dead_letter_queue(config.queue.name))["QueueUrl"], MessageBody="poison"
     )
 
-    ended = elastiq("status", environment)
+    ended = elastiq("status", environment=environment)
 
     assert ended.returncode == 1
     assert ended.stdout.splitlines()[-1] == f"FAIL  dead letters {dead_letter_queue(config.queue.name)}: 1"
 
 
 def test_status_says_what_is_missing_and_what_to_do(unmade: dict[str, str]) -> None:
-    ended = elastiq("status", unmade)
+    ended = elastiq("status", environment=unmade)
 
     assert ended.returncode == 1
     lines = ended.stdout.splitlines()
@@ -83,7 +59,7 @@ def test_status_says_what_is_missing_and_what_to_do(unmade: dict[str, str]) -> N
 def test_status_says_when_the_cloud_is_out_of_reach(unmade: dict[str, str]) -> None:
     address = f"http://127.0.0.1:{free_port()}"
 
-    ended = elastiq("status", {**unmade, "AWS_ENDPOINT_URL": address})
+    ended = elastiq("status", environment={**unmade, "AWS_ENDPOINT_URL": address})
 
     assert ended.returncode == 1
     assert all(address in line for line in ended.stdout.splitlines())
