@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -13,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from app.local.cloud import CREDENTIALS, free_port
 from tests.conftest import models
 from tests.support.stack import TIMEOUT_S, Stack, stack
 from tests.support.waiting import wait_for
@@ -141,34 +138,12 @@ def test_a_second_one_on_the_same_data_is_refused(course: Stack) -> None:
     assert answers(course.page)
 
 
-def test_a_taken_port_is_refused_with_the_setting_to_change(data_dir: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        refused = Stack(data_dir, **MODELS, ELASTIQ_PORT=str(taken.getsockname()[1]))
-        assert refused.process.wait(TIMEOUT_S) == 2
-    assert "ELASTIQ_PORT" in refused.said
-    assert refused.processes() == []
-
-
-def test_a_shell_that_still_names_a_cloud_that_is_gone_is_told_so(data_dir: Path) -> None:
-    left_over = {**CREDENTIALS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"}
-    refused = Stack(data_dir, **MODELS, **left_over)
-    assert refused.process.wait(TIMEOUT_S) == 2
-    assert "unset it, or open another terminal" in refused.said
-    assert refused.processes() == []
-
-
 def test_env_prints_what_a_shell_can_use(course: Stack) -> None:
     printed = elastiq("env", course.environment).stdout
     script = f"{printed}\nexec {sys.executable} -m app.cli status"
     status = subprocess.run(["sh", "-c", script], env={}, capture_output=True, text=True, timeout=TIMEOUT_S)
     assert status.returncode == 0, status.stdout + status.stderr
     assert "course-tasks" in status.stdout
-
-
-def test_env_says_when_nothing_runs(data_dir: Path) -> None:
-    nothing = elastiq("env", {**os.environ, "ELASTIQ_DATA_DIR": str(data_dir)})
-    assert (nothing.returncode, nothing.stdout) == (2, "")
-    assert f"nothing runs on {data_dir}" in nothing.stderr
 
 
 @pytest.mark.slow

@@ -1,25 +1,28 @@
-"""What the tests of the transport, the workers and the autoscaler share."""
+"""What several packages' tests share: a queue with its workers, a web tier, a proxy, a registry."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
+from app.account.provision import provision
 from app.local import EmbeddedCloud
 from app.local.registry import Registry
 from app.settings import Settings
 from tests.support.autoscaler import end_instances
 from tests.support.fault_proxy import FaultProxy
+from tests.support.web import Site
 from tests.support.workers import Bench
 
 
 @pytest.fixture
 def bench(cloud: EmbeddedCloud, tmp_path: Path) -> Iterator[Bench]:
     """A queue of this test's own and its workers, which end with it."""
-    bench = Bench(tmp_path, cloud.endpoint_url, f"q{uuid4().hex[:8]}")
+    bench = Bench(tmp_path, cloud.endpoint_url, f"q{uuid.uuid4().hex[:8]}")
     yield bench
     bench.end()
 
@@ -37,3 +40,36 @@ def registry(config: Settings) -> Iterator[Registry]:
     registry = Registry(Path(config.local.data_dir) / "run")
     yield registry
     end_instances(registry)
+
+
+@pytest.fixture(scope="session")
+def site(cloud: EmbeddedCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One web tier for all tests that mind only their own batches. No worker takes its messages."""
+    name = uuid.uuid4().hex[:8]
+    folder = tmp_path_factory.mktemp("site")
+    environment = {
+        **os.environ,
+        **cloud.environment,
+        "ELASTIQ_INPUT_BUCKET": f"in-{name}",
+        "ELASTIQ_OUTPUT_BUCKET": f"out-{name}",
+        "ELASTIQ_QUEUE": f"tasks-{name}",
+        "ELASTIQ_DATA_DIR": str(folder),
+    }
+    provision(Settings.from_environment(environment))
+    site = Site(environment, folder / "web.log").start()
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def serve(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    """Start a web tier on this test's own buckets and queue, with more settings: ``serve(ELASTIQ_WEB_THREADS="8")``."""
+    sites: list[Site] = []
+
+    def start(**settings: str) -> Site:
+        sites.append(Site({**environment, **settings}, tmp_path / f"web-{len(sites)}.log"))
+        return sites[-1].start()
+
+    yield start
+    for site in sites:
+        site.stop()

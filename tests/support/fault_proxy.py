@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 FAULTS = ("500", "503", "403", "expired", "malformed", "reset", "hang", "lost")
+# A call that hangs does so for longer than anybody waits.
+HANG_S = 60
 
 
 class FaultProxy:
@@ -22,11 +24,10 @@ class FaultProxy:
         faulted: how many calls each action had broken.
     """
 
-    def __init__(self, target: str, hang_s: float = 60) -> None:
+    def __init__(self, target: str) -> None:
         self.calls: Counter[str] = Counter()
         self.faulted: Counter[str] = Counter()
         self.headers: dict[str, dict[str, str]] = {}
-        self.hang_s = hang_s
         self._faults: dict[str, str] = {}
         self._target = urlsplit(target)
         self._released = threading.Event()
@@ -84,7 +85,7 @@ class FaultProxy:
                 if kind in ("reset", "lost"):
                     self._reset()
                 elif kind == "hang":
-                    proxy._released.wait(proxy.hang_s)
+                    proxy._released.wait(HANG_S)
                     self._reset()
                 else:
                     self._answer(*_broken(kind, bool(target)))

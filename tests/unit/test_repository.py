@@ -41,6 +41,7 @@ def short(path: object) -> str:
 
 
 SOURCES = tracked(*(f"{package}/*.py" for package in PACKAGES))
+SUITES = ("unit", "contract", "integration")
 DOCUMENTS = tracked("*.md")
 
 
@@ -62,6 +63,46 @@ def test_no_file_names_a_package_registry_or_a_place_on_one_machine() -> None:
     ]
 
     assert not found
+
+
+# Modules that are about to have their tests.
+SOON = {
+    "autoscaler/fleet/choice.py",
+    "autoscaler/fleet/port.py",
+    "autoscaler/observe.py",
+    "autoscaler/policy/seed.py",
+    "autoscaler/simulator/plot.py",
+    "autoscaler/simulator/rivals.py",
+    "autoscaler/simulator/simulation.py",
+    "autoscaler/sweep/unfinished.py",
+    "web/batches/current.py",
+    "web/batches/stream.py",
+    "web/batches/watch.py",
+    "web/events.py",
+    "web/fleet/depths.py",
+    "web/fleet/sightings.py",
+    "web/http/seats.py",
+    "web/http/security.py",
+    "web/routes/health.py",
+    "web/routes/metrics.py",
+    "web/routes/pages.py",
+    "web/tier.py",
+    "web/uploads/intake.py",
+    "web/uploads/publish.py",
+}
+# Modules that need no test of their own, each with its reason; there is no other.
+UNTESTED = {*SOON}
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if not path.stem.startswith("__")], ids=short)
+def test_each_module_has_a_test_of_its_name_in_its_folder_s_mirror(path: Path) -> None:
+    folder = path.relative_to(ROOT).parent
+    tests = [ROOT / "tests" / suite / folder / f"test_{path.stem}.py" for suite in SUITES]
+
+    if short(path) in UNTESTED:
+        assert not any(map(Path.exists, tests)), "it is an exception no more"
+    else:
+        assert any(map(Path.exists, tests)), f"none of {', '.join(map(short, tests))}"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=short)

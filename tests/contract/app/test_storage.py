@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
 
 import boto3
 import pytest
@@ -259,79 +256,6 @@ def test_a_large_file_is_stored_as_it_is_and_not_twice(storage: Storage) -> None
     assert storage.put_image("b/large.png", io.BytesIO(body), "image/png")
     assert not storage.put_image("b/large.png", io.BytesIO(body), "image/png")
     assert storage.get_image("b/large.png") == body
-
-
-def test_the_environments_proxy_is_passed_by_on_loopback(
-    environment: dict[str, str], config: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("http_proxy", "HTTP_PROXY"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    storage = Storage(config)
-    storage.put_image("b/a.png", b"image", "image/png")
-
-    assert storage.get_image("b/a.png") == b"image"
-
-
-class Answers(BaseHTTPRequestHandler):
-    """Answers every call with the next of ``statuses``, the last one again and again."""
-
-    statuses: ClassVar[list[int]] = []
-    calls: ClassVar[list[str]] = []
-
-    def _answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.calls.append(self.command)
-        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-        code = {200: "", 403: "AccessDenied", 503: "SlowDown"}[status]
-        body = f"<Error><Code>{code}</Code><Message>so it is</Message></Error>".encode() if code else b"image"
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("ETag", '"0"')
-        self.send_header("Last-Modified", "Tue, 24 Nov 2026 10:15:30 GMT")
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_GET = do_PUT = _answer
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def answering(environment: dict[str, str]) -> Iterator[Storage]:
-    """A storage whose S3 answers what `Answers` is told."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    Answers.calls.clear()
-    yield Storage(
-        Settings.from_environment({**environment, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"})
-    )
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.mark.parametrize("key", ["b/a.png", "b//only boto3 can name it.png"])
-def test_what_may_pass_is_tried_again_a_bounded_number_of_times(answering: Storage, key: str) -> None:
-    Answers.statuses = [503, 503, 200]
-    assert answering.get_image(key) == b"image"
-    assert len(Answers.calls) == 3
-    Answers.calls.clear()
-    Answers.statuses = [503]
-    with pytest.raises(TransientError, match="SlowDown"):
-        answering.put_image(key, b"image", "image/png")
-    assert len(Answers.calls) == 4
-
-
-@pytest.mark.parametrize("key", ["b/a.png", "b//only boto3 can name it.png"])
-def test_a_refusal_is_final_and_names_what_was_tried(answering: Storage, key: str) -> None:
-    Answers.statuses = [403]
-    for call in (lambda: answering.get_image(key), lambda: answering.save(Failure.of(key, "broken"))):
-        Answers.calls.clear()
-        with pytest.raises(ConfigurationError, match=r"AccessDenied.* check the credentials"):
-            call()
-        assert len(Answers.calls) == 1
 
 
 def test_a_batch_lists_its_own_images_and_no_others(storage: Storage) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from app.sqs import bulk
 from app.storage import Storage
 from autoscaler.sweep.rounds import Sweep
 from tasks.celery import CLASSIFY, make_app
+from tests.support.command import elastiq
 from tests.support.waiting import wait_for
 
 KEY = "batch/photo of a cat.jpg"
@@ -108,16 +108,15 @@ def test_what_is_no_classification_is_listed_and_harms_nobody(config: Settings, 
 
 
 def test_the_command_lists_and_redrives(buried: Settings, environment: dict[str, str]) -> None:
-    def elastiq(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "app.cli", "dead-letters", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    def letters(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return elastiq("dead-letters", *arguments, environment=environment)
 
-    listed = elastiq("list", "--json")
+    listed = letters("list", "--json")
     assert json.loads(listed.stdout)["key"] == KEY
-    missing = elastiq("redrive", "nobody's")
+    missing = letters("redrive", "nobody's")
     assert (missing.returncode, missing.stderr) == (1, "not among the dead letters: nobody's\n")
-    assert elastiq("redrive", KEY).stdout == f"1 sent back to {buried.queue.name}\n"
-    assert elastiq("list").stdout == ""
+    assert letters("redrive", KEY).stdout == f"1 sent back to {buried.queue.name}\n"
+    assert letters("list").stdout == ""
 
 
 def test_an_image_that_no_worker_had_begun_with_is_sent_back_to_work(config: Settings, sqs: Any) -> None:

@@ -1,13 +1,9 @@
-"""`elastiq provision` and `elastiq status` against the embedded cloud, and against S3's refusals as S3 words them."""
+"""`elastiq provision` against the embedded cloud, and against S3's refusals as S3 words them."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,34 +15,14 @@ from app import aws
 from app.account.provision import provision
 from app.aws.queues import dead_letter_queue
 from app.errors import ConfigurationError
-from app.local import EmbeddedCloud
-from app.local.cloud import free_port
 from app.settings import Settings
-
-
-@pytest.fixture
-def unmade(cloud: EmbeddedCloud) -> dict[str, str]:
-    """The environment of names that nothing has yet."""
-    name = uuid.uuid4().hex[:8]
-    return {
-        **os.environ,
-        **cloud.environment,
-        "ELASTIQ_INPUT_BUCKET": f"in-{name}",
-        "ELASTIQ_OUTPUT_BUCKET": f"out-{name}",
-        "ELASTIQ_QUEUE": f"tasks-{name}",
-    }
+from tests.support.command import elastiq
 
 
 def attributes(config: Settings, queue: str) -> dict[str, str]:
     sqs = aws.client("sqs", config.aws)
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     return dict(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"])
-
-
-def elastiq(command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", command], env=environment, capture_output=True, text=True, check=False
-    )
 
 
 def test_everything_is_made_once_and_found_ever_after(unmade: dict[str, str]) -> None:
@@ -64,7 +40,7 @@ def test_everything_is_made_once_and_found_ever_after(unmade: dict[str, str]) ->
 
 
 def test_the_command_prints_what_it_made(unmade: dict[str, str]) -> None:
-    ended = elastiq("provision", unmade)
+    ended = elastiq("provision", environment=unmade)
 
     assert ended.returncode == 0
     assert f"task queue {unmade['ELASTIQ_QUEUE']}: made" in ended.stdout.splitlines()
@@ -200,56 +176,3 @@ def test_a_bucket_of_somebody_else_is_an_error_that_says_which_variable_to_set(
     with pytest.raises(ConfigurationError, match=r"'images' is there.*another account's; set ELASTIQ_INPUT_BUCKET"):
         provision(config)
     assert asked == calls
-
-
-def test_status_tells_what_waits(environment: dict[str, str]) -> None:
-    config = Settings.from_environment(environment)
-    sqs = aws.client("sqs", config.aws)
-    url = sqs.get_queue_url(QueueName=config.queue.name)["QueueUrl"]
-    for _ in range(3):
-        sqs.send_message(QueueUrl=url, MessageBody="task")
-    sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=600)
-    sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)
-
-    ended = elastiq("status", environment)
-
-    assert ended.returncode == 0
-    assert ended.stdout.splitlines() == [
-        f"ok    input bucket {config.buckets.input}: reachable",
-        f"ok    output bucket {config.buckets.output}: reachable",
-        f"ok    task queue {config.queue.name}: 2 visible, 1 in flight, 1 delayed",
-        f"ok    dead letters {dead_letter_queue(config.queue.name)}: 0",
-    ]
-
-
-def test_status_fails_on_a_dead_letter(environment: dict[str, str]) -> None:
-    config = Settings.from_environment(environment)
-    sqs = aws.client("sqs", config.aws)
-    sqs.send_message(
-        QueueUrl=sqs.get_queue_url(QueueName=dead_letter_queue(config.queue.name))["QueueUrl"], MessageBody="poison"
-    )
-
-    ended = elastiq("status", environment)
-
-    assert ended.returncode == 1
-    assert ended.stdout.splitlines()[-1] == f"FAIL  dead letters {dead_letter_queue(config.queue.name)}: 1"
-
-
-def test_status_says_what_is_missing_and_what_to_do(unmade: dict[str, str]) -> None:
-    ended = elastiq("status", unmade)
-
-    assert ended.returncode == 1
-    lines = ended.stdout.splitlines()
-    assert len(lines) == 4
-    assert all(line.startswith("FAIL") and line.endswith("run `elastiq provision`") for line in lines)
-
-
-@pytest.mark.timeout(60)
-def test_status_says_when_the_cloud_is_out_of_reach(unmade: dict[str, str]) -> None:
-    address = f"http://127.0.0.1:{free_port()}"
-
-    ended = elastiq("status", {**unmade, "AWS_ENDPOINT_URL": address})
-
-    assert ended.returncode == 1
-    assert all(address in line for line in ended.stdout.splitlines())
-    assert ended.stderr == ""

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from app.announcements import Said, WorkerLeaving, WorkerOffline
-from tests.conftest import models
 from tests.support.listening import announced
 from tests.support.metadata import MetadataService, metadata_service
 from tests.support.waiting import wait_for
-from tests.support.workers import ROOT, Bench
+from tests.support.workers import Bench
 
 ON_EC2 = "i-0123456789abcdef0"
 LONG = ("-P", "threads", "-c", "2")
@@ -135,31 +131,3 @@ def test_a_cold_shutdown_is_a_failure_and_no_leaving(bench: Bench, metadata: Met
     wait_for(lambda: "again will terminate all running tasks" in bench.worker_log().read_text(), 20)
     process.send_signal(signal.SIGQUIT)
     assert process.wait(60) == 1
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"ELASTIQ_MODEL_DIR": "nowhere"}, "python -m tasks.engine build"),
-        ({"ELASTIQ_CONCURRENCY": "many"}, "ELASTIQ_CONCURRENCY"),
-    ],
-)
-def test_a_worker_that_cannot_work_ends_with_status_2_and_says_why(
-    environment: dict[str, str], wrong: dict[str, str], words: str
-) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "app.cli", "worker"], env={**os.environ, **environment, **wrong}, cwd=ROOT,
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert ended.returncode == 2
-    assert words in ended.stderr + ended.stdout
-
-
-def test_a_worker_without_its_packages_says_what_to_install(environment: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "openvino.py").write_text("raise ModuleNotFoundError(name=__name__)")
-    found = {**os.environ, **environment, "PYTHONPATH": str(tmp_path), "ELASTIQ_MODEL_DIR": str(models())}
-    ended = subprocess.run(
-        [sys.executable, "-m", "app.cli", "worker"], env=found, cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
-    assert ended.returncode == 2
-    assert "a worker needs openvino; run: pip install 'elastiq[worker]'" in ended.stderr

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,66 +7,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import create_server
 
 import pytest
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    NoCredentialsError,
-    NoRegionError,
-    PartialCredentialsError,
-)
 
 from app import aws
-from app.errors import ConfigurationError, ElastiqError, TransientError
+from app.errors import TransientError
 from app.local import EmbeddedCloud
 from app.local.cloud import free_port
 from app.settings import AwsSettings, Settings
 
 # No call may take much longer than its timeouts and pauses; without them it would take for ever.
 pytestmark = pytest.mark.timeout(60)
-
-
-def answer(code: str, status: int = 400) -> ClientError:
-    error = {"Code": code, "Message": "in AWS's words"} if code else {}
-    return ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}}, "Call")
-
-
-@pytest.mark.parametrize(
-    ("caught", "kind", "says"),
-    [
-        (answer("AccessDenied"), ConfigurationError, "AWS refused (AccessDenied); check the credentials"),
-        (answer("", 403), ConfigurationError, "AWS refused (403); check the credentials"),
-        (answer("InvalidAccessKeyId"), ConfigurationError, "check the credentials"),
-        (answer("UnauthorizedOperation"), ConfigurationError, "check the credentials"),
-        (answer("PermanentRedirect"), ConfigurationError, "in another region (PermanentRedirect); set AWS_REGION"),
-        (answer("NoSuchBucket"), ConfigurationError, "does not exist (NoSuchBucket); run `elastiq provision`"),
-        (answer("QueueDoesNotExist"), ConfigurationError, "run `elastiq provision`"),
-        (answer("AWS.SimpleQueueService.NonExistentQueue"), ConfigurationError, "run `elastiq provision`"),
-        (NoCredentialsError(), ConfigurationError, "set AWS's usual variables"),
-        (PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"), ConfigurationError, "usual"),
-        (NoRegionError(), ConfigurationError, "set AWS's usual variables"),
-        (answer("SlowDown", 503), TransientError, "SlowDown: in AWS's words"),
-        (answer("ExpiredToken"), TransientError, "ExpiredToken"),
-        (answer("", 500), TransientError, "500"),
-        (answer("NeverHeardOf"), TransientError, "NeverHeardOf: in AWS's words"),
-        (ConnectTimeoutError(endpoint_url="https://example.test"), TransientError, "https://example.test"),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, BotoCoreError) else None,
-)
-def test_an_error_of_aws_becomes_ours_and_says_what_to_do(
-    caught: Exception, kind: type[ElastiqError], says: str
-) -> None:
-    with pytest.raises(kind) as found, aws.translated("reading 'cat.png'"):
-        raise caught
-
-    assert str(found.value).startswith("reading 'cat.png': ")
-    assert says in str(found.value)
-    assert found.value.__cause__ is caught
-
-
-def test_other_errors_pass_untouched() -> None:
-    with pytest.raises(ZeroDivisionError), aws.translated("reading"):
-        raise ZeroDivisionError
 
 
 @pytest.fixture
@@ -140,28 +86,3 @@ def test_many_threads_may_make_clients_at_once(cloud: EmbeddedCloud) -> None:
         clients = list(pool.map(lambda service: aws.client(service, config), ["s3", "sqs", "sns"] * 16))
 
     assert len({id(client) for client in clients}) == 48
-
-
-def test_without_credentials_a_command_says_how_to_set_them() -> None:
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
-    environment |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}", "AWS_EC2_METADATA_DISABLED": "true"}
-
-    ended = elastiq("provision", environment | {"HOME": "/nonexistent"})
-
-    assert ended.returncode == 2
-    assert "set AWS's usual variables" in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
-
-
-def test_a_profile_that_does_not_exist_is_one_clear_line() -> None:
-    ended = elastiq("provision", {**os.environ, "AWS_PROFILE": "no-such-profile"})
-
-    assert ended.returncode == 2
-    assert "no-such-profile" in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
-
-
-def elastiq(command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", command], env=environment, capture_output=True, text=True, check=False
-    )

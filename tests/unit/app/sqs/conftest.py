@@ -11,11 +11,14 @@ from kombu import Connection
 
 from app.sqs import memory
 from app.sqs.api import Api
+from app.sqs.fanout import Fanout, Topic
 from app.sqs.leases import Lease, Leases
+from app.sqs.listeners import Listeners
 from app.sqs.memory import MemoryApi, MemoryCloud
 from app.sqs.metrics import metrics
 from app.sqs.options import Options
 from app.sqs.outbox import Outbox
+from app.sqs.sweep import ListenerSweep
 
 
 @pytest.fixture
@@ -89,6 +92,50 @@ def connect() -> Iterator[Callable[..., Connection]]:
         connection.release()
         gateway.close()
     memory.cloud.clear()
+
+
+class Clocks:
+    """A wall clock, and one that stands still while the machine sleeps."""
+
+    def __init__(self) -> None:
+        self.wall, self.running = 1_800_000_000.0, 0.0
+
+    def run(self, seconds: float) -> None:
+        self.wall += seconds
+        self.running += seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.wall += seconds
+
+
+@pytest.fixture
+def clocks() -> Clocks:
+    """Both of them."""
+    return Clocks()
+
+
+@pytest.fixture
+def topic(api: Api) -> Topic:
+    """What is published to."""
+    return Topic(api, options())
+
+
+@pytest.fixture
+def listeners(api: Api, topic: Topic, clocks: Clocks) -> Listeners:
+    """This process's own queues, by those clocks."""
+    return Listeners(api, options(), topic, lambda: clocks.wall)
+
+
+@pytest.fixture
+def fanout(api: Api, topic: Topic, listeners: Listeners) -> Fanout:
+    """Publishes to the listeners."""
+    return Fanout(api, options(), topic, listeners.subscribe_anew)
+
+
+@pytest.fixture
+def sweep(clocks: Clocks) -> ListenerSweep:
+    """It keeps time by the clock that stands still."""
+    return ListenerSweep("celery-on-", lambda: clocks.running)
 
 
 def counted(name: str) -> int:

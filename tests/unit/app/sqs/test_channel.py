@@ -196,9 +196,3 @@ def test_a_lasting_queue_cannot_hear_a_fanout_and_is_told_why(connect: Connect) 
     channel = connect().channel()
     with pytest.raises(ChannelError, match="auto_delete"):
         Queue("q", Exchange("commands", type="fanout")).bind(channel).declare()
-
-
-def test_an_answer_that_nobody_waits_for_is_said_to_be_lost(connect: Connect) -> None:
-    connection = connect()
-    send_to = "gone.reply.celery.pidbox"
-    assert not connection.transport.gateway.reply(send_to, {"MessageBody": "x"})

@@ -11,50 +11,10 @@ from app.sqs.errors import QueueMissing, Refused, Unavailable
 from app.sqs.fanout import Fanout, Topic
 from app.sqs.listeners import Listeners
 from app.sqs.memory import MemoryCloud
-from app.sqs.owner import SEEN, TOUCH_S, ended, owner
-from app.sqs.sweep import GONE_S, ListenerSweep
-from tests.unit.app.sqs.conftest import options
+from app.sqs.owner import SEEN, TOUCH_S
+from tests.unit.app.sqs.conftest import Clocks, options
 
 EVENT = {"body": "[]", "headers": {}, "properties": {"delivery_info": {}}}
-
-
-class Clocks:
-    """A wall clock, and one that stands still while the machine sleeps."""
-
-    def __init__(self) -> None:
-        self.wall, self.running = 1_800_000_000.0, 0.0
-
-    def run(self, seconds: float) -> None:
-        self.wall += seconds
-        self.running += seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.wall += seconds
-
-
-@pytest.fixture
-def clocks() -> Clocks:
-    return Clocks()
-
-
-@pytest.fixture
-def topic(api: Api) -> Topic:
-    return Topic(api, options())
-
-
-@pytest.fixture
-def listeners(api: Api, topic: Topic, clocks: Clocks) -> Listeners:
-    return Listeners(api, options(), topic, lambda: clocks.wall)
-
-
-@pytest.fixture
-def fanout(api: Api, topic: Topic, listeners: Listeners) -> Fanout:
-    return Fanout(api, options(), topic, listeners.subscribe_anew)
-
-
-@pytest.fixture
-def sweep(clocks: Clocks) -> ListenerSweep:
-    return ListenerSweep("celery-on-", lambda: clocks.running)
 
 
 def heard(cloud: MemoryCloud) -> int:
@@ -208,99 +168,9 @@ def test_a_reply_queue_stays_as_long_as_its_process(cloud: MemoryCloud, listener
     assert cloud.queues == {}
 
 
-def test_what_cannot_be_deleted_is_touched_no_more_and_swept(
-    cloud: MemoryCloud, api: Api, listeners: Listeners, clocks: Clocks, sweep: ListenerSweep, topic: Topic
-) -> None:
-    listeners.use("inbox").subscribe("commands")
-    cloud.fail("delete_queue", Unavailable("busy"))
-    listeners.leave("inbox")
-    assert len(cloud.queues) == 1
-    for _ in range(5):
-        sweep.round(api, topic.arn)
-        clocks.run(TOUCH_S + 1)
-        listeners.touch_if_due()
-    assert (cloud.queues, cloud.subscriptions) == ({}, {})
-
-
 def test_the_reply_queues_of_other_processes_are_found_and_remembered_within_bounds(
     cloud: MemoryCloud, api: Api, listeners: Listeners
 ) -> None:
     assert listeners.reply_url("other.reply.celery.pidbox") is None
     api.sqs("create_queue", QueueName="celery-on-other-reply-celery-pidbox")
     assert listeners.reply_url("other.reply.celery.pidbox") is not None
-
-
-# -- the sweep
-
-
-def test_a_machine_that_slept_for_hours_finds_its_listeners_alive(
-    cloud: MemoryCloud, api: Api, listeners: Listeners, clocks: Clocks, sweep: ListenerSweep
-) -> None:
-    listeners.use("inbox").url()
-    for _ in range(20):
-        sweep.round(api, None)
-        clocks.sleep(2 * GONE_S)
-        assert sweep.round(api, None) == [], "it woke before its owner did"
-        listeners.touch_if_due()
-        clocks.run(60)
-    assert len(cloud.queues) == 1
-
-
-def test_an_owner_whose_clock_is_wrong_is_alive_as_long_as_it_says_anything_new(
-    cloud: MemoryCloud, api: Api, sweep: ListenerSweep, clocks: Clocks
-) -> None:
-    url = api.sqs("create_queue", QueueName="celery-on-x", tags={"elastiq:owner": "far-away////1"})["QueueUrl"]
-    for seen in range(10):
-        api.sqs("tag_queue", QueueUrl=url, Tags={SEEN: str(seen)})  # 1970
-        assert sweep.round(api, None) == []
-        clocks.run(GONE_S - 1)
-
-
-def test_an_owner_elsewhere_that_says_nothing_new_for_long_is_gone(
-    cloud: MemoryCloud, api: Api, sweep: ListenerSweep, clocks: Clocks
-) -> None:
-    tags = {"elastiq:owner": "far-away////1", SEEN: str(int(clocks.wall))}
-    api.sqs("create_queue", QueueName="celery-on-x", tags=tags)
-    sweep.round(api, None)
-    clocks.run(GONE_S - 1)
-    assert sweep.round(api, None) == []
-    clocks.run(2)
-    assert sweep.round(api, None) == ["celery-on-x"]
-
-
-def test_a_queue_of_the_prefix_that_is_no_listeners_is_left_alone(
-    cloud: MemoryCloud, api: Api, sweep: ListenerSweep, clocks: Clocks
-) -> None:
-    api.sqs("create_queue", QueueName="celery-on-work")
-    sweep.round(api, None)
-    clocks.run(10 * GONE_S)
-    assert sweep.round(api, None) == []
-
-
-# -- whose it is
-
-
-def test_this_process_has_not_ended() -> None:
-    assert not ended(owner())
-
-
-def test_a_process_of_this_system_that_runs_no_more_has_ended() -> None:
-    host, boot, namespace, _, _ = owner().split("/")
-    assert ended(f"{host}/{boot}/{namespace}/4194303/1")
-
-
-def test_another_process_that_got_the_same_number_since_is_another() -> None:
-    *system, process, started = owner().split("/")
-    assert ended("/".join([*system, process, str(int(started) + 1)]))
-
-
-@pytest.mark.parametrize("part", [0, 1, 2])
-def test_a_process_of_another_host_or_boot_or_process_namespace_may_well_live(part: int) -> None:
-    parts = [*owner().split("/")[:3], "4194303", "1"]
-    parts[part] = "another"
-    assert not ended("/".join(parts))
-
-
-@pytest.mark.parametrize("tag", ["", "host", "host:77", "////", "a/b/c/d/e/f/g"])
-def test_an_owner_that_cannot_be_read_is_not_taken_for_dead(tag: str) -> None:
-    assert not ended(tag)

@@ -11,7 +11,6 @@ import pytest
 from kombu.asynchronous.aws.sqs.message import AsyncMessage
 
 from app.sqs import wire
-from app.sqs.queues import sqs_name
 
 ENVELOPE = {
     "body": "e30=",
@@ -57,22 +56,3 @@ def test_what_no_kombu_wrote_is_an_error(body: str) -> None:
 )
 def test_the_time_until_an_eta_is_counted_from_now(eta: Any, seconds: float) -> None:
     assert wire.seconds_until_eta({"headers": {"eta": eta}}, NOW) == seconds
-
-
-@pytest.mark.parametrize(
-    ("name", "physical"),
-    [
-        ("elastiq-tasks", "elastiq-tasks"),
-        ("celery@host.example", "celery_host-example"),
-        ("orders.fifo", "orders.fifo"),
-        ("a.b.fifo", "a-b.fifo"),
-    ],
-)
-def test_a_queues_name_is_made_such_that_sqs_takes_it(name: str, physical: str) -> None:
-    assert sqs_name(name) == physical
-
-
-def test_long_names_stay_within_80_characters_and_stay_different() -> None:
-    names = {sqs_name("q" * 90 + end) for end in ("a", "b", "a.fifo")}
-    assert len(names) == 3
-    assert max(map(len, names)) <= 80

@@ -18,7 +18,6 @@ from PIL import Image, ImageOps
 from app.errors import InvalidImage
 from tasks.engine.artifact import Preprocessing
 from tasks.engine.decode import BYTES_PER_PIXEL, Pixels, decode, region
-from tasks.engine.resize import RESAMPLING, resize
 from tests.support import photographs
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -71,19 +70,6 @@ def test_a_shift_by_a_pixel_would_be_seen() -> None:
     pixels = usual(photograph())
 
     assert difference(pixels[:, 1:], pixels[:, :-1]) > SHIFT
-
-
-@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
-def test_simd_gives_pillows_pixels(interpolation: str) -> None:
-    pytest.importorskip("cykooz_resizer", reason="there is no wheel for this processor")
-    image, box = photograph(), (30.5, 10.25, 400.0, 370.75)
-
-    ours = np.asarray(resize(image, (224, 224), box, interpolation))
-    theirs = np.asarray(image.resize((224, 224), RESAMPLING[interpolation], box=box))
-
-    assert not np.array_equal(ours, theirs), "Pillow did it"
-    assert difference(ours, theirs) < SHIFT / 10
-    assert int(np.abs(ours.astype(int) - theirs.astype(int)).max()) <= 4
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -1,4 +1,4 @@
-"""`elastiq cloud` and `elastiq flower` as processes, as containers run them."""
+"""The `elastiq` command as a process: services as containers run them, and errors as people see them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from app.local.cloud import CREDENTIALS, free_port
 from app.process.healthy import why_not
 from app.settings import Settings
 from app.storage import Storage
+from tests.support.command import elastiq
 from tests.support.waiting import wait_for
 from tests.support.workers import ROOT
 
@@ -75,3 +76,22 @@ def test_flower_binds_to_loopback_and_logs_records(cloud: EmbeddedCloud, tmp_pat
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/healthcheck", flower, log), 60)
         assert addresses(flower) == {"127.0.0.1"}
         stopped_with_records_alone(flower, log)
+
+
+def test_without_credentials_a_command_says_how_to_set_them() -> None:
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}", "AWS_EC2_METADATA_DISABLED": "true"}
+
+    ended = elastiq("provision", environment=environment | {"HOME": "/nonexistent"})
+
+    assert ended.returncode == 2
+    assert "set AWS's usual variables" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_profile_that_does_not_exist_is_one_clear_line() -> None:
+    ended = elastiq("provision", environment={**os.environ, "AWS_PROFILE": "no-such-profile"})
+
+    assert ended.returncode == 2
+    assert "no-such-profile" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1

@@ -1,0 +1,228 @@
+"""The HTTP API as a client uses it: sent again until answered, refused for good at once, no news lost or told twice."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.client import remote as module
+from app.client.remote import TRIES, Remote
+from app.errors import ConfigurationError, TransientError
+from app.local.cloud import free_port
+
+IMAGES = [{"key": "b/cat.png", "state": "waiting"}]
+
+
+@dataclass
+class Asked:
+    """One request."""
+
+    line: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Tier:
+    """Answers requests with what it is told, in order; a body that is None cuts the connection."""
+
+    url: str = ""
+    answers: list[tuple[int, Any]] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+
+
+@pytest.fixture
+def tier() -> Iterator[Tier]:
+    tier = Tier()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            tier.asked.append(Asked(f"{self.command} {self.path}", dict(self.headers), body))
+            status, content = tier.answers.pop(0)
+            self.close_connection = True
+            if content is None:
+                return
+            data = content if isinstance(content, bytes) else json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = _answer
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    tier.url = f"http://127.0.0.1:{server.server_port}"
+    yield tier
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the pauses that a client makes."""
+    monkeypatch.setattr(module, "LONGEST_PAUSE_S", 0.0)
+    monkeypatch.setattr(module, "POLL_S", 0.0)
+
+
+@pytest.fixture
+def cat(tmp_path: Path) -> Path:
+    (tmp_path / "cat.png").write_bytes(b"a cat")
+    return tmp_path / "cat.png"
+
+
+def event(kind: str, id: str, **data: object) -> bytes:
+    return f"event: {kind}\nid: {id}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def test_a_batch_is_asked_for_and_named(tier: Tier) -> None:
+    tier.answers = [(201, {"id": "20261124T101530123Z-9f2c01ab"})]
+
+    assert Remote(f"{tier.url}/").new_batch() == "20261124T101530123Z-9f2c01ab"
+    assert [asked.line for asked in tier.asked] == ["POST /api/batches"]
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://127.0.0.1", "/api"])
+def test_what_is_no_address_is_said_to_be_none(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"is not an address such as http://127\.0\.0\.1:8000"):
+        Remote(url)
+
+
+def test_where_nobody_answers_it_says_what_to_start() -> None:
+    with pytest.raises(ConfigurationError, match=r"no web tier answers at .* start one with `make run`"):
+        Remote(f"http://127.0.0.1:{free_port()}").new_batch()
+
+
+def test_where_something_else_answers_it_asks_whether_this_is_the_address(tier: Tier) -> None:
+    tier.answers = [(201, b"<html>")]
+
+    with pytest.raises(ConfigurationError, match="is this the address of a web tier"):
+        Remote(tier.url).new_batch()
+
+
+def test_files_go_as_a_browser_sends_them(tier: Tier, tmp_path: Path) -> None:
+    names = ['a "quoted" name.png', "café.png", "100%.png"]
+    for name in names:
+        (tmp_path / name).write_bytes(name.encode() * 3)
+    tier.answers = [(201, {"images": IMAGES})]
+
+    assert Remote(tier.url).add("b", [tmp_path / name for name in names]) == IMAGES
+    (asked,) = tier.asked
+    assert asked.line == "POST /api/batches/b/images"
+    boundary = asked.headers["Content-Type"].removeprefix("multipart/form-data; boundary=").encode()
+    first, *parts, end = asked.body.split(b"--" + boundary)
+    assert (first, end) == (b"", b"--\r\n")
+    told = [name.replace('"', "%22").encode() for name in names]
+    assert parts == [
+        b'\r\nContent-Disposition: form-data; name="files"; filename="%s"\r\n\r\n%s\r\n' % (as_told, name.encode() * 3)
+        for as_told, name in zip(told, names, strict=True)
+    ]
+
+
+@pytest.mark.usefixtures("hurried")
+def test_an_upload_is_sent_again_whole_until_it_is_answered(tier: Tier, cat: Path) -> None:
+    tier.answers = [(503, {"detail": "busy"}), (0, None), (429, {"detail": "slower"}), (201, {"images": IMAGES})]
+
+    assert Remote(tier.url).add("b", [cat]) == IMAGES
+    assert len(tier.asked) == 4
+    assert all(b"a cat" in asked.body for asked in tier.asked)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_an_upload_is_given_up_after_so_many_times_with_the_reason(tier: Tier, cat: Path) -> None:
+    tier.answers = [(503, {"detail": "the disk is full"})] * (TRIES + 1)
+
+    with pytest.raises(TransientError, match=rf"failed {TRIES} times \(the disk is full\); try again later"):
+        Remote(tier.url).add("b", [cat])
+    assert len(tier.asked) == TRIES
+
+
+def test_what_is_refused_for_good_is_not_sent_again(tier: Tier, cat: Path) -> None:
+    tier.answers = [(413, {"detail": "that is too much"})]
+
+    with pytest.raises(ConfigurationError, match="that is too much"):
+        Remote(tier.url).add("b", [cat])
+    assert len(tier.asked) == 1
+
+
+def test_who_is_leaving_sends_nothing_again(tier: Tier, cat: Path) -> None:
+    tier.answers = [(503, {"detail": "busy"})]
+    remote = Remote(tier.url)
+    remote.stop()
+
+    with pytest.raises(TransientError, match="failed 1 times"):
+        remote.add("b", [cat])
+
+
+def test_a_file_that_is_gone_meanwhile_is_said_to_be(tier: Tier, cat: Path) -> None:
+    cat.unlink()
+
+    with pytest.raises(TransientError, match=r"a file cannot be read any more: .*cat"):
+        Remote(tier.url).add("b", [cat])
+    assert tier.asked == []
+
+
+def test_news_are_told_up_to_the_end_of_the_batch(tier: Tier) -> None:
+    told = [event("image-classified", "1", key="b/a"), event("fleet", "9", n=1), event("image-failed", "2", key="b/b")]
+    tier.answers = [(200, b": a comment\n\n" + b"".join(told) + event("done", "3") + event("image-failed", "4"))]
+
+    assert [image["key"] for image in Remote(tier.url).news("b")] == ["b/a", "b/b"]
+    assert tier.asked[0].line == "GET /api/batches/b/events"
+
+
+def test_after_a_cut_the_news_go_on_behind_the_last_one(tier: Tier) -> None:
+    tier.answers = [
+        (200, event("image-classified", "7", key="b/a") + b"event: image-classified\nid: 8\ndata: {"),
+        (200, event("image-classified", "8", key="b/b")),
+    ]
+    remote = Remote(tier.url)
+
+    assert [image["key"] for image in remote.news("b")] == ["b/a"]
+    assert [image["key"] for image in remote.news("b")] == ["b/b"]
+    assert [asked.headers["Last-Event-ID"] for asked in tier.asked] == ["", "7"]
+
+
+@pytest.mark.usefixtures("hurried")
+def test_where_no_stream_is_to_be_had_the_batch_is_read_behind_the_last_news(tier: Tier) -> None:
+    tier.answers = [
+        (200, event("image-classified", "7", key="b/a")),
+        (503, {"detail": "every seat is taken"}),
+        (200, {"cursor": "9", "images": [{"key": "b/b"}]}),
+        (503, {"detail": "every seat is taken"}),
+        (200, {"cursor": "9", "images": []}),
+    ]
+    remote = Remote(tier.url)
+
+    assert [[image["key"] for image in remote.news("b")] for _ in range(3)] == [["b/a"], ["b/b"], []]
+    lines = [asked.line for asked in tier.asked if "events" not in asked.line]
+    assert lines == ["GET /api/batches/b?after=7", "GET /api/batches/b?after=9"]
+
+
+@pytest.mark.usefixtures("hurried")
+def test_while_the_tier_is_away_there_are_no_news_and_no_error(tier: Tier) -> None:
+    tier.answers = [(0, None), (200, event("image-classified", "1", key="b/a"))]
+    remote = Remote(tier.url)
+
+    assert list(remote.news("b")) == []
+    assert [image["key"] for image in remote.news("b")] == ["b/a"]
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_batch_that_is_gone_is_an_error_for_good(tier: Tier) -> None:
+    tier.answers = [(404, {"detail": "there is no batch b"})] * 2
+
+    with pytest.raises(ConfigurationError, match="there is no batch b"):
+        list(Remote(tier.url).news("b"))
