@@ -65,12 +65,13 @@ def test_images_added_while_a_stream_is_open_appear_in_it_and_put_off_its_end(si
 
 def test_a_stream_says_when_all_that_was_there_has_been_told(site: Site) -> None:
     # More results than are read at once.
-    keys = [f"{new_batch_id(datetime.now(UTC), b'late')}/{n}.png" for n in range(READ_AT_ONCE * 2)]
+    id = new_batch_id(datetime.now(UTC), b"late")
+    keys = [f"{id}/{n}.png" for n in range(READ_AT_ONCE * 2)]
     for key in keys:
         site.storage.put_image(key, CAT, "image/png")
     for key in keys[1:]:
         site.classify(key)
-    stream = site.events(keys[0].split("/", maxsplit=1)[0])
+    stream = site.events(id)
     told = stream.until("current")
     assert sum(event["event"] == "image-classified" for event in told) == len(keys) - 1
     assert json.loads(told[-1]["data"])["waiting"] == 1
