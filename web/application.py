@@ -46,7 +46,7 @@ def _tier(settings: Settings) -> Tier:
     celery = make_app(settings)
     storage = Storage(settings, connections=64)
     feed, counts = Feed(storage), Metrics()
-    streams, previews, waiters = _seats(settings.web.threads)
+    streams, previews, readers, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
         celery=celery,
@@ -60,21 +60,25 @@ def _tier(settings: Settings) -> Tier:
         intake=Intake(settings.images, storage, feed, Publisher(celery).publish, counts),
         previews=Previews(storage, settings.images.max_pixels, previews),
         streams=streams,
+        readers=readers,
         waiters=waiters,
     )
 
 
-def _seats(threads: int) -> tuple[Seats, Seats, Seats]:
-    """Return the seats of event streams, of previews and of requests that wait for a label.
+def _seats(threads: int) -> tuple[Seats, Seats, Seats, Seats]:
+    """Return the seats of event streams, of previews, of those who read batches and of those who wait for a label.
 
-    The threads beyond these serve uploads and the page, whatever the others do.
+    The threads beyond these serve uploads and the page, whatever the others do. Readers are few: those of one batch
+    share the work anyway.
     """
-    streams, previews, others = threads // 2, max(1, threads // 20), max(2, threads // 20)
+    streams, previews = threads // 2 - threads // 32, max(1, threads // 20)
+    readers, others = max(1, threads // 32), max(1, threads // 20)
     return (
         Seats(streams, "too many event streams are open; poll GET /api/batches/<id> or /api/fleet, or try again"),
         Seats(previews, "too many previews are being drawn; try again"),
+        Seats(readers, "too many batches are being read; try again"),
         Seats(
-            threads - streams - previews - others,
+            threads - streams - previews - readers - others,
             "too many requests wait for a label already; try again, or use POST /api/batches",
         ),
     )

@@ -32,6 +32,7 @@ class Tier:
         current_batch: the batch of the images that come one at a time.
         counts: what this process has done; `web.routes.metrics` tells it.
         streams: the event streams that may be open at once.
+        readers: the requests that may look a batch up in its buckets at once.
         waiters: the requests that may wait for a label at once.
     """
 
@@ -47,6 +48,7 @@ class Tier:
     intake: Intake
     previews: Previews
     streams: Seats
+    readers: Seats
     waiters: Seats
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ def draw(outcome: Outcome, arrivals_s: Sequence[float], limits: Limits, path: Pa
     step_s = max(1.0, until_s / WIDTH * 3)
     panels[0].area("arrivals per second", _per_second(arrivals_s, until_s, step_s), FAINT)
     panels[1].area("images outstanding", [(at_s, backlog) for at_s, backlog, _, _ in outcome.course], FAINT)
-    most = max((instances for *_, instances in outcome.course), default=1)
+    most = max((instances for *_, instances in outcome.course), default=0) or 1
     panels[2].area(
         "instances: all (faint) and ready", [(at_s, every) for at_s, _, _, every in outcome.course], FAINT, most
     )

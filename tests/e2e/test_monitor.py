@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -13,7 +12,9 @@ from playwright.sync_api import Page, expect
 from app.announcements import Swept, WorkerHeartbeat, WorkerLeaving
 from app.domain import Instance, InstanceState, QueueDepth
 from tests.support.fleet import Announcer, announcer, decision, wait_for_listener
+from tests.support.waiting import wait_for
 from tests.support.web import Site
+from web.fleet.feed import SAMPLE_S
 
 pytestmark = pytest.mark.browser
 
@@ -77,9 +78,11 @@ def test_the_pictures_show_what_was_heard_and_tell_it_in_words_too(
     expect(backlog.locator("path")).to_have_count(3)
     expect(page.get_by_role("img", name="Instances, now: running 1, draining 1, pending 1, wanted 2")).to_be_visible()
     expect(page.locator("#rates .legend")).to_have_text("arriving 3.3finished unknown")
-    time.sleep(6)  # the next point of the picture
+    (first,) = site.fleet()["history"]
+    wait_for(lambda: site.fleet()["now"] // SAMPLE_S > first["at"] // SAMPLE_S, what="the next point of the picture")
     announce.say(decision(depth=QueueDepth(visible=70, in_flight=8)))
     expect(page.locator("#backlog svg")).to_have_attribute("aria-label", re.compile("visible 70"))
+    assert len(site.fleet()["history"]) == 2
     box = page.locator("#backlog svg").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 40)

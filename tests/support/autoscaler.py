@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from app.local.registry import Entry, Registry
 from app.settings import Settings
 from app.storage import Storage
+from autoscaler.fleet import Fleet
 from tests.support.photographs import chelsea
 from tests.support.records import records
 from tests.support.waiting import wait_for
@@ -66,6 +69,14 @@ def end_instances(registry: Registry) -> None:
         if process is not None:
             process.kill()
     wait_for_instances(registry, 0)
+
+
+def collect(fleet: Fleet, *pids: int) -> None:
+    """Wait until a fleet of this process has collected its children that have ended.
+
+    A process is no longer listed as soon as its first thread has ended; its status comes with the last one.
+    """
+    wait_for(lambda: not fleet.instances() and not any(map(psutil.pid_exists, pids)))
 
 
 def submit(environment: dict[str, str], count: int, batch: str = "batch") -> None:

@@ -89,6 +89,12 @@ class Site:
         assert answer.status == 200, answer.data
         return dict(answer.json())
 
+    def fleet(self) -> dict[str, Any]:
+        """Return the fleet as the API has it."""
+        answer = self.get("/api/fleet")
+        assert answer.status == 200, answer.data
+        return dict(answer.json())
+
     def events(self, id: str, after: str = "") -> Events:
         """Follow a batch."""
         return Events(self, f"/api/batches/{id}/events", after)

@@ -65,33 +65,8 @@ def test_no_file_names_a_package_registry_or_a_place_on_one_machine() -> None:
     assert not found
 
 
-# Modules that are about to have their tests.
-SOON = {
-    "autoscaler/fleet/choice.py",
-    "autoscaler/fleet/port.py",
-    "autoscaler/observe.py",
-    "autoscaler/policy/seed.py",
-    "autoscaler/simulator/plot.py",
-    "autoscaler/simulator/rivals.py",
-    "autoscaler/simulator/simulation.py",
-    "autoscaler/sweep/unfinished.py",
-    "web/batches/current.py",
-    "web/batches/stream.py",
-    "web/batches/watch.py",
-    "web/events.py",
-    "web/fleet/depths.py",
-    "web/fleet/sightings.py",
-    "web/http/seats.py",
-    "web/http/security.py",
-    "web/routes/health.py",
-    "web/routes/metrics.py",
-    "web/routes/pages.py",
-    "web/tier.py",
-    "web/uploads/intake.py",
-    "web/uploads/publish.py",
-}
 # Modules that need no test of their own, each with its reason; there is no other.
-UNTESTED = {*SOON}
+UNTESTED: set[str] = set()
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if not path.stem.startswith("__")], ids=short)

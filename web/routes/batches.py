@@ -15,6 +15,7 @@ from web.batches.batch import Image
 from web.batches.export import as_csv
 from web.batches.preview import LARGE, TILE
 from web.batches.stream import events_of
+from web.batches.watch import Snapshot
 from web.http.problems import stored_in
 from web.http.security import CONTENT_POLICY
 from web.tier import tier
@@ -46,9 +47,7 @@ def add(id: str) -> tuple[Response, int]:
 @blueprint.get("/<id>")
 def read(id: str) -> Response:
     """Return a batch, or with ``?after=CURSOR`` only its images that have news since."""
-    snapshot = tier().feed.snapshot(_checked(id), request.args.get("after", ""))
-    if not snapshot.counts.total:
-        raise _no_such_batch(id)
+    snapshot = _snapshot(id, request.args.get("after", ""))
     answer = jsonify(
         id=id,
         url=_page(id),
@@ -64,7 +63,9 @@ def read(id: str) -> Response:
 def follow(id: str) -> Response:
     """Stream a batch's news, those so far first, until it is complete."""
     feed, seats = tier().feed, tier().streams
-    if not feed.exists(_checked(id)):
+    with seats.taken():
+        known = feed.exists(_checked(id))
+    if not known:
         raise _no_such_batch(id)
     cursor = request.headers.get("Last-Event-ID") or request.args.get("after", "")
     seats.take()
@@ -78,9 +79,7 @@ def follow(id: str) -> Response:
 @blueprint.get("/<id>/results.csv")
 def results(id: str) -> Response:
     """Return a batch as a table."""
-    snapshot = tier().feed.snapshot(_checked(id))
-    if not snapshot.counts.total:
-        raise _no_such_batch(id)
+    snapshot = _snapshot(id)
     answer = Response(as_csv(snapshot.images), mimetype="text/csv")
     answer.headers.set("Content-Disposition", "attachment", filename=f"elastiq-{id}.csv")
     answer.headers["Cache-Control"] = "no-store"
@@ -97,6 +96,14 @@ def image(id: str, filename: str) -> Response:
     # An image never changes under its key.
     answer.headers["Cache-Control"] = "private, max-age=31536000, immutable"
     return answer
+
+
+def _snapshot(id: str, after: str = "") -> Snapshot:
+    with tier().readers.taken():
+        snapshot = tier().feed.snapshot(_checked(id), after)
+    if not snapshot.counts.total:
+        raise _no_such_batch(id)
+    return snapshot
 
 
 def _take(id: str) -> list[Taken]:

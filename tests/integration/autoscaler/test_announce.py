@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from app.announcements import Said, ScalingDecided, WorkerHeartbeat, WorkerOffline
-from app.domain import Instance, InstanceState, QueueDepth
 from app.local import EmbeddedCloud
-from app.local.registry import Registry
 from app.settings import Settings
-from autoscaler.announce import announcement
-from autoscaler.fleet.processes import LocalFleet
 from autoscaler.listen import Hearing, Listener
-from autoscaler.observe import Observer
-from autoscaler.values import Limits, Observation, ScalingDecision
 from tasks.celery import make_app
 from tests.support.autoscaler import (
-    TIMEOUT_S,
     autoscaler,
     submit,
     wait_for_event,
-    worker,
 )
 from tests.support.fault_proxy import FaultProxy
 from tests.support.fleet import announcer, listeners, wait_for_listener
@@ -48,48 +36,6 @@ def hearing(config: Settings) -> Iterator[Hearing]:
     listener.stop()
 
 
-def test_a_worker_is_seen_from_its_first_word_to_its_goodbye(
-    config: Settings,
-    environment: dict[str, str],
-    registry: Registry,
-    hearing: Hearing,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name, value in {**environment, "ELASTIQ_POLL_SECONDS": "1"}.items():
-        monkeypatch.setenv(name, value)
-    fleet = LocalFleet(Path(config.local.data_dir))
-    observer = Observer(config, fleet, hearing=hearing)
-    assert observer.observe().heard.since is not None
-    (launched,) = fleet.launch(1, "first")
-    (entry,) = registry.entries("instance")
-    (booting,) = observer.observe().fleet
-    assert booting.heard_at is None
-    wait_for(lambda: observer.observe().fleet[0].heard_at)
-    seen = observer.observe()
-    assert seen.estimates.boot_s is not None
-    assert 0 < seen.estimates.boot_s < TIMEOUT_S
-    os.kill(entry.pid, signal.SIGTERM)
-    wait_for(lambda: hearing.take().voices[launched.id].leaving)
-    assert all(one.state is InstanceState.DRAINING for one in observer.observe().fleet)
-    wait_for(lambda: not observer.observe().fleet)
-    fleet.instances()  # collects its child
-
-
-def test_what_workers_have_done_is_told_apart_from_what_has_arrived(
-    config: Settings, environment: dict[str, str], hearing: Hearing, tmp_path: Path
-) -> None:
-    observer = Observer(config, LocalFleet(tmp_path / "no instance of ours"), hearing=hearing)
-    with worker(environment, "one", tmp_path / "worker.log"):
-        wait_for(lambda: hearing.take().voices)
-        rates = [observer.observe().estimates.arrival_rate for _ in range(2)]
-        for batch in range(6):
-            submit(environment, 10, f"batch-{batch}")
-            time.sleep(1)
-            rates.append(observer.observe().estimates.arrival_rate)
-    assert rates[-1] is not None
-    assert rates[-1] > 1
-
-
 def decisions(heard: list[Said]) -> list[ScalingDecided]:
     return [said.what for said in heard if isinstance(said.what, ScalingDecided)]
 
@@ -97,7 +43,7 @@ def decisions(heard: list[Said]) -> list[ScalingDecided]:
 def test_each_decision_is_announced_with_all_that_it_was_made_of(
     config: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    log = tmp_path / "autoscaler.log"
+    log, began = tmp_path / "autoscaler.log", datetime.now(UTC)
     with announced(make_app(config)) as heard, autoscaler({**environment, "ELASTIQ_MAX_INSTANCES": "1"}, log):
         wait_for(lambda: decisions(heard))
         submit(environment, 2)
@@ -113,30 +59,9 @@ def test_each_decision_is_announced_with_all_that_it_was_made_of(
     assert launching.boot_s is None
     last = decisions(heard)[-1]
     (instance,) = last.fleet
-    assert abs(instance.launched_at.timestamp() - time.time()) < TIMEOUT_S
+    assert began < instance.launched_at < datetime.now(UTC)
     assert last.boot_s is not None
     assert last.boot_s > 0
-
-
-@pytest.mark.slow
-def test_a_decision_that_stays_as_it_was_is_announced_every_ten_seconds(
-    config: Settings, environment: dict[str, str], tmp_path: Path
-) -> None:
-    with announced(make_app(config)) as heard, autoscaler(environment, tmp_path / "autoscaler.log"):
-        wait_for(lambda: len(decisions(heard)) >= 3)
-    times = [said.at for said in heard if isinstance(said.what, ScalingDecided)]
-    spans = [after - before for before, after in pairwise(times)]
-    assert all(9 < span < 15 for span in spans), spans
-
-
-def test_a_reason_of_any_length_can_be_announced() -> None:
-    now = datetime.now(UTC)
-    fleet = (Instance("i-1", InstanceState.RUNNING, now),)
-    seen = Observation(at=now, depth=QueueDepth(1, 0), counted_at=now, fleet=fleet, listed_at=now)
-    refusal = "you are not authorised to do this: " + "x" * 100_000
-    said = announcement(seen, ScalingDecision(desired=1, launch=0, reason=refusal, held=True), Limits(19), "host-1:77")
-    assert ScalingDecided.of(said.to_event()) == said
-    assert said.reason.startswith("you are not authorised")
 
 
 def test_no_malformed_event_ends_the_hearing(config: Settings, hearing: Hearing) -> None:
@@ -158,13 +83,14 @@ def test_events_that_nobody_takes_are_said_once_and_stop_no_scaling(
     log = tmp_path / "autoscaler.log"
     with FaultProxy(cloud.endpoint_url) as proxy:
         proxy.fault("Publish", "503")
-        silent = {**environment, "AWS_ENDPOINT_URL": proxy.endpoint_url, "ELASTIQ_MAX_INSTANCES": "1"}
+        # Its workers find no model and say nothing: whatever is published is the autoscaler's.
+        silent = {**environment, "AWS_ENDPOINT_URL": proxy.endpoint_url, "ELASTIQ_MODEL_DIR": str(tmp_path / "none")}
         with autoscaler(silent, log):
             wait_for_event(log, "leading")
             submit(environment, 1)
             wait_for_event(log, "scaled_out")
-            wait_for(lambda: proxy.faulted["Publish"] >= 2)
-            time.sleep(1)
+            # The first failure has been logged or passed over before the next call is made.
+            wait_for(lambda: proxy.faulted["Publish"] >= 4)
             assert log.read_text().count("event_publish_failed") == 1
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -29,7 +28,9 @@ from tests.support.autoscaler import (
     wait_for_event,
     wait_for_instances,
 )
+from tests.support.fault_proxy import FaultProxy
 from tests.support.records import records
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
@@ -58,12 +59,19 @@ def test_a_policy_that_does_not_exist_ends_it_with_the_names_of_those_that_do(en
     assert "seed" in ended.stderr
 
 
-def test_a_queue_that_is_not_there_yet_is_said_once_and_waited_for(environment: dict[str, str], log: Path) -> None:
-    missing = {**environment, "ELASTIQ_QUEUE": environment["ELASTIQ_QUEUE"] + "-later", "ELASTIQ_MAX_INSTANCES": "1"}
+def test_a_queue_that_is_not_there_yet_is_said_once_and_waited_for(
+    environment: dict[str, str], log: Path, proxy: FaultProxy
+) -> None:
+    missing = {
+        **environment,
+        "ELASTIQ_QUEUE": environment["ELASTIQ_QUEUE"] + "-later",
+        "ELASTIQ_MAX_INSTANCES": "1",
+        "AWS_ENDPOINT_URL": proxy.endpoint_url,
+    }
     with autoscaler(missing, log) as process:
         (failure,) = wait_for_event(log, "step_failed")
         assert "elastiq provision" in str(failure["reason"])
-        time.sleep(1)
+        wait_for_calls(proxy, "GetQueueUrl", 6)
         assert len(records(log, "step_failed")) == 1
         assert process.poll() is None
         provision(Settings.from_environment(missing))
@@ -72,7 +80,7 @@ def test_a_queue_that_is_not_there_yet_is_said_once_and_waited_for(environment: 
 
 
 def test_its_instances_outlive_it_and_the_next_one_counts_them(
-    environment: dict[str, str], log: Path, registry: Registry
+    environment: dict[str, str], log: Path, registry: Registry, proxy: FaultProxy
 ) -> None:
     lasting = {**environment, "ELASTIQ_IDLE_SECONDS": "0", "ELASTIQ_MAX_INSTANCES": "2", "ELASTIQ_POLICY": "seed"}
     submit(lasting, 3)
@@ -80,10 +88,16 @@ def test_its_instances_outlive_it_and_the_next_one_counts_them(
         before = wait_for_instances(registry, 2)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
-    with autoscaler(lasting, log):
-        wait_for_event(log, "autoscaler_started", count=2)
-        time.sleep(1)
+    with autoscaler({**lasting, "AWS_ENDPOINT_URL": proxy.endpoint_url}, log):
+        wait_for_event(log, "leading", count=2)
+        wait_for_calls(proxy, "GetQueueAttributes", 6)
         assert [entry.id for entry in registry.entries("instance")] == [entry.id for entry in before]
+
+
+def wait_for_calls(proxy: FaultProxy, action: str, count: int) -> None:
+    """Wait until so many more calls were made, of which there is one in each step."""
+    before = proxy.calls[action]
+    wait_for(lambda: proxy.calls[action] >= before + count, what=lambda: proxy.calls)
 
 
 def test_a_worker_that_cannot_start_is_said_with_its_log_and_not_started_without_end(

@@ -12,14 +12,9 @@ from flask.testing import FlaskClient
 
 from app import aws
 from app.account.provision import provision
-from app.announcements import ImageFailed
-from app.domain import Failure
 from app.settings import Settings
 from tests.support import photographs
-from tests.support.fleet import wait_for_listener
-from tests.support.waiting import wait_for
 from web.application import create_app
-from web.events import Listener
 from web.tier import EXTENSION, Tier
 
 CAT = photographs.chelsea()
@@ -70,20 +65,6 @@ def test_two_applications_in_a_process_keep_to_their_own(config: Settings, other
 def test_the_single_images_of_two_applications_share_no_batch(config: Settings, other: Settings) -> None:
     tiers = [_tier(create_app(settings)) for settings in (config, other)]
     assert tiers[0].current_batch is not tiers[1].current_batch
-
-
-def test_the_listener_hears_the_events_of_the_settings_topic(other: Settings) -> None:
-    tier = _tier(create_app(other))
-    listener = Listener(tier)
-    listener.start()
-    try:
-        wait_for_listener(other)
-        failed = ImageFailed(Failure.of("b/a.png", "broken"))
-        with tier.celery.connection_for_write() as connection, tier.celery.events.Dispatcher(connection) as dispatcher:
-            dispatcher.send(failed.TYPE, **failed.to_event())
-        wait_for(lambda: tier.counts.snapshot().get("images_failed"), 20)
-    finally:
-        listener.stop()
 
 
 def _tier(app: Flask) -> Tier:

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -57,23 +56,26 @@ def by_a_ctrl_c(site: Site) -> int:
 @pytest.mark.parametrize("stop", [Site.stop, by_a_ctrl_c], ids=["SIGTERM", "Ctrl-C"])
 def test_a_stop_lets_an_upload_end(serve: Serve, stop: Callable[[Site], int]) -> None:
     site = serve()
-    id = site.post("/api/batches").json()["id"]
+    id = site.upload(("first.png", CAT))["id"]
+    stream = site.events(id)
+    stream.until("image-waiting")
     part = b'--limit\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n%s\r\n--limit--\r\n'
     body = part % CAT
     head = (
         f"POST /api/batches/{id}/images HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
-        "Content-Type: multipart/form-data; boundary=limit\r\n\r\n"
+        "Expect: 100-continue\r\nContent-Type: multipart/form-data; boundary=limit\r\n\r\n"
     )
     address = urlsplit(site.url).hostname, urlsplit(site.url).port
     with ThreadPoolExecutor(1) as pool, socket.create_connection(address) as connection:
-        connection.sendall(head.encode() + body[:100])
-        time.sleep(0.5)
+        connection.sendall(head.encode())
+        assert b" 100 " in connection.recv(4096), "a thread has it in hand"
+        connection.sendall(body[:100])
         stopped = pool.submit(stop, site)
-        time.sleep(1)
+        assert stream.next() is None, "the stop has begun"
         connection.sendall(body[100:])
         assert b" 201 " in connection.recv(4096)
         assert stopped.result(30) == 0
-    assert site.queued() == 1
+    assert site.queued() == 2
 
 
 def test_a_port_that_is_taken_is_said_to_be_with_what_to_do(serve: Serve) -> None:
@@ -85,32 +87,3 @@ def test_a_port_that_is_taken_is_said_to_be_with_what_to_do(serve: Serve) -> Non
     assert second.returncode == 2
     assert "ELASTIQ_PORT" in second.stderr
     assert "Traceback" not in second.stderr
-
-
-def test_a_queue_that_is_missing_is_found_by_the_deep_check(serve: Serve) -> None:
-    site = serve(ELASTIQ_QUEUE="no-such-queue", ELASTIQ_INPUT_BUCKET="no-such-bucket-here")
-    assert site.get("/healthz").status == 200
-    answer = site.get("/healthz?deep=1")
-    assert answer.status == 503
-    checks = answer.json()["checks"]
-    assert checks["output_bucket"] == "ok"
-    assert "no-such-queue" in checks["queue"]
-    assert "no-such-bucket-here" in checks["input_bucket"]
-
-
-def test_a_client_that_hangs_up_frees_its_waiting_seat(serve: Serve) -> None:
-    site = serve(ELASTIQ_WEB_THREADS="9")
-    address = urlsplit(site.url).hostname, urlsplit(site.url).port
-    body = b'--limit\r\nContent-Disposition: form-data; name="myfile"; filename="%d.png"\r\n\r\n%s\r\n--limit--\r\n'
-    for n in range(2):
-        one = body % (n, CAT)
-        with socket.create_connection(address) as connection:
-            head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(one)}\r\nContent-Type: multipart/form-data; "
-            connection.sendall(head.encode() + b"boundary=limit\r\n\r\n" + one)
-            wait_for(lambda n=n: site.queued() == n + 1, 20)
-
-    def free() -> bool:
-        answer = site.post("/", fields={"myfile": ("x.jpg", b"text")})
-        return bool(answer.status == 422)
-
-    wait_for(free, 30)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,8 +18,8 @@ from app.settings import Settings
 from app.storage import Storage
 from autoscaler.sweep.republish import ATTEMPTS, LOOKS, Emptiness, Republisher, Resent
 from autoscaler.sweep.rounds import Sweep
-from autoscaler.sweep.unfinished import Unfinished
 from tasks.celery import CLASSIFY, make_app
+from tests.support.fault_proxy import FaultProxy
 from tests.support.photographs import chelsea
 
 WINDOW_S = 60.0
@@ -142,12 +143,6 @@ def test_an_image_that_was_stored_within_the_window_is_still_on_its_way(case: Ca
     assert case.rounds(ALL, upload) == NOTHING
 
 
-def test_a_key_under_no_batch_is_not_covered(case: Case) -> None:
-    for key in ("mine/cat.jpg", "cat.jpg", "20261124/cat.jpg", "0.png"):
-        case.storage.put_image(key, chelsea(), "image/png")
-    assert case.rounds(2 * ALL) == NOTHING
-
-
 def test_a_dead_letter_is_told_and_not_published_again(config: Settings) -> None:
     case = Case(config)
     (key,) = case.store("a.png")
@@ -163,52 +158,17 @@ def test_a_dead_letter_is_told_and_not_published_again(config: Settings) -> None
     assert "gave up after 5 attempts" in outcome.reason
 
 
-def test_finished_days_are_not_listed_again(case: Case) -> None:
-    now = datetime.now(UTC)
-    for days in range(10):
-        (key,) = case.store("a.png", batch=batch_of(now - timedelta(days=days)))
-        case.classified(key)
-    unfinished = Unfinished(case.config)
-    assert unfinished.search(now + timedelta(minutes=1)) == frozenset()
-    unfinished.remember(now + timedelta(minutes=1))
-    following = Unfinished(case.config)
-    listed = listing(following)
-    assert following.search(now + timedelta(minutes=1)) == frozenset()
-    assert len(listed) == 2
-    assert all(after >= batch_of(now - timedelta(days=1, minutes=1))[:8] for after in listed)
-
-
-def listing(unfinished: Unfinished) -> list[str]:
-    """Return a list that grows by where each listing begins."""
-    began: list[str] = []
-    for bucket in (unfinished._inputs, unfinished._outputs):
-        bucket._s3.meta.events.register(
-            "provide-client-params.s3.ListObjectsV2", lambda params, **_: began.append(params.get("StartAfter", ""))
-        )
-    return began
-
-
-def test_what_is_added_to_a_batch_of_the_last_day_is_found(case: Case) -> None:
-    now = datetime.now(UTC)
-    morning = batch_of(now - timedelta(hours=20))
-    (first,) = case.store("a.png", batch=morning)
-    case.classified(first)
-    unfinished = Unfinished(case.config)
-    unfinished.remember(now)
-    late = case.store("late.png", batch=morning)
-    assert unfinished.search(now + timedelta(minutes=1)) == frozenset(late)
-
-
-def test_while_nothing_is_to_do_the_buckets_are_searched_ever_more_rarely(case: Case) -> None:
-    listed = listing(case.republisher._unfinished)
+def test_while_nothing_is_to_do_the_buckets_are_searched_ever_more_rarely(config: Settings, proxy: FaultProxy) -> None:
+    case = Case(replace(config, aws=replace(config.aws, endpoint_url=proxy.endpoint_url)))
     case.rounds(240)  # two hours
-    assert len(listed) / 2 <= 8
+    searched = proxy.calls["ListObjectsV2"]
+    assert 4 <= searched <= 2 * 8  # two listings make a search
     case.app.send_task(CLASSIFY, ("x",))
     case.rounds(1)
     case.queued()
-    before = len(listed)
+    searched = proxy.calls["ListObjectsV2"]
     case.rounds(LOOKS)
-    assert len(listed) == before + 2, "after work it looks again soon"
+    assert proxy.calls["ListObjectsV2"] == searched + 2, "after work it looks again soon"
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.floats(0.1, 40)), max_size=60))

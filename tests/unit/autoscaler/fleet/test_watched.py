@@ -10,8 +10,6 @@ import pytest
 from app.announcements import Announcement, Said, WorkerHeartbeat, WorkerOffline, WorkerOnline
 from app.domain import Instance, InstanceState, QueueDepth
 from app.errors import ConfigurationError, TransientError
-from app.settings import AutoscalerSettings, Ec2Settings, QueueSettings, Settings
-from autoscaler.fleet import make_fleet
 from autoscaler.fleet.watched import WatchedFleet
 from autoscaler.listen import Hearing
 from autoscaler.memory.estimate import Estimator
@@ -113,17 +111,3 @@ def test_the_first_word_of_a_worker_teaches_no_boot_time(watch: Watch) -> None:
     for seconds in (3, 5, 7):
         fleet = tuple(watch.after(seconds, ("one", HEARTBEAT)))
         assert estimator.see(watch.now, QueueDepth(0, 0, 0), fleet).boot_s is None
-
-
-@pytest.mark.parametrize("template", ["", "lt-0123"])
-def test_it_is_the_fleet_where_only_watching_is_allowed(watch: Watch, template: str) -> None:
-    settings = Settings(autoscaler=AutoscalerSettings(watch_only=True), ec2=Ec2Settings(launch_template=template))
-    assert isinstance(make_fleet(settings, lambda ids: None, watch.hearing), WatchedFleet)
-
-
-def test_without_hearing_there_is_nothing_to_watch() -> None:
-    with pytest.raises(ConfigurationError, match="ELASTIQ_WATCH_ONLY=1 needs ELASTIQ_LISTEN=1"):
-        make_fleet(
-            Settings(autoscaler=AutoscalerSettings(watch_only=True), queue=QueueSettings(listen=False)),
-            lambda ids: None,
-        )

@@ -79,43 +79,6 @@ observations = st.builds(
 limits = st.builds(Limits, st.integers(1, 40), st.sampled_from(sorted(POLICIES)))
 
 
-@pytest.mark.parametrize(
-    ("outstanding", "there", "desired", "launch"),
-    [
-        ((0, 0, 0), 0, 0, 0),
-        ((1, 0, 0), 0, 1, 1),
-        ((19, 0, 0), 0, 19, 19),
-        ((50, 0, 0), 0, 19, 19),
-        ((3, 4, 5), 0, 12, 12),
-        ((10, 5, 0), 6, 15, 9),
-        ((2, 0, 0), 7, 7, 0),
-        ((500, 0, 0), 19, 19, 0),
-        ((500, 0, 0), 25, 19, 0),
-    ],
-)
-def test_seed_wants_one_instance_for_each_outstanding_image(
-    outstanding: tuple[int, int, int], there: int, desired: int, launch: int
-) -> None:
-    decision = decide(seen(*outstanding, fleet=instances(there)), Limits(19))
-    assert (decision.desired, decision.launch, decision.held) == (desired, launch, False)
-
-
-def test_an_instance_that_drains_takes_no_new_work_and_is_replaced() -> None:
-    fleet = instances(2) + instances(3, InstanceState.DRAINING)
-    assert decide(seen(visible=5, fleet=fleet), Limits(19)).launch == 3
-
-
-def test_an_instance_that_still_boots_is_not_launched_again() -> None:
-    assert decide(seen(visible=5, fleet=instances(5, InstanceState.PENDING)), Limits(19)).launch == 0
-
-
-def test_the_reason_names_the_counts_and_the_ceiling() -> None:
-    reason = decide(seen(visible=20, in_flight=3, delayed=1, fleet=instances(4)), Limits(19)).reason
-    assert reason == (
-        "24 outstanding (20 visible, 3 in flight, 1 delayed), one instance each, at the ceiling of 19; 4 there"
-    )
-
-
 def test_instances_that_drain_hold_their_places_under_the_ceiling() -> None:
     leaving = tuple(replace(instance, state=InstanceState.DRAINING) for instance in instances(15))
     decision = decide(seen(visible=50, fleet=leaving), Limits(19))

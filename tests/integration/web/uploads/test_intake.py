@@ -14,8 +14,6 @@ import boto3
 import psutil
 import pytest
 
-from app import aws
-from app.account.provision import provision
 from app.domain import BATCH_ID, Failure
 from app.local import EmbeddedCloud
 from app.settings import Settings
@@ -139,24 +137,6 @@ def test_an_upload_that_is_cut_off_keeps_and_publishes_what_had_arrived(serve: S
         assert b" 400 " in connection.recv(4096)
     wait_for(lambda: site.queued() == 1, 10)
     assert site.keys(id) == [f"{id}/a.png"]
-
-
-def test_images_that_could_not_be_published_are_published_when_they_are_sent_again(serve: Serve) -> None:
-    site = serve()
-    site.upload(("first.png", CAT))
-    sqs = aws.client("sqs", site.config.aws)
-    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=site.config.queue.name)["QueueUrl"])
-    fields = [("files", ("a.png", CAT)), ("files", ("b.png", COFFEE))]
-    refused = site.post("/api/batches", fields=fields)
-    assert refused.status >= 500
-    assert refused.headers["Content-Type"] == "application/problem+json"
-    assert "the images are stored" in refused.json()["detail"]
-    id = refused.json()["batch"]
-    assert len(site.keys(id)) == 2
-    provision(site.config)
-    assert site.post(f"/api/batches/{id}/images", fields=fields).status == 201
-    assert site.queued() == 2
-    assert len(site.keys(id)) == 2
 
 
 def test_storage_that_is_away_is_said_to_be_worth_another_try(serve: Serve) -> None:

@@ -1,0 +1,112 @@
+"""Requests that wait, for news, for a label or for a bucket, take no thread from uploads and from the page."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from urllib.parse import urlsplit
+
+import pytest
+
+from app.local import EmbeddedCloud
+from tests.support import photographs
+from tests.support.fault_proxy import FaultProxy
+from tests.support.waiting import wait_for
+from tests.support.web import Labeller, Site
+
+CAT = photographs.chelsea()
+# Of 40 threads, one reads batches and 19 hold streams; those who ask are more than all threads.
+THREADS, ASKING = 40, 60
+
+Serve = Callable[..., Site]
+
+
+@pytest.mark.parametrize(
+    ("paths", "seats", "reason"),
+    [
+        (["", "/results.csv"], 1, "too many batches are being read; try again"),
+        (["/events"], 19, "too many event streams are open; poll GET /api/batches/<id> or /api/fleet, or try again"),
+    ],
+    ids=["reading a batch", "opening a stream"],
+)
+def test_while_a_bucket_does_not_answer_those_who_need_it_leave_threads_for_everyone_else(
+    serve: Serve, cloud: EmbeddedCloud, paths: list[str], seats: int, reason: str
+) -> None:
+    with FaultProxy(cloud.endpoint_url) as proxy, ThreadPoolExecutor(ASKING) as pool:
+        site = serve(ELASTIQ_WEB_THREADS=str(THREADS), AWS_ENDPOINT_URL=proxy.endpoint_url)
+        id = site.upload(("a.png", CAT))["id"]
+        site.classify(f"{id}/a.png")
+        proxy.fault("ListObjectsV2", "hang")
+        urls = [f"/api/batches/{id}{path}" for path in paths]
+        asking = [pool.submit(site.get, urls[n % len(urls)]) for n in range(ASKING)]
+        answered = as_completed(asking, 50)
+        refused = [next(answered).result() for _ in range(ASKING - seats)]
+        assert {answer.status for answer in refused} == {503}
+        assert all(int(answer.headers["Retry-After"]) > 0 for answer in refused)
+        assert {answer.json()["detail"] for answer in refused} == {reason}
+
+        assert site.get("/healthz").status == 200
+        assert site.upload(("b.png", CAT))["accepted"] == 1
+        assert sum(not one.done() for one in asking) == seats
+
+        proxy.release()
+        assert [one.result().status for one in answered] == [200] * seats
+
+
+def test_reading_what_is_not_there_gives_the_seat_back(serve: Serve) -> None:
+    site = serve(ELASTIQ_WEB_THREADS="8")
+    id = site.upload(("a.png", CAT))["id"]
+    for path in ("", "/results.csv", "/events") * 2:
+        assert site.get(f"/api/batches/20200101T000000000Z-00000000{path}").status == 404
+    assert site.batch(id)["counts"]["total"] == 1
+
+
+def test_streams_beyond_their_number_are_told_to_poll_and_take_nothing_from_uploads(serve: Serve) -> None:
+    site = serve(ELASTIQ_WEB_THREADS="8")
+    id = site.upload(("a.png", CAT))["id"]
+    streams = [site.events(id) for _ in range(4)]
+    for stream in streams:
+        stream.until("image-waiting")
+    refused = site.get(f"/api/batches/{id}/events")
+    assert refused.status == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    assert "poll GET" in refused.json()["detail"]
+    assert site.batch(id)["counts"]["waiting"] == 1
+    assert site.upload(("b.png", CAT), path=f"/api/batches/{id}/images")["accepted"] == 1
+    streams[0].close()
+    # Its seat is free again once the server notices, at the latest with the next news.
+    site.classify(f"{id}/a.png")
+    site.classify(f"{id}/b.png")
+    wait_for(lambda: site.get(f"/api/batches/{id}/events").status == 200, 30)
+
+
+def test_requests_beyond_their_number_are_told_to_try_again(serve: Serve) -> None:
+    site = serve(ELASTIQ_WEB_THREADS="9")
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(site.post, "/", fields={"myfile": (f"{n}.png", CAT)}) for n in range(2)]
+        wait_for(lambda: site.queued() == 2, 20)
+        refused = site.post("/", fields={"myfile": ("c.png", CAT)})
+        assert refused.status == 503
+        assert int(refused.headers["Retry-After"]) > 0
+        assert site.upload(("d.png", CAT))["accepted"] == 1
+        with Labeller(site):
+            assert [answer.result(20).status for answer in waiting] == [200, 200]
+
+
+def test_a_client_that_hangs_up_frees_its_waiting_seat(serve: Serve) -> None:
+    site = serve(ELASTIQ_WEB_THREADS="9")
+    address = urlsplit(site.url).hostname, urlsplit(site.url).port
+    body = b'--limit\r\nContent-Disposition: form-data; name="myfile"; filename="%d.png"\r\n\r\n%s\r\n--limit--\r\n'
+    for n in range(2):
+        one = body % (n, CAT)
+        with socket.create_connection(address) as connection:
+            head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(one)}\r\nContent-Type: multipart/form-data; "
+            connection.sendall(head.encode() + b"boundary=limit\r\n\r\n" + one)
+            wait_for(lambda n=n: site.queued() == n + 1, 20)
+
+    def free() -> bool:
+        answer = site.post("/", fields={"myfile": ("x.jpg", b"text")})
+        return bool(answer.status == 422)
+
+    wait_for(free, 30)

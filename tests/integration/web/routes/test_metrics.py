@@ -1,0 +1,102 @@
+"""The metrics, read by Prometheus's own parser from a real web process that hears real events."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from app import aws
+from app.announcements import (
+    ImageClassified,
+    ImageFailed,
+)
+from app.aws.queues import dead_letter_queue
+from app.domain import Classification, Failure, Prediction
+from app.settings import Settings
+from tests.support import photographs
+from tests.support.fleet import Announcer, decision
+from tests.support.waiting import wait_for
+from tests.support.web import Site
+from web.application import create_app
+from web.routes.metrics import family
+from web.tier import Tier
+
+CAT = photographs.chelsea()
+
+
+def metrics(site: Site) -> dict[str, float]:
+    answer = site.get("/metrics")
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return samples(answer.data.decode())
+
+
+def samples(text: str) -> dict[str, float]:
+    """Return the samples by name and labels, as Prometheus's own parser reads them."""
+    found = [sample for family_ in text_string_to_metric_families(text) for sample in family_.samples]
+    names = ["".join([sample.name, *(f" {name}={value}" for name, value in sample.labels.items())]) for sample in found]
+    assert len(names) == len(set(names))
+    return dict(zip(names, (sample.value for sample in found), strict=True))
+
+
+def test_metrics_count_what_the_process_did_and_tell_what_it_knows(heard: Site, announce: Announcer) -> None:
+    id = heard.upload(("a.png", CAT), ("b.png", CAT), ("text.jpg", b"no photograph"))["id"]
+    answer = heard.post("/", fields={"myfile": ("empty.jpg", b"")})
+    assert answer.status == 422
+    announce.say(ImageClassified(Classification.of(f"{id}/a.png", [Prediction("tabby", 0.9)], "m")))
+    announce.say(ImageFailed(Failure.of(f"{id}/b.png", "cut short")))
+    announce.say(decision())
+    wait_for(lambda: heard.fleet()["decision"], 20)
+    told = metrics(heard)
+    assert told["elastiq_images_accepted_total"] == 2
+    assert told["elastiq_images_rejected_total"] == 2
+    assert told["elastiq_images_classified_total"] == told["elastiq_images_failed_total"] == 1
+    assert told["elastiq_sqs_sent_total"] == 2
+    assert told["elastiq_sqs_received_total"] > 0
+    assert told["elastiq_sqs_leases_lost_total"] == 0
+    assert told["elastiq_sqs_in_flight"] >= 0
+    assert "elastiq_sqs_in_flight_total" not in told
+    assert told["elastiq_sqs_api_calls_total action=send_message_batch"] == 1
+    assert told["elastiq_queue_messages state=visible"] == 2
+    assert told["elastiq_instances state=running"] == told["elastiq_instances state=draining"] == 1
+    assert told["elastiq_instances_desired"] == 2
+    assert told["elastiq_autoscaler_heard"] == 1
+    assert told["elastiq_oldest_image_seconds"] == 12.5
+    assert told["elastiq_dead_letters"] == 0
+
+
+def test_labels_and_help_are_escaped() -> None:
+    awkward = 'a "quoted" \\ and\na new line'
+    text = family("odd_total", "counter", awkward, [({"name": awkward}, 1.5)])
+    (parsed,) = text_string_to_metric_families(text)
+    assert parsed.documentation == awkward
+    assert [(sample.labels, sample.value) for sample in parsed.samples] == [({"name": awkward}, 1.5)]
+
+
+def test_nothing_is_told_of_a_fleet_that_was_not_heard_and_nothing_kept_by_a_browser(client: FlaskClient) -> None:
+    answer = client.get("/metrics")
+    told = samples(answer.text)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert (told["elastiq_autoscaler_heard"], told["elastiq_queue_readable"]) == (0, 1)
+    assert not [name for name in told if name.startswith(("elastiq_instances", "elastiq_oldest"))]
+
+
+def test_figures_of_queues_that_cannot_be_read_are_left_out_and_that_is_said(config: Settings) -> None:
+    missing = replace(config, queue=replace(config.queue, name="no-such-queue"))
+    told = samples(create_app(missing).test_client().get("/metrics").text)
+    assert told["elastiq_queue_readable"] == 0
+    assert not [name for name in told if name.startswith(("elastiq_queue_messages", "elastiq_dead_letters"))]
+
+
+def test_open_streams_are_counted(client: FlaskClient, tier: Tier) -> None:
+    with tier.streams.taken():
+        assert samples(client.get("/metrics").text)["elastiq_event_streams_open"] == 1
+    assert samples(client.get("/metrics").text)["elastiq_event_streams_open"] == 0
+
+
+def test_dead_letters_are_counted(client: FlaskClient, config: Settings) -> None:
+    sqs = aws.client("sqs", config.aws)
+    url = sqs.get_queue_url(QueueName=dead_letter_queue(config.queue.name))["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    assert samples(client.get("/metrics").text)["elastiq_dead_letters"] == 1
