@@ -111,7 +111,8 @@ class Outbox:
         with self._changed:
             lane.in_hand = []
             lane.waiting.extend(again)
-            lane.due_at = time.monotonic() + (pause_s or LINGER_S)
+            if pause_s:
+                lane.due_at = time.monotonic() + pause_s
             if not lane.waiting and not lane.trouble:
                 del self._lanes[lane.action, lane.queue_url]
             self._changed.notify_all()
@@ -125,7 +126,7 @@ class Outbox:
                     if lane.due(now, self._hurry):
                         # Next time another comes first.
                         self._lanes[where] = self._lanes.pop(where)
-                        lane.in_hand = _popped(lane.waiting)
+                        lane.in_hand, lane.due_at = _popped(lane.waiting), now + LINGER_S
                         return lane
                 soonest = min((lane.due_at for lane in self._lanes.values() if lane.waiting), default=now + 60)
                 self._changed.wait(max(0.001, soonest - now))
