@@ -13,9 +13,18 @@ from typing import Any
 import gunicorn
 from flask import request
 from gunicorn.glogging import Logger
+from gunicorn.http import errors
 
 # A worker knows two ways to stop; the one that lets requests end is SIGTERM's.
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+# What reading a chunked body raises when the chunks are none; in some versions these are no OSErrors.
+BadChunks: tuple[type[Exception], ...] = tuple(
+    found
+    for name in ("InvalidChunkSize", "ChunkMissingTerminator", "InvalidChunkExtension", "InvalidHeader",
+                 "InvalidHeaderName", "LimitRequestHeaders", "ObsoleteFolding")
+    if (found := getattr(errors, name, None))
+)  # fmt: skip
 
 
 def connection() -> socket.socket | None:
