@@ -19,12 +19,14 @@ from gunicorn.http import errors
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 # What reading a chunked body raises when the chunks are none; in some versions these are no OSErrors.
-BadChunks: tuple[type[Exception], ...] = tuple(
+BAD_CHUNKS: tuple[type[Exception], ...] = tuple(
     found
     for name in ("InvalidChunkSize", "ChunkMissingTerminator", "InvalidChunkExtension", "InvalidHeader",
                  "InvalidHeaderName", "LimitRequestHeaders", "ObsoleteFolding")
     if (found := getattr(errors, name, None))
 )  # fmt: skip
+# What reading any body raises when that goes wrong.
+UNREADABLE: tuple[type[Exception], ...] = (OSError, *BAD_CHUNKS)
 
 
 def connection() -> socket.socket | None:

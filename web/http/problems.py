@@ -20,6 +20,8 @@ from app.errors import (
     PermanentError,
     TransientError,
 )
+from web.http.bodies import raw
+from web.http.gunicorn_internals import UNREADABLE
 
 log = structlog.get_logger(__name__)
 
@@ -117,8 +119,8 @@ def _hear_out(answer: Response) -> Response:
         return answer
     heard = 0
     try:
-        while heard < HEARD_OUT_BYTES and (data := request.stream.read(64 * 1024)):
+        while heard < HEARD_OUT_BYTES and (data := raw().read(64 * 1024)):
             heard += len(data)
-    except OSError as err:
+    except UNREADABLE as err:
         log.info("client_gone", reason=str(err))
     return answer

@@ -101,6 +101,8 @@ class Intake:
             self._counts.count("images_accepted", len(keys))
 
     def _admit(self, batch: str, part: Part) -> Taken:
+        if part.refusal:
+            raise InvalidImage(part.refusal)
         names.check(part.filename)
         if part.too_large:
             raise InvalidImage(f"the file is larger than {self._limits.max_file_bytes / 1e6:.4g} MB")
