@@ -118,6 +118,30 @@ def test_other_files_of_the_same_name_get_numbers(site: Site) -> None:
     assert stored == {CAT, COFFEE, CAT + b"\0"}
 
 
+def test_many_files_of_one_name_cost_no_more_calls_than_files_of_many_names(serve: Serve, cloud: EmbeddedCloud) -> None:
+    with FaultProxy(cloud.endpoint_url) as proxy:
+        site = serve(AWS_ENDPOINT_URL=proxy.endpoint_url)
+        site.upload(("warm.png", CAT))
+        proxy.calls.clear()
+        made = site.upload(*[("IMG.png", CAT + b"\0" * n) for n in range(200)])
+        calls = proxy.calls["PutObject"] + proxy.calls["HeadObject"] + proxy.calls["GetObject"]
+        assert len(site.keys(made["id"])) == 200
+        site.stop()
+    assert made["accepted"] == 200
+    assert len({image["filename"] for image in made["images"]}) == 200
+    assert calls <= 210
+
+
+def test_a_process_that_knows_nothing_of_a_batch_gives_its_files_the_same_names_again(serve: Serve) -> None:
+    site, files = serve(), [("x.png", CAT), ("x.png", COFFEE), ("x.png", CAT + b"\0")]
+    id = site.upload(*files)["id"]
+    names = sorted(site.keys(id))
+    site.stop()
+    site.start()
+    site.upload(*files[::-1], path=f"/api/batches/{id}/images")
+    assert sorted(site.keys(id)) == names
+
+
 def test_every_file_that_came_has_an_answer_whatever_it_is_called(site: Site) -> None:
     sent = ["a\\", "\\\\", "C:\\photos\\1.png", 'q"; filename="z', "b\\", "照" * 66 + ".png", "x" * 1200]
     made = site.upload(*[(name, CAT) for name in sent])
