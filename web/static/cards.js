@@ -1,6 +1,6 @@
 // A card for each of the recent batches, on the start page.
 
-import { element } from "./dom.js";
+import { element, here } from "./dom.js";
 import { previewUrl } from "./picture.js";
 import { many } from "./words.js";
 
@@ -21,7 +21,7 @@ export function drawCards(list, batches) {
 function card({ id, at, total, keys, labels }) {
   const item = element("li");
   const link = element("a");
-  link.href = `/batches/${encodeURIComponent(id)}`;
+  link.href = here(`/batches/${encodeURIComponent(id)}`);
   const mosaic = element("span", "mosaic");
   mosaic.append(
     ...keys

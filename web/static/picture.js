@@ -1,5 +1,7 @@
 // An image's picture: the user's own file while there is one, and the small one that the server draws otherwise.
 
+import { here } from "./dom.js";
+
 /** @import { Item } from "./images.js" */
 
 /**
@@ -11,7 +13,7 @@ export function previewUrl(key, large = false) {
   const [batch, name, inner] = key?.split("/") ?? [];
   // A refused file was not stored: its key has a folder of its own.
   if (!batch || !name || inner !== undefined) return null;
-  return `/api/batches/${batch}/images/${encodeURIComponent(name)}${large ? "?size=large" : ""}`;
+  return here(`/api/batches/${batch}/images/${encodeURIComponent(name)}${large ? "?size=large" : ""}`);
 }
 
 /**
