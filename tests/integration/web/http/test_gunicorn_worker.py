@@ -116,6 +116,12 @@ def test_a_client_that_goes_in_the_middle_of_a_head_is_forgotten(serve: Serve) -
     wait_for(lambda: worker(site).num_fds() < before + 50, 10)
 
 
+def test_nobody_is_believed_to_be_a_proxy_that_the_settings_do_not_name(site: Site) -> None:
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "x", "X-Forwarded-Prefix": "/x", "SCRIPT_NAME": "/x"}
+    made = site.post("/api/batches", headers=headers).json()
+    assert made["url"] == f"{site.url}/batches/{made['id']}"
+
+
 @pytest.mark.parametrize(
     ("sent", "status", "detail"),
     [
