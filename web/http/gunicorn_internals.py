@@ -1,4 +1,4 @@
-"""What this tier needs of gunicorn beyond its settings and hooks; whatever a new version may change is here alone."""
+"""What this tier needs of gunicorn beyond its settings and hooks; what a new version may change is in gunicorn_*.py."""
 
 from __future__ import annotations
 
