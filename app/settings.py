@@ -117,6 +117,13 @@ class WebSettings:
         "Seconds that a `POST /` waits for its image's label, through a cold start too.",
         low=1,
     )
+    trusted_proxies: int = _setting(
+        "ELASTIQ_TRUSTED_PROXIES",
+        0,
+        "Proxies before the web tier whose `X-Forwarded-Proto`, `-Host` and `-Prefix` are believed; 0: nobody's are.",
+        low=0,
+        high=10,
+    )
 
 
 @dataclass(frozen=True, slots=True)

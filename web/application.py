@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.aws.depth import QueueReader
 from app.settings import Settings
@@ -37,6 +38,9 @@ def create_app(settings: Settings) -> Flask:
     app.extensions[EXTENSION] = _tier(settings)
     problems.install(app)
     security.install(app)
+    if hops := settings.web.trusted_proxies:
+        proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
+        app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way to wrap an application
     for part in (api, compat, health, metrics, monitor, pages):
         app.register_blueprint(part.blueprint)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import threading
 import time
@@ -17,6 +18,7 @@ from app.settings import Settings
 from web.application import create_app
 from web.events import Listener
 from web.http.gunicorn_internals import Log, before_a_stop
+from web.http.gunicorn_worker import Worker
 from web.tier import EXTENSION, Tier
 
 log = structlog.get_logger(__name__)
@@ -24,6 +26,8 @@ log = structlog.get_logger(__name__)
 # What a stopping process gives its uploads to end in; streams end at once.
 GRACE_S = 10
 BACKLOG = 1024
+# Connections beside those of the threads, at the least: for requests whose heads are on their way.
+ROOM = 64
 
 
 def serve(settings: Settings) -> None:
@@ -49,14 +53,15 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         threads = self._settings.web.threads
         options: dict[str, Any] = {
             "bind": self._bind,
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "workers": 1,
             "threads": threads,
-            # More connections than threads, for those that are kept alive between two requests.
-            "worker_connections": 2 * threads + 1000,
+            "worker_connections": _connections(threads),
             "backlog": BACKLOG,
             "keepalive": 30,
             "graceful_timeout": GRACE_S,
+            # A proxy is trusted where the settings say so, by the application; by gunicorn, never.
+            "forwarded_allow_ips": "",
             "logger_class": Log,
             "post_worker_init": self._begin,
             "worker_exit": self._end,
@@ -82,6 +87,29 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         """In the worker, when it has served its last request, or could not begin."""
         if self._listener is not None:
             self._listener.stop()
+
+
+def _connections(threads: int) -> int:
+    """Return how many connections there may be: more than threads, for those that wait between two requests.
+
+    Each is a file descriptor, and a thread needs others: for a spooled file, for what it asks of S3 and SQS.
+
+    Raises:
+        ConfigurationError: the process may not have as many descriptors as the threads need.
+    """
+    wanted, others = 2 * threads + 1000, 2 * threads + 200
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY:
+        wanted = min(wanted, most - others)
+    if wanted < threads + ROOM:
+        raise ConfigurationError(
+            f"{threads} threads need {threads + ROOM + others} file descriptors, and this process may have {most}; "
+            "raise its limit (ulimit -n) or lower ELASTIQ_WEB_THREADS"
+        )
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= allowed < wanted + others:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted + others, most))
+    return wanted
 
 
 def _listen(settings: Settings) -> socket.socket:

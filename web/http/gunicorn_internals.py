@@ -1,4 +1,4 @@
-"""What this tier needs of gunicorn beyond its settings and hooks; whatever a new version may change is here alone."""
+"""What this tier needs of gunicorn beyond its settings and hooks; what a new version may change is in gunicorn_*.py."""
 
 from __future__ import annotations
 
@@ -13,9 +13,20 @@ from typing import Any
 import gunicorn
 from flask import request
 from gunicorn.glogging import Logger
+from gunicorn.http import errors
 
 # A worker knows two ways to stop; the one that lets requests end is SIGTERM's.
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+# What reading a chunked body raises when the chunks are none; in some versions these are no OSErrors.
+BAD_CHUNKS: tuple[type[Exception], ...] = tuple(
+    found
+    for name in ("InvalidChunkSize", "ChunkMissingTerminator", "InvalidChunkExtension", "InvalidHeader",
+                 "InvalidHeaderName", "LimitRequestHeaders", "ObsoleteFolding")
+    if (found := getattr(errors, name, None))
+)  # fmt: skip
+# What reading any body raises when that goes wrong.
+UNREADABLE: tuple[type[Exception], ...] = (OSError, *BAD_CHUNKS)
 
 
 def connection() -> socket.socket | None:

@@ -20,9 +20,12 @@ from app.errors import (
     PermanentError,
     TransientError,
 )
+from web.http.bodies import raw
+from web.http.gunicorn_internals import UNREADABLE
 
 log = structlog.get_logger(__name__)
 
+MIME_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
 # What is still read of a request that is refused: a client that is cut off while it sends never sees why.
 HEARD_OUT_BYTES = 64_000_000
@@ -56,12 +59,21 @@ def install(app: Flask) -> None:
 def problem(status: int, detail: str, **more: object) -> Response:
     """Return a problem; ``detail`` says what is wrong and what to do about it."""
     where = {"batch": g.batch} if "batch" in g else {}
-    title = HTTPStatus(status).phrase
-    body = {"type": "about:blank", "title": title, "status": int(status), "detail": detail, **where, **more}
-    answer = Response(json.dumps(body) + "\n", int(status), mimetype="application/problem+json")
+    answer = Response(_body(status, detail, **where, **more), int(status), mimetype=MIME_TYPE)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)
     return answer
+
+
+def on_the_wire(status: HTTPStatus, detail: str) -> bytes:
+    """Return a problem as HTTP has it, for a connection that no request was read from and that ends with this."""
+    body = _body(status, detail).encode()
+    retry = f"Retry-After: {RETRY_AFTER_S}\r\n" if status == HTTPStatus.SERVICE_UNAVAILABLE else ""
+    head = (
+        f"HTTP/1.1 {int(status)} {status.phrase}\r\nContent-Type: {MIME_TYPE}\r\nContent-Length: {len(body)}\r\n"
+        f"{retry}X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 @contextmanager
@@ -75,6 +87,11 @@ def stored_in(batch: str) -> Iterator[None]:
 def status_of(error: ElastiqError) -> HTTPStatus:
     """Return what the table says of ``error``."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def _body(status: int, detail: str, **more: object) -> str:
+    title = HTTPStatus(status).phrase
+    return json.dumps({"type": "about:blank", "title": title, "status": int(status), "detail": detail, **more}) + "\n"
 
 
 def _ours(error: ElastiqError) -> Response:
@@ -102,8 +119,8 @@ def _hear_out(answer: Response) -> Response:
         return answer
     heard = 0
     try:
-        while heard < HEARD_OUT_BYTES and (data := request.stream.read(64 * 1024)):
+        while heard < HEARD_OUT_BYTES and (data := raw().read(64 * 1024)):
             heard += len(data)
-    except OSError as err:
+    except UNREADABLE as err:
         log.info("client_gone", reason=str(err))
     return answer

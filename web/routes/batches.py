@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import structlog
 from flask import Blueprint, Response, jsonify, request, url_for
@@ -16,12 +18,13 @@ from web.batches.export import as_csv
 from web.batches.preview import LARGE, TILE
 from web.batches.stream import events_of
 from web.batches.watch import Snapshot
+from web.http.bodies import body, has_body
 from web.http.problems import stored_in
 from web.http.security import CONTENT_POLICY
 from web.tier import tier
 from web.uploads import names
 from web.uploads.intake import Taken
-from web.uploads.multipart import parts
+from web.uploads.multipart import Part, parts
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +37,8 @@ blueprint = Blueprint("api", __name__, url_prefix="/api/batches")
 def create() -> tuple[Response, int, dict[str, str]]:
     """Make a batch of the files sent; with no body at all, name one that files can be added to."""
     id = new_batch_id(datetime.now(UTC), os.urandom(4))
-    taken = _take(id) if _has_body() else []
+    # A form without a length is no wish for an id: its files would be lost without a word.
+    taken = _take(id) if has_body() or request.mimetype.startswith("multipart/") else []
     return jsonify(_receipt(id, taken)), 201, {"Location": url_for("api.read", id=id)}
 
 
@@ -107,19 +111,25 @@ def _snapshot(id: str, after: str = "") -> Snapshot:
 
 
 def _take(id: str) -> list[Taken]:
-    stream = cast(BinaryIO, request.stream)
     limit = tier().settings.images.max_file_bytes
-    files = parts(stream, request.headers.get("Content-Type", ""), fields=frozenset({FIELD}), max_bytes=limit)
+    files = parts(body(), request.headers.get("Content-Type", ""), fields=frozenset({FIELD}), max_bytes=limit)
+    sent: Counter[str] = Counter()
     with stored_in(id):
-        taken = tier().intake.take(id, files)
+        taken = tier().intake.take(id, _by_field(files, sent))
     log.info("upload_taken", batch=id, files=len(taken), rejected=_rejected(taken))
-    if not taken:
-        raise BadRequest(f"no file was sent; put each in a part named {FIELD!r}")
+    if not sent[FIELD]:
+        found = f", only in {', '.join(repr(field[:80]) for field in sent)}" if sent else ""
+        raise BadRequest(f"no file was sent in a part named {FIELD!r}{found}; put each file in a part named {FIELD!r}")
     return taken
 
 
-def _has_body() -> bool:
-    return bool(request.content_length) or "Transfer-Encoding" in request.headers
+def _by_field(files: Iterator[Part], sent: Counter[str]) -> Iterator[Part]:
+    """Refuse the files of other fields, so that each that came has an answer; count them all in ``sent``."""
+    for part in files:
+        sent[part.field] += 1
+        if part.field != FIELD:
+            part.refusal = f"the file was sent in a part named {part.field[:80]!r}; put it in a part named {FIELD!r}"
+        yield part
 
 
 def _receipt(id: str, taken: list[Taken]) -> dict[str, Any]:

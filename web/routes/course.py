@@ -6,7 +6,6 @@ import select
 import socket
 import time
 from datetime import UTC, datetime
-from typing import BinaryIO, cast
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest, ClientDisconnected, GatewayTimeout
@@ -14,6 +13,7 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, GatewayTimeout
 from app.domain import Failure
 from app.errors import InvalidImage
 from web.batches.batch import Outcome
+from web.http.bodies import body
 from web.http.gunicorn_internals import connection
 from web.tier import tier
 from web.uploads import names
@@ -44,9 +44,12 @@ def classify() -> Response:
 
 def _only_file() -> Part:
     limit = tier().settings.images.max_file_bytes
-    stream, content_type = cast(BinaryIO, request.stream), request.headers.get("Content-Type", "")
+    wanted = frozenset({PLAIN, WITH_NAME})
     found: Part | None = None
-    for part in parts(stream, content_type, fields=frozenset({PLAIN, WITH_NAME}), max_bytes=limit):
+    for part in parts(body(), request.headers.get("Content-Type", ""), fields=wanted, max_bytes=limit):
+        if part.field not in wanted:
+            part.body.close()
+            continue
         if found is not None:
             part.body.close()
             found.body.close()

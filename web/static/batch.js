@@ -1,5 +1,6 @@
 // The batch in view: its images, the uploads that add to it and the news of it, from its first file until it is closed.
 
+import { here } from "./dom.js";
 import { Images } from "./images.js";
 import { News } from "./news.js";
 import { Uploader } from "./upload.js";
@@ -98,7 +99,7 @@ export class Batch {
   }
 
   get _url() {
-    return `/api/batches/${encodeURIComponent(this.id ?? "")}`;
+    return here(`/api/batches/${encodeURIComponent(this.id ?? "")}`);
   }
 
   get _after() {
@@ -169,8 +170,8 @@ export class Batch {
  * @param {string} path
  */
 export function batchIn(path) {
-  const named = path.match(/^\/batches\/([^/]+)$/)?.[1];
-  if (named === undefined) return null;
+  const named = path.startsWith(here("/batches/")) && path.slice(here("/batches/").length).match(/^[^/]+$/)?.[0];
+  if (!named) return null;
   try {
     return decodeURIComponent(named);
   } catch {

@@ -1,6 +1,6 @@
 // A card for each of the recent batches, on the start page.
 
-import { element } from "./dom.js";
+import { element, here } from "./dom.js";
 import { drop, dropAll, show } from "./picture.js";
 import { many } from "./words.js";
 
@@ -27,7 +27,7 @@ export function drawCards(list, batches) {
 function card({ id, at, total, keys, labels }) {
   const item = element("li");
   const link = element("a");
-  link.href = `/batches/${encodeURIComponent(id)}`;
+  link.href = here(`/batches/${encodeURIComponent(id)}`);
   const mosaic = element("span", "mosaic");
   unseen.set(mosaic, keys);
   nearing.observe(mosaic);

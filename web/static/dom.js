@@ -1,6 +1,14 @@
 // What the page's parts find in the page and make for it. What a template lacks is an error that names it.
 
 /**
+ * Return the address of one of the site's paths: a proxy may show all of them under a path of its own.
+ * @param {string} path
+ */
+export function here(path) {
+  return (globalThis.document?.documentElement.dataset.root ?? "") + path;
+}
+
+/**
  * Return the element with this id.
  * @template {Element} T
  * @param {string} id

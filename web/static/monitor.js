@@ -2,7 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { clock, drawDecisions } from "./decisions.js";
-import { byId, element, find, say } from "./dom.js";
+import { byId, element, find, here, say } from "./dom.js";
 import { figures } from "./figures.js";
 import { Fleet } from "./fleet.js";
 import { drawHosts, reason } from "./hosts.js";
@@ -32,8 +32,8 @@ class Monitor {
       new Chart(byId("fleet", HTMLElement), INSTANCES, tenths, point),
     ];
     this._news = new News({
-      streamUrl: () => "/api/fleet/events",
-      pollUrl: () => "/api/fleet",
+      streamUrl: () => here("/api/fleet/events"),
+      pollUrl: () => here("/api/fleet"),
       pollMs: POLL_MS,
       hiddenPollMs: null,
       events: {

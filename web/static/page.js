@@ -4,7 +4,7 @@ import { Batch, batchIn } from "./batch.js";
 import { drawCards } from "./cards.js";
 import { Deck } from "./deck.js";
 import { Detail } from "./detail.js";
-import { byId, find } from "./dom.js";
+import { byId, find, here } from "./dom.js";
 import { gathered } from "./frames.js";
 import { takeFiles } from "./intake.js";
 import { Recent } from "./recent.js";
@@ -109,13 +109,13 @@ class Page {
 
   /** @param {string} id */
   _named(id) {
-    history.pushState(null, "", `/batches/${encodeURIComponent(id)}`);
+    history.pushState(null, "", here(`/batches/${encodeURIComponent(id)}`));
     this._name(id);
   }
 
   /** @param {string} id */
   _name(id) {
-    byId("csv", HTMLAnchorElement).href = `/api/batches/${encodeURIComponent(id)}/results.csv`;
+    byId("csv", HTMLAnchorElement).href = here(`/api/batches/${encodeURIComponent(id)}/results.csv`);
   }
 
   /** @param {Batch} batch */

@@ -1,6 +1,7 @@
 // An image's picture: the user's own file while there is one, and the small one that the server draws otherwise.
 // The server draws few at a time: a page asks for few at once, and again, after a pause, for what it was refused.
 
+import { here } from "./dom.js";
 import { isLasting, pause, pauseMs, within } from "./patience.js";
 
 /**
@@ -95,7 +96,7 @@ export function previewUrl(key, large = false) {
   const [batch, name, inner] = key?.split("/") ?? [];
   // A refused file was not stored: its key has a folder of its own.
   if (!batch || !name || inner !== undefined) return null;
-  return `/api/batches/${batch}/images/${encodeURIComponent(name)}${large ? "?size=large" : ""}`;
+  return here(`/api/batches/${batch}/images/${encodeURIComponent(name)}${large ? "?size=large" : ""}`);
 }
 
 /** Whether nothing is to be done to show a picture. @param {HTMLImageElement} picture */

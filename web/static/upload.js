@@ -1,5 +1,6 @@
 // Uploads in chunks, a few at a time, each sent again until it is answered: the server takes no file twice.
 
+import { here } from "./dom.js";
 import { isLasting, pauseMs } from "./patience.js";
 
 /** @import { Images, Item, Told } from "./images.js" */
@@ -90,7 +91,7 @@ export class Uploader {
     if (!readable.length) return;
     for (const item of readable) this._images.set(item, { state: "uploading", reason: null });
     try {
-      const url = `/api/batches/${encodeURIComponent(await this._batch())}/images`;
+      const url = here(`/api/batches/${encodeURIComponent(await this._batch())}/images`);
       /** @type {{images: Told[]}} */
       const { images } = await this._persist(url, () => this._form(readable));
       this._bind(readable, images);
@@ -125,7 +126,7 @@ export class Uploader {
   /** Return the batch's id, made when the first chunk needs it. @returns {Promise<string>} */
   _batch() {
     if (this._id) return Promise.resolve(this._id);
-    this._naming ??= this._persist("/api/batches", () => null)
+    this._naming ??= this._persist(here("/api/batches"), () => null)
       .then(({ id }) => {
         this._id = id;
         this._listener.onBatch(id);

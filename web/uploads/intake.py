@@ -18,6 +18,7 @@ from app.storage import Storage
 from web.batches.feed import Feed
 from web.uploads import names
 from web.uploads.multipart import Part
+from web.uploads.places import Places
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +52,7 @@ class Intake:
 
     def __init__(self, limits: ImageSettings, storage: Storage, feed: Feed, publish: Publish, counts: Metrics) -> None:
         self._limits, self._storage, self._feed, self._publish = limits, storage, feed, publish
-        self._counts = counts
+        self._counts, self._places = counts, Places()
         self._pool = ThreadPoolExecutor(STORING_THREADS, "store")
         self._in_hand = BoundedSemaphore(IN_HAND)
 
@@ -101,20 +102,28 @@ class Intake:
             self._counts.count("images_accepted", len(keys))
 
     def _admit(self, batch: str, part: Part) -> Taken:
+        if part.refusal:
+            raise InvalidImage(part.refusal)
         names.check(part.filename)
         if part.too_large:
             raise InvalidImage(f"the file is larger than {self._limits.max_file_bytes / 1e6:.4g} MB")
         kind = images.check(part.body, max_pixels=self._limits.max_pixels)
-        for key in names.keys(batch, part.filename, part.md5):
-            try:
-                new = self._storage.put_image(key, part.body, kind.content_type)
-            except ImageExists:
-                part.body.seek(0)
-                continue
-            self._feed.expect([key])
-            # The same file sent again, because its answer was lost: it may have its result by now.
-            return Taken(key, None if new else self._storage.outcome(key))
-        raise InvalidImage("too many other files of this name are in the batch; give the file another name")
+        keys = names.keys(batch, part.filename, part.md5)
+        taken = self._places.find(keys, part.md5, lambda key: self._put(key, part, kind.content_type))
+        if taken is None:
+            raise InvalidImage("too many other files of this name are in the batch; give the file another name")
+        return taken
+
+    def _put(self, key: str, part: Part, content_type: str) -> Taken | None:
+        """Store a file; None if another one has this key."""
+        part.body.seek(0)
+        try:
+            new = self._storage.put_image(key, part.body, content_type)
+        except ImageExists:
+            return None
+        self._feed.expect([key])
+        # The same file sent again, because its answer was lost: it may have its result by now.
+        return Taken(key, None if new else self._storage.outcome(key))
 
     def _submit(self, batch: str, part: Part) -> Future[Taken]:
         self._in_hand.acquire()

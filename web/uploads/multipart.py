@@ -1,25 +1,44 @@
 """A multipart body as it arrives: a part at a time, each spooled to a bounded temporary file; never the whole body.
 
 Our own reader of RFC 7578, because what passes for one elsewhere holds the whole body, or one bad name against all.
+Names are read as browsers write them (WHATWG HTML, multipart/form-data encoding algorithm).
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
+from urllib.parse import unquote
 
 from werkzeug.exceptions import BadRequest, RequestTimeout, UnsupportedMediaType
 from werkzeug.http import parse_options_header
+
+from web.http.gunicorn_internals import BAD_CHUNKS
 
 READ_BYTES = 64 * 1024
 # A part smaller than this never touches the disk.
 MEMORY_BYTES = 512 * 1024
 HEADERS_BYTES = 16 * 1024
+# What may come before the first part; nobody sends any, but RFC 2046 allows it.
+PREAMBLE_BYTES = 64 * 1024
+# Blanks that may stand between a boundary and its line's end.
+_PADDING = 64
 
 _LINE, _BLANK_LINE = b"\r\n", b"\r\n\r\n"
+_FOLD = re.compile(r"\r\n[ \t]+")
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+# A quoted value ends at the quote that another parameter or nothing follows: some clients leave quotes in it.
+_PARAMETER = re.compile(
+    rf""";\s*({_TOKEN})\s*=\s*(?:"(.*?)(?:"(?=\s*;\s*{_TOKEN}\s*=|(?:\s*;)?\s*\Z)|\Z)|([^;"]*))""", re.DOTALL
+)
+_EXTENDED = re.compile(r"(utf-8|iso-8859-1|us-ascii)'[^']*'(.*)", re.IGNORECASE | re.DOTALL)
+# What browsers write for what would end the value or its line.
+_ESCAPED = {"%22": '"', "%0D": "\r", "%0A": "\n"}
+_CUT_SHORT = "the upload was cut short; send it again"
 
 
 @dataclass(slots=True)
@@ -28,11 +47,12 @@ class Part:
 
     Attributes:
         field: the form field's name.
-        filename: as the client sent it; not to be trusted.
+        filename: as the client sent it, not to be trusted; empty if it sent none.
         body: the content, rewound; empty when it is above the limit.
         size: bytes that arrived.
         md5: of all that arrived, in hex.
         too_large: whether ``size`` is above the limit.
+        refusal: why it is not to be taken, whatever it is; empty if nothing is against it.
     """
 
     field: str
@@ -41,6 +61,7 @@ class Part:
     size: int = 0
     md5: str = ""
     too_large: bool = False
+    refusal: str = ""
 
 
 class BrokenUpload(BadRequest):
@@ -48,12 +69,12 @@ class BrokenUpload(BadRequest):
 
 
 def parts(stream: BinaryIO, content_type: str, *, fields: frozenset[str], max_bytes: int) -> Iterator[Part]:
-    """Yield the files of a multipart body in their order; whatever else is in it is read and dropped.
+    """Yield the files of a multipart body in their order, each of them; fields that hold no file are read and dropped.
 
     Args:
         stream: the request's body.
         content_type: the request's header, with the boundary.
-        fields: the form fields whose files are wanted.
+        fields: the form fields that are meant for files: what is in them is one, though it have no file name.
         max_bytes: the largest file kept; a larger one is read and dropped.
 
     Raises:
@@ -61,18 +82,24 @@ def parts(stream: BinaryIO, content_type: str, *, fields: frozenset[str], max_by
         BrokenUpload: the body does not parse or ends early.
         RequestTimeout: the client has stopped sending.
     """
-    kind, options = parse_options_header(content_type)
-    if kind != "multipart/form-data" or not options.get("boundary"):
-        raise UnsupportedMediaType("send the files as multipart/form-data")
-    delimiter = _LINE + b"--" + options["boundary"].encode()
-    body = _Body(stream)
-    body.skip(delimiter)
+    body = _Body(stream, _boundary(content_type))
+    body.begin()
     while (headers := body.headers()) is not None:
         field, filename = _named(headers)
-        if field in fields and filename is not None:
-            yield _spooled(field, filename, body.until(delimiter), max_bytes)
+        if field in fields or filename is not None:
+            yield _spooled(field, filename or "", body.content(), max_bytes)
         else:
-            body.skip(delimiter)
+            for _ in body.content():
+                pass
+
+
+def _boundary(content_type: str) -> bytes:
+    kind, options = parse_options_header(content_type)
+    if kind.lower() != "multipart/form-data":
+        raise UnsupportedMediaType("send the files as multipart/form-data")
+    if not options.get("boundary"):
+        raise BrokenUpload("the Content-Type names no boundary; let your HTTP library set that header")
+    return options["boundary"].encode("latin-1", "replace")
 
 
 def _spooled(field: str, filename: str, data: Iterator[bytes], max_bytes: int) -> Part:
@@ -97,64 +124,120 @@ def _spooled(field: str, filename: str, data: Iterator[bytes], max_bytes: int) -
 
 def _named(headers: bytes) -> tuple[str, str | None]:
     """Return a part's field and file name. A name that is no UTF-8 is shown as it can be, and costs no other part."""
-    for line in headers.decode("utf-8", "replace").split("\r\n"):
+    for line in _FOLD.sub(" ", headers.decode("utf-8", "replace")).split("\r\n"):
         name, _, value = line.partition(":")
         if name.strip().lower() == "content-disposition":
-            _, options = parse_options_header(value.strip())
-            return options.get("name", ""), options.get("filename")
+            found = {name.lower(): (quoted, plain) for name, quoted, plain in _PARAMETER.findall(value)}
+            field, filename = (_meant(*found[name]) if name in found else None for name in ("name", "filename"))
+            return field or "", _extended(*found.get("filename*", ("", ""))) or filename
     return "", None
+
+
+def _meant(quoted: str, plain: str) -> str:
+    """Return the name that a parameter stands for; a quote in it shows another rule than browsers': backslashes."""
+    if '"' in quoted:
+        return re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
+    return re.sub("%22|%0D|%0A", lambda found: _ESCAPED[found[0]], quoted or plain.strip())
+
+
+def _extended(quoted: str, plain: str) -> str | None:
+    """Return the name that ``filename*`` stands for (RFC 5987), which older libraries send; None if it is no such."""
+    found = _EXTENDED.fullmatch(quoted or plain.strip())
+    return unquote(found[2], found[1], "replace") if found else None
 
 
 class _Body:
     """The bytes of a body, between one delimiter and the next; holds a read's worth of them."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: BinaryIO, boundary: bytes) -> None:
+        self._stream, self._boundary = stream, boundary
+        self._delimiter = re.compile(_LINE + b"--" + re.escape(boundary) + rb"(?:--|[ \t]{0,%d}\r\n)" % _PADDING)
+        self._longest = len(boundary) + 4 + _PADDING + 2
+        self._ended = False
         # The first delimiter may stand at the very beginning, without the line break that belongs to it.
         self._buffer = bytearray(_LINE)
 
-    def until(self, delimiter: bytes) -> Iterator[bytes]:
-        """Yield what comes before ``delimiter``, and pass over that."""
-        while (at := self._buffer.find(delimiter)) < 0:
+    def begin(self) -> None:
+        """Pass over everything up to the first delimiter and it."""
+        while not self._pass_delimiter():
+            if len(self._buffer) > PREAMBLE_BYTES or not self._more():
+                raise BrokenUpload(_no_beginning(bytes(self._buffer[len(_LINE) :]), self._boundary))
+
+    def content(self) -> Iterator[bytes]:
+        """Yield what comes before the next delimiter, and pass over that."""
+        while not (found := self._delimiter.search(self._buffer)):
             # The end of what is here may be the delimiter's beginning.
-            sure = len(self._buffer) - len(delimiter) + 1
+            sure = len(self._buffer) - self._longest + 1
             if sure > 0:
                 yield self._take(sure)
-            self._more()
-        if at:
-            yield self._take(at)
-        self._take(len(delimiter))
-
-    def skip(self, delimiter: bytes) -> None:
-        """Pass over everything up to ``delimiter`` and it."""
-        for _ in self.until(delimiter):
-            pass
+            self._need_more()
+        if found.start():
+            yield self._take(found.start())
+        self._pass_delimiter()
 
     def headers(self) -> bytes | None:
         """Return a part's headers, from right behind its delimiter; None behind the last one."""
-        while len(self._buffer) < 2:
-            self._more()
-        if self._buffer.startswith(b"--"):
+        if self._ended:
             return None
-        found = b""
-        for piece in self.until(_BLANK_LINE):
-            found += piece
-            if len(found) > HEADERS_BYTES:
+        # As if the delimiter's own line break were there still: a part may have no headers at all.
+        self._buffer[:0] = _LINE
+        while (at := self._buffer.find(_BLANK_LINE, 0, HEADERS_BYTES)) < 0:
+            if len(self._buffer) > HEADERS_BYTES:
                 raise BrokenUpload(f"a part of the upload has more than {HEADERS_BYTES} bytes of headers")
-        return found
+            self._need_more()
+        found = self._take(at)
+        self._take(len(_BLANK_LINE))
+        if self._delimiter.search(found + _LINE):
+            raise BrokenUpload("a part of the upload has no empty line behind its headers")
+        return found.removeprefix(_LINE)
+
+    def _pass_delimiter(self) -> bool:
+        """Drop everything up to the next delimiter and it, if it is here."""
+        found = self._delimiter.search(self._buffer)
+        if found:
+            self._ended = found[0].endswith(b"--")
+            self._take(found.end())
+        return found is not None
 
     def _take(self, size: int) -> bytes:
         taken = bytes(self._buffer[:size])
         del self._buffer[:size]
         return taken
 
-    def _more(self) -> None:
+    def _need_more(self) -> None:
+        if not self._more():
+            raise BrokenUpload(_CUT_SHORT)
+
+    def _more(self) -> bool:
         try:
             data = self._stream.read(READ_BYTES)
         except TimeoutError as err:
             raise RequestTimeout("the upload stood still for too long; send it again") from err
+        except BAD_CHUNKS as err:
+            raise BrokenUpload(
+                f"the body is not chunked as HTTP has it ({err}); send it anew, or with a Content-Length"
+            ) from err
         except OSError as err:
-            raise BrokenUpload("the upload was cut short; send it again") from err
-        if not data:
-            raise BrokenUpload("the upload was cut short; send it again")
+            raise BrokenUpload(_CUT_SHORT) from err
         self._buffer += data
+        return bool(data)
+
+
+def _no_beginning(start: bytes, boundary: bytes) -> str:
+    """Say why a body that begins with ``start`` has no part."""
+    first = b"--" + boundary
+    if not start:
+        return "no file was sent: the body is empty"
+    if (first + _LINE).startswith(start):
+        return _CUT_SHORT
+    if start.startswith(first + b"\n"):
+        return "the body's lines end in LF alone; multipart/form-data has them end in CR LF"
+    told = f"the Content-Type says that the boundary is {_shown(boundary)}"
+    if start.startswith(b"--"):
+        sent = start[2:].partition(b"\n")[0].rstrip(b"\r")
+        return f"{told}, but the body's is {_shown(sent)}; let your HTTP library set that header"
+    return f"{told}, which does not occur in the body; send multipart/form-data, uncompressed"
+
+
+def _shown(boundary: bytes) -> str:
+    return repr(boundary[:80].decode("latin-1"))

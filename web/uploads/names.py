@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
-from app.domain import filename_of
+from app.domain import filename_of, new_batch_id
 from app.errors import InvalidImage
+from app.storage import MAX_KEY_BYTES
 
-MAX_BYTES = 200
 _NUMBERED = range(2, 10)
+_DIGEST, _SHORT_DIGEST = 12, 8
+_BATCH = len(new_batch_id(datetime(2000, 1, 1, tzinfo=UTC), bytes(4)))
+# What a key has room for behind its batch, with the digest that another file of the name may get.
+MAX_BYTES = MAX_KEY_BYTES - len("/") - _BATCH - len(" ()") - _SHORT_DIGEST
 
 
 def check(filename: str) -> None:
@@ -19,7 +24,7 @@ def check(filename: str) -> None:
         InvalidImage: the name is the reason why the file is not taken.
     """
     if not filename:
-        raise InvalidImage("the file has no name")
+        raise InvalidImage("the file has no name; send it as a file, with its name in filename=")
     if "/" in filename or "\\" in filename:
         raise InvalidImage(f"the name must not hold a path: {_shown(filename)}")
     if any(unicodedata.category(character) == "Cc" for character in filename):
@@ -41,7 +46,7 @@ def keys(batch: str, filename: str, md5: str) -> Iterator[str]:
     yield f"{batch}/{filename}"
     for number in _NUMBERED:
         yield f"{batch}/{stem} ({number}){dot}{suffix}"
-    yield f"{batch}/{stem} ({md5[:8]}){dot}{suffix}"
+    yield f"{batch}/{stem} ({md5[:_SHORT_DIGEST]}){dot}{suffix}"
 
 
 def rejected_key(batch: str, filename: str, md5: str) -> str:
@@ -50,7 +55,8 @@ def rejected_key(batch: str, filename: str, md5: str) -> str:
     It has a folder that no taken file's key has, so that it never meets a good file of its name, and the
     content's digest, so that sending it again says the same again.
     """
-    return f"{batch}/rejected/{md5[:12]}/{_safe(filename)}"
+    folder = f"{batch}/rejected/{md5[:_DIGEST]}/"
+    return folder + _safe(filename, MAX_KEY_BYTES - len(folder))
 
 
 def is_rejected(key: str) -> bool:
@@ -64,9 +70,9 @@ def without_extension(key: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def _safe(filename: str) -> str:
+def _safe(filename: str, max_bytes: int) -> str:
     kept = "".join("_" if c in "/\\" or unicodedata.category(c) == "Cc" else c for c in filename)
-    shortened = kept.encode()[:MAX_BYTES].decode(errors="ignore")
+    shortened = kept.encode()[:max_bytes].decode(errors="ignore")
     return (shortened if shortened not in {".", ".."} else "_") or "unnamed"
 
 

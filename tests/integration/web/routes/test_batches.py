@@ -71,7 +71,7 @@ def test_a_batch_is_a_table(site: Site) -> None:
     answer = site.get(f"/api/batches/{id}/results.csv")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.headers["Content-Disposition"] == f"attachment; filename=elastiq-{id}.csv"
-    rows = list(csv.reader(io.StringIO(answer.data.decode(), newline="")))
+    rows = list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig"), newline="")))
     assert rows == [
         ["filename", "label", "score", "state", "reason"],
         ["'=1+1.png", "", "", "waiting", ""],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import io
+import json
 import socket
 import threading
 from collections.abc import Callable
@@ -114,6 +116,45 @@ def test_other_files_of_the_same_name_get_numbers(site: Site) -> None:
     assert stored == {CAT, COFFEE, CAT + b"\0"}
 
 
+def test_many_files_of_one_name_cost_no_more_calls_than_files_of_many_names(serve: Serve, cloud: EmbeddedCloud) -> None:
+    with FaultProxy(cloud.endpoint_url) as proxy:
+        site = serve(AWS_ENDPOINT_URL=proxy.endpoint_url)
+        site.upload(("warm.png", CAT))
+        proxy.calls.clear()
+        made = site.upload(*[("IMG.png", CAT + b"\0" * n) for n in range(200)])
+        calls = proxy.calls["PutObject"] + proxy.calls["HeadObject"] + proxy.calls["GetObject"]
+        assert len(site.keys(made["id"])) == 200
+        site.stop()
+    assert made["accepted"] == 200
+    assert len({image["filename"] for image in made["images"]}) == 200
+    assert calls <= 210
+
+
+def test_a_process_that_knows_nothing_of_a_batch_gives_its_files_the_same_names_again(serve: Serve) -> None:
+    site, files = serve(), [("x.png", CAT), ("x.png", COFFEE), ("x.png", CAT + b"\0")]
+    id = site.upload(*files)["id"]
+    names = sorted(site.keys(id))
+    site.stop()
+    site.start()
+    site.upload(*files[::-1], path=f"/api/batches/{id}/images")
+    assert sorted(site.keys(id)) == names
+
+
+def test_every_file_that_came_has_an_answer_whatever_it_is_called(site: Site) -> None:
+    sent = ["a\\", "\\\\", "C:\\photos\\1.png", 'q"; filename="z', "b\\", "照" * 66 + ".png", "x" * 1200]
+    made = site.upload(*[(name, CAT) for name in sent])
+    assert len(made["images"]) == len(sent)
+    assert [image["state"] for image in made["images"]] == ["failed"] * 3 + ["waiting", "failed", "waiting", "failed"]
+    assert made["images"][5]["filename"] == sent[5]
+    assert site.get(key_path(made["images"][5]["key"])).status == 200
+
+
+def test_a_file_in_another_field_is_answered_too_when_some_are_in_theirs(site: Site) -> None:
+    answer = site.post("/api/batches", fields=[("files", ("a.png", CAT)), ("picture", ("b.png", CAT))])
+    assert [image["state"] for image in answer.json()["images"]] == ["waiting", "failed"]
+    assert "put it in a part named 'files'" in answer.json()["images"][1]["reason"]
+
+
 def test_chunks_sent_at_once_all_arrive_in_the_batch(site: Site) -> None:
     id = site.post("/api/batches").json()["id"]
     with ThreadPoolExecutor(6) as pool:
@@ -151,7 +192,7 @@ def test_storage_that_is_away_is_said_to_be_worth_another_try(serve: Serve) -> N
 
 @pytest.mark.parametrize(
     ("fields", "detail"),
-    [([("pictures", ("a.png", CAT))], "a part named 'files'"), ([("files", "text")], "a part named 'files'")],
+    [([("pictures", ("a.png", CAT))], "only in 'pictures'; put each file"), ([("token", "x")], "a part named 'files'")],
 )
 def test_an_upload_without_files_is_told_where_to_put_them(site: Site, fields: list[object], detail: str) -> None:
     answer = site.post("/api/batches", fields=fields)
@@ -163,6 +204,60 @@ def test_a_body_that_is_no_form_is_refused(site: Site) -> None:
     answer = site.post("/api/batches", body=b"{}", headers={"Content-Type": "application/json"})
     assert answer.status == 415
     assert "multipart/form-data" in answer.json()["detail"]
+
+
+def test_a_file_that_was_sent_as_text_is_told_so(site: Site) -> None:
+    (image,) = site.post("/api/batches", fields=[("files", "text")]).json()["images"]
+    assert "no name; send it as a file" in image["reason"]
+
+
+FORM = b'--limit\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n%s\r\n--limit--\r\n' % CAT
+OF_TYPE = "Content-Type: multipart/form-data; boundary=limit\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "status", "detail"),
+    [
+        (OF_TYPE + "Transfer-Encoding: chunked\r\n", b"zz\r\n" + FORM, 400, "not chunked as HTTP has it"),
+        (OF_TYPE + "Transfer-Encoding: chunked\r\n", b"3\r\n--limit", 400, "not chunked as HTTP has it"),
+        (OF_TYPE + "Transfer-Encoding: gzip, chunked\r\n", b"0\r\n\r\n", 501, "send the body as it is"),
+        (OF_TYPE + "Content-Encoding: gzip\r\nContent-Length: 3\r\n", b"\x1f\x8b\x08", 415, "is compressed (gzip)"),
+        (OF_TYPE, b"", 411, "send a Content-Length"),
+        (OF_TYPE + "Content-Length: 0\r\n", b"", 400, "the body is empty"),
+        (OF_TYPE.replace("limit", "other") + f"Content-Length: {len(FORM)}\r\n", FORM, 400, "the body's is 'limit'"),
+        (OF_TYPE.split(";")[0] + f"\r\nContent-Length: {len(FORM)}\r\n", FORM, 400, "names no boundary"),
+        (OF_TYPE.title().replace("Limit", "limit") + f"Content-Length: {len(FORM)}\r\n", FORM, 201, None),
+        ("Content-Length: 3\r\n", b"abc", 415, "multipart/form-data"),
+    ],
+    ids=[
+        "bad chunk",
+        "no chunk end",
+        "gzip coding",
+        "gzip",
+        "no length",
+        "empty",
+        "boundary",
+        "none",
+        "capitals",
+        "type",
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/batches", "/api/batches/{id}/images"])
+def test_a_body_that_cannot_be_taken_is_answered_with_what_to_do(
+    site: Site, path: str, head: str, body: bytes, status: int, detail: str | None
+) -> None:
+    path = path.format(id=site.post("/api/batches").json()["id"])
+    with socket.create_connection((urlsplit(site.url).hostname, urlsplit(site.url).port), timeout=30) as connection:
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}\r\n".encode() + body)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        found = json.loads(answer.read())
+    assert answer.status == status
+    if detail:
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert detail in found["detail"]
+    if status == 415 and "gzip" in head:
+        assert answer.headers["Accept-Encoding"] == "identity"
 
 
 def test_a_large_upload_passes_through_little_memory(serve: Serve) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.domain import Classification, Failure, Prediction
 from web.batches.batch import Image
@@ -13,7 +16,7 @@ from web.batches.export import as_csv
 
 
 def table(*images: Image) -> list[list[str]]:
-    return list(csv.reader(io.StringIO("".join(as_csv(images)), newline="")))
+    return list(csv.reader(io.StringIO("".join(as_csv(images)).removeprefix("\ufeff"), newline="")))
 
 
 def test_each_image_is_a_line_under_the_header() -> None:
@@ -26,10 +29,41 @@ def test_each_image_is_a_line_under_the_header() -> None:
     ]
 
 
-def test_lines_end_as_the_standard_says() -> None:
-    assert "".join(as_csv([])) == "filename,label,score,state,reason\r\n"
+def test_a_table_says_that_it_is_utf_8_and_has_every_cell_in_quotes() -> None:
+    assert "".join(as_csv([Image("b/1", None)])) == (
+        '\ufeff"filename","label","score","state","reason"\r\n"1","","","waiting",""\r\n'
+    )
 
 
-@pytest.mark.parametrize("name", ["=1+1.jpg", "+1.jpg", "-1.jpg", "@SUM(A1).jpg", '=HYPERLINK("http:..").jpg'])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "=1+1.jpg",
+        "+1.jpg",
+        "-1.jpg",
+        "@SUM(A1).jpg",
+        '=HYPERLINK("http:..").jpg',
+        "\uff1d1.jpg",
+        "\uff0b1",
+        "\uff0d1",
+        "\uff20A1",
+        "  =1",
+        "\u3000=1",
+    ],
+)
 def test_no_name_becomes_a_formula_in_a_spreadsheet(name: str) -> None:
     assert table(Image(f"b/{name}", None))[1][0] == "'" + name
+
+
+def test_nor_does_what_stands_behind_a_semicolon_where_that_begins_a_cell() -> None:
+    assert table(Image("b/a;=1; +2;b-3.jpg", None))[1][0] == "a;'=1;' +2;b-3.jpg"
+
+
+@given(st.text(st.sampled_from("=+-@\uff1d\uff0b\uff0d\uff20;\t\r\n\v\u3000 \"',ab")))
+def test_no_text_becomes_a_formula_however_a_spreadsheet_cuts_its_line(text: str) -> None:
+    for cell in re.split(r"[;\t\r\n]", table(Image("b/1", Failure.of("b/1", text)))[1][4]):
+        assert not cell.strip().startswith(tuple("=+-@\uff1d\uff0b\uff0d\uff20"))
+
+
+def test_names_that_only_hold_such_characters_stay_as_they_are() -> None:
+    assert table(Image("b/2024-01-01 (a+b) = c;d.jpg", None))[1][0] == "2024-01-01 (a+b) = c;d.jpg"

@@ -42,6 +42,13 @@ def test_each_javascript_module_says_in_its_first_line_what_it_is_for(path: Path
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_no_javascript_module_asks_past_the_path_that_a_proxy_shows_the_site_under(path: Path) -> None:
+    addresses = r'(?<!here\()["`]/(?:api|batches|monitor|static)\b'
+
+    assert not re.findall(addresses, path.read_text())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
 def test_a_browser_finds_all_that_a_javascript_module_imports(path: Path) -> None:
     names = imported(path)
 

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidImage
+from app.storage import MAX_KEY_BYTES
 from web.uploads import names
 
 
 @pytest.mark.parametrize(
-    "name", ["cat.jpg", "café.jpg", "no extension", 'x"><script>.jpg', ".hidden", "a" * 200, "%2e%2e"]
+    "name",
+    ["cat.jpg", "café.jpg", "no extension", 'x"><script>.jpg', ".hidden", "照" * 66 + ".jpg", "a" * 974, "%2e%2e"],
 )
 def test_a_name_that_a_desktop_can_have_is_taken(name: str) -> None:
     names.check(name)
@@ -28,8 +30,8 @@ def test_a_name_that_a_desktop_can_have_is_taken(name: str) -> None:
         ("C:\\photos\\cat.jpg", "must not hold a path"),
         ("cat\r\n.jpg", "control characters"),
         ("cat\x00.jpg", "control characters"),
-        ("a" * 201, "longer than 200 bytes"),
-        ("é" * 101, "longer than 200 bytes"),
+        ("a" * 975, "longer than 974 bytes"),
+        ("é" * 488, "longer than 974 bytes"),
         ("..", "reserved"),
         ("cat.error", "reserved"),
     ],
@@ -48,12 +50,19 @@ def test_another_file_of_the_same_name_gets_a_number_and_at_last_a_digest() -> N
     assert list(names.keys("b", ".hidden", "d41d8cd98f00"))[-1] == "b/.hidden (d41d8cd9)"
 
 
+@given(st.text(min_size=1, max_size=names.MAX_BYTES), st.text(max_size=2000))
+def test_whatever_is_taken_or_refused_has_a_key_that_s3_has_room_for(taken: str, refused: str) -> None:
+    batch, md5 = "20261124T101530123Z-9f2c01ab", "d41d8cd98f00b204e9800998ecf8427e"
+    assert len(names.rejected_key(batch, refused, md5).encode()) <= MAX_KEY_BYTES
+    if len(taken.encode()) <= names.MAX_BYTES:
+        assert all(len(key.encode()) <= MAX_KEY_BYTES for key in names.keys(batch, taken, md5))
+
+
 @given(st.text(), st.text(min_size=1))
 def test_a_refused_file_never_gets_the_key_of_an_image(refused: str, taken: str) -> None:
     key = names.rejected_key("batch", refused, "d41d8cd98f00b204")
     assert names.is_rejected(key)
     assert key.count("/") == 3
     assert not any(ord(character) < 32 for character in key)
-    assert len(key.encode()) < 300
     if "/" not in taken:
         assert not any(names.is_rejected(other) for other in names.keys("batch", taken, "d41d8cd98f00b204"))
