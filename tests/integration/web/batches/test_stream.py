@@ -110,13 +110,14 @@ def test_a_stream_says_first_how_soon_to_come_back_and_now_and_then_that_it_live
     stream = events_of(feed, BATCH, "")
     assert next(stream) == "retry: 2000\n\n"
     assert "event: image-waiting\n" in next(stream)
+    assert next(stream).startswith("event: current\n")
     assert next(stream) == ": still here\n\n"
 
 
 def test_news_of_many_images_are_told_in_pieces_in_the_order_of_their_cursors(feed: Feed) -> None:
     stream = events_of(feed, BATCH, "")
-    next(stream)
-    next(stream)
+    while not next(stream).startswith("event: current\n"):
+        pass
     feed.expect(f"{BATCH}/{n}.png" for n in range(1200))
     pieces = [next(stream) for _ in range(3)]
     assert [piece.count("event: image-waiting\n") for piece in pieces] == [500, 500, 200]
