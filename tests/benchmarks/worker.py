@@ -7,7 +7,6 @@ It is frozen while its queue is filled, so that only its work is measured.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import signal
@@ -265,10 +264,12 @@ def main() -> None:
                     continue
                 print(f"{part.__name__} ...", file=sys.stderr)
                 figures |= part(site, images)
+            engine = site.config.engine
             figures["settings"] = {
-                field: value
-                for field, value in dataclasses.asdict(site.config).items()
-                if field in ("model", "engine", "precision", "concurrency")
+                "model": engine.model,
+                "engine": engine.kind,
+                "precision": engine.precision,
+                "concurrency": site.config.worker.concurrency,
             }
         finally:
             cloud.stop()
