@@ -60,7 +60,7 @@ def test_no_malformed_event_costs_the_web_tier_its_listener(
 def test_a_score_that_is_no_number_reaches_no_page(heard: Site, announce: Announcer) -> None:
     id = heard.upload(("a.png", CAT))["id"]
     with closing(heard.events(id)) as stream:
-        stream.until("image-waiting")
+        stream.until("current")
         announce.say(ImageClassified(Classification.of(f"{id}/a.png", [Prediction("tabby", float("nan"))], "m")))
         announce.say(ImageClassified(Classification.of(f"{id}/a.png", [Prediction("lynx", 0.9)], "m")))
         (told,) = stream.until(ImageClassified.TYPE)

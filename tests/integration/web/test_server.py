@@ -34,7 +34,7 @@ def test_a_stop_ends_open_streams_and_waiting_requests_and_leaves_no_process(ser
     site = serve()
     id = site.upload(("a.png", CAT))["id"]
     stream = site.events(id)
-    stream.until("image-waiting")
+    stream.until("current")
     children = psutil.Process(site.process.pid).children()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(site.post, "/", fields={"myfile": ("b.png", CAT)})
@@ -58,7 +58,7 @@ def test_a_stop_lets_an_upload_end(serve: Serve, stop: Callable[[Site], int]) ->
     site = serve()
     id = site.upload(("first.png", CAT))["id"]
     stream = site.events(id)
-    stream.until("image-waiting")
+    stream.until("current")
     part = b'--limit\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n%s\r\n--limit--\r\n'
     body = part % CAT
     head = (
