@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from app.errors import InvalidImage
-from app.images import open_header
+from app.images.check import open_header
 from tasks.engine.artifact import Preprocessing
 from tasks.engine.resize import REDUCING_GAP, Box, resize
 

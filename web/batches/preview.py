@@ -8,8 +8,9 @@ import threading
 
 from PIL import Image, ImageOps
 
-from app import images
 from app.errors import InvalidImage
+from app.images.check import open_header
+from app.images.kinds import CONTENT_TYPES
 from app.storage import Storage
 from web.http.seats import Seats
 
@@ -53,7 +54,7 @@ def render(data: bytes, *, side: int, max_pixels: int) -> tuple[bytes, str]:
         InvalidImage: it cannot be decoded.
     """
     try:
-        with images.open_header(io.BytesIO(data), max_pixels=max_pixels) as image:
+        with open_header(io.BytesIO(data), max_pixels=max_pixels) as image:
             image.draft("RGB", (side, side))
             picture = ImageOps.exif_transpose(image)
             picture.thumbnail((side, side))
@@ -80,4 +81,4 @@ def _encode(picture: Image.Image) -> tuple[bytes, str]:
     # Comments and the like would be written again; the pixels are all that is shown.
     picture.info = {}
     picture.save(target, kind, quality=82)
-    return target.getvalue(), images.CONTENT_TYPES[kind]
+    return target.getvalue(), CONTENT_TYPES[kind]

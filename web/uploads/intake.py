@@ -9,9 +9,9 @@ from threading import BoundedSemaphore
 
 import structlog
 
-from app import images
 from app.domain import Classification, Failure
 from app.errors import ElastiqError, ImageExists, InvalidImage
+from app.images.check import check
 from app.settings import ImageSettings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
@@ -107,7 +107,7 @@ class Intake:
         names.check(part.filename)
         if part.too_large:
             raise InvalidImage(f"the file is larger than {self._limits.max_file_bytes / 1e6:.4g} MB")
-        kind = images.check(part.body, max_pixels=self._limits.max_pixels)
+        kind = check(part.body, max_pixels=self._limits.max_pixels)
         keys = names.keys(batch, part.filename, part.md5)
         taken = self._places.find(keys, part.md5, lambda key: self._put(key, part, kind.content_type))
         if taken is None:

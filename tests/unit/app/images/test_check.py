@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from app.errors import InvalidImage
-from app.images import ImageType, check
+from app.images.check import ImageType, check
 from tests.support import photographs
 
-# Pillow warns of what is strange in a file; outside of tests app.images silences it.
+# Pillow warns of what is strange in a file; outside of tests app.images.check silences it.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 MAX_PIXELS = 100_000_000

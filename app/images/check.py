@@ -14,31 +14,8 @@ from typing import BinaryIO
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
 from app.errors import InvalidImage
+from app.images.kinds import CONTENT_TYPES, FORMATS, unknown
 
-# The formats that we take, by Pillow's names. MPO is a JPEG with more pictures behind the first; the first is taken.
-CONTENT_TYPES = {
-    "JPEG": "image/jpeg",
-    "MPO": "image/jpeg",
-    "PNG": "image/png",
-    "WEBP": "image/webp",
-    "GIF": "image/gif",
-    "BMP": "image/bmp",
-    "TIFF": "image/tiff",
-}
-FORMATS = tuple(name for name in CONTENT_TYPES if name != "MPO")
-TAKEN = "JPEG, PNG, WebP, GIF, BMP or TIFF"
-
-# Beginnings of what people hand in by mistake, to name it to them.
-_OTHERS = {
-    b"ftyphei": "a HEIC photograph",
-    b"ftypmif1": "a HEIC photograph",
-    b"ftypavif": "an AVIF image",
-    b"%PDF": "a PDF document",
-    b"<svg": "an SVG drawing",
-    b"<!doctype": "a web page",
-    b"<html": "a web page",
-    b"PK\x03\x04": "a ZIP archive",
-}
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
 
 # `check` holds every image to a limit of the caller's, which may be above or below Pillow's own warning and error.
@@ -103,12 +80,9 @@ def _pixels(image: Image.Image) -> int:
 
 
 def _unknown(start: bytes) -> str:
-    for mark, what in _OTHERS.items():
-        if mark in start[:64].lower() or mark in start[:64]:
-            return f"this is {what}; convert it to {TAKEN}"
     if any(accept(start[:16]) is True for format in FORMATS if (accept := Image.OPEN[format][1])):
         return "the image's header is damaged or cut short"
-    return f"this is not an image; {TAKEN} is taken"
+    return unknown(start)
 
 
 def _mega(pixels: int) -> str:

@@ -1,0 +1,1 @@
+"""What counts as an image, and what is in one: decided by content, no name is believed."""
