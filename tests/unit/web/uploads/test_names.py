@@ -23,7 +23,9 @@ def test_a_name_that_a_desktop_can_have_is_taken(name: str) -> None:
     assert next(names.keys("batch", name, "0" * 32)) == f"batch/{name}"
 
 
-@pytest.mark.parametrize("path", ["2023/cat.jpg", "a.b/c d/照.jpg", "rejected/cat.jpg", "..a/...", "a" * 900 + "/b" * 37])
+@pytest.mark.parametrize(
+    "path", ["2023/cat.jpg", "a.b/c d/照.jpg", "rejected/cat.jpg", "..a/...", "a" * 900 + "/b" * 37]
+)
 def test_a_name_comes_with_its_folders(path: str) -> None:
     names.check(path)
     key = next(names.keys("batch", path, "0" * 32))
