@@ -90,11 +90,11 @@ def results(id: str) -> Response:
     return answer
 
 
-@blueprint.get("/<id>/images/<path:filename>")
-def image(id: str, filename: str) -> Response:
+@blueprint.get("/<id>/images/<path:path>")
+def image(id: str, path: str) -> Response:
     """Return a small picture of an image, or with ``?size=large`` a larger one; never the bytes that were uploaded."""
     side = LARGE if request.args.get("size") == "large" else TILE
-    picture, content_type = tier().previews.draw(f"{_checked(id)}/{filename}", side)
+    picture, content_type = tier().previews.draw(f"{_checked(id)}/{path}", side)
     answer = Response(picture, mimetype=content_type)
     answer.headers["Content-Security-Policy"] = CONTENT_POLICY
     # An image never changes under its key.

@@ -5,6 +5,7 @@ import { Images } from "./images.js";
 import { News } from "./news.js";
 import { Uploader } from "./upload.js";
 
+/** @import { Handed } from "./files.js" */
 /** @import { Item, Told } from "./images.js" */
 /** @import { Browser, Subject } from "./news.js" */
 /** @import { Post } from "./upload.js" */
@@ -55,9 +56,9 @@ export class Batch {
     return this._found === null ? 0 : this.images.finished - this._found;
   }
 
-  /** @param {File[]} files */
+  /** @param {Handed[]} files */
   add(files) {
-    this.uploader.add(files.map((file) => this.images.add(file)));
+    this.uploader.add(files.map(({ file, path }) => this.images.add(file, path)));
   }
 
   /** Upload again what could not be. */
