@@ -150,7 +150,9 @@ export class Tiles {
     const button = buttonOf(tile);
     tile.dataset.state = item.state;
     tile.style.setProperty("--score", String(item.score ?? 0));
-    find(tile, ".name", HTMLElement).textContent = item.name;
+    const name = find(tile, ".name", HTMLElement);
+    name.textContent = item.name;
+    name.title = item.path;
     find(tile, ".label", HTMLElement).textContent = item.label ?? item.reason ?? "";
     find(tile, ".score", HTMLElement).textContent = item.state === "done" ? percent(item.score ?? 0) : "";
     button.setAttribute("aria-label", spoken(item));
@@ -223,5 +225,5 @@ function spoken(item) {
     uploading: "being uploaded",
     queued: "to be uploaded",
   };
-  return `${item.name}: ${what[item.state]}`;
+  return `${item.path}: ${what[item.state]}`;
 }
