@@ -16,7 +16,7 @@ BENCHMARKS := $(filter-out tests/benchmarks/_%,$(wildcard tests/benchmarks/$(or 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install model run test test-images check bench images lock clean
+.PHONY: help install model run test test-images rehearsal check bench images lock clean
 
 help:  ## Print this list.
 	@sed -n 's/^\([a-z-]*\):[^#]*##  *\(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -50,6 +50,9 @@ test: model $(MODULES)  ## Run every test, in two halves at once.
 
 test-images: install  ## Build every image and run docker/compose.yml's services; needs root, buildah, debootstrap, runc.
 	@$(BIN)/python -m pytest tests/images
+
+rehearsal: model $(MODULES)  ## Play all of AWS's part on this machine; needs root, buildah, debootstrap, runc.
+	@$(BIN)/python -m pytest tests/rehearsal
 
 check: install $(MODULES)  ## Lint, check the formatting, the types and the import contracts.
 	@$(BIN)/ruff check .

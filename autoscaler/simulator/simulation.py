@@ -16,11 +16,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from app.domain import Instance, InstanceState, QueueDepth
+from app.errors import ConfigurationError
 from autoscaler.memory.boots import shortest_life_s
 from autoscaler.memory.past import Past
 from autoscaler.values import Heard, Heartbeat, Limits, Observation, ScalingDecision
 
 LONGEST_LAG_S = 60.0
+# A run in which nothing was done for so long, though something could be, comes to no end.
+STUCK_S = 7 * 24 * 3600.0
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -101,6 +104,7 @@ class Simulation:
         observe_s: seconds between two decisions.
         idle_s: seconds without work after which a worker leaves; 0 means never.
         seed: of the random numbers; the same seed makes the same run.
+        tell: is told at each observation the time in seconds, and how many images are done.
     """
 
     def __init__(
@@ -112,12 +116,14 @@ class Simulation:
         observe_s: float = 2.0,
         idle_s: float = 30.0,
         seed: int = 0,
+        tell: Callable[[float, int], object] = lambda *_: None,
     ) -> None:
+        self._tell_course = tell
         self._arrivals, self._policy, self._limits, self._world = arrivals_s, policy, limits, world
         self._observe_s, self._idle_s = observe_s, idle_s
         self._random = random.Random(seed)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
-        self._now = 0.0
+        self._now = self._done_s = 0.0
         self._order = 0
         self._hosts: dict[str, Host] = {}
         self._free: list[Host] = []
@@ -130,7 +136,11 @@ class Simulation:
         self._outcome = Outcome([-1.0] * len(arrivals_s))
 
     def run(self) -> Outcome:
-        """Run until every image is done and the fleet has left, or cannot be expected to."""
+        """Run until every image is done and the fleet has left, or cannot be expected to.
+
+        Raises:
+            ConfigurationError: nothing was done for a week.
+        """
         if self._arrivals:
             self._at(self._arrivals[0], lambda: self._arrive(0))
         self._at(0.0, self._count)
@@ -145,6 +155,12 @@ class Simulation:
     def _over(self) -> bool:
         """Return whether nothing more can happen that matters: all is done, and who is left would stay for ever."""
         if self._done < len(self._arrivals):
+            # An image may have come after the last one was done.
+            if self._now - max(self._done_s, self._arrivals[self._done]) > STUCK_S:
+                raise ConfigurationError(
+                    f"stopped: {len(self._arrivals) - self._done:,} images are left and none was done for a week; "
+                    "a rate that is too low, boots that fail, or a policy that launches nobody"
+                )
             return False
         return not self._hosts or self._now > self._arrivals[-1] + 600
 
@@ -191,7 +207,7 @@ class Simulation:
     def _finish(self, host: Host) -> None:
         number = host.held.popleft()
         self._in_flight -= 1
-        self._done += 1
+        self._done, self._done_s = self._done + 1, self._now
         host.done += 1
         self._outcome.waits_s[number] = self._now - self._arrivals[number]
         if not host.draining and len(host.held) == self._world.holds - 1:
@@ -291,6 +307,7 @@ class Simulation:
             self._launch()
         ready = sum(host.ready_s is not None for host in self._hosts.values())
         self._outcome.course.append((self._now, self._visible + self._in_flight, ready, len(self._hosts)))
+        self._tell_course(self._now, self._done)
         self._at(self._now + self._observe_s, self._observe)
 
     def _see(self) -> Observation:

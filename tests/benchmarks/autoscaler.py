@@ -21,9 +21,11 @@ from typing import Any
 sys.path[0] = str(Path(__file__).parents[2])
 
 from autoscaler.policy import POLICIES  # noqa: E402
-from autoscaler.simulate import CONTENDERS, read_trace, report, simulate  # noqa: E402
+from autoscaler.simulator.contenders import CONTENDERS, simulate  # noqa: E402
+from autoscaler.simulator.figures import report  # noqa: E402
 from autoscaler.simulator.plot import draw  # noqa: E402
 from autoscaler.simulator.simulation import Outcome, World  # noqa: E402
+from autoscaler.simulator.trace import read_trace  # noqa: E402
 from autoscaler.values import Limits  # noqa: E402
 
 RATES = (0.5, 2.0, 20.0)

@@ -152,7 +152,9 @@ export class Tiles {
     const button = buttonOf(tile);
     tile.dataset.state = item.state;
     tile.style.setProperty("--score", String(item.score ?? 0));
-    find(tile, ".name", HTMLElement).textContent = item.name;
+    const name = find(tile, ".name", HTMLElement);
+    name.textContent = item.name;
+    name.title = item.path;
     find(tile, ".label", HTMLElement).textContent = item.label ?? item.reason ?? "";
     find(tile, ".score", HTMLElement).textContent = item.state === "done" ? percent(item.score ?? 0) : "";
     button.setAttribute("aria-label", spoken(item));
@@ -216,14 +218,14 @@ function overlay(item) {
   return five;
 }
 
-/** Say what a tile shows, in the order in which it shows it: who speaks to the page says what is seen. @param {Item} item */
-function spoken({ name, state, label, score, reason }) {
-  if (state === "failed") return `failed, ${name}: ${reason}`;
+/** Say what a tile shows, in its order: who speaks to the page says what is seen. @param {Item} item */
+function spoken({ path, state, label, score, reason }) {
+  if (state === "failed") return `failed, ${path}: ${reason}`;
   const what = {
     done: `${label}, ${percent(score ?? 0)}`,
     waiting: "waiting",
     uploading: "being uploaded",
     queued: "to be uploaded",
   };
-  return `${name}: ${what[state]}`;
+  return `${path}: ${what[state]}`;
 }

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.errors import ConfigurationError
 from autoscaler.policy import decide
-from autoscaler.simulate import CONTENDERS
+from autoscaler.simulator.contenders import CONTENDERS
 from autoscaler.simulator.simulation import Outcome, Policy, Simulation, World
 from autoscaler.values import Limits, Observation, ScalingDecision
 
@@ -124,3 +125,8 @@ def test_a_worker_is_heard_from_the_moment_it_is_ready() -> None:
     ready = next(seen for seen in policy.seen if seen.fleet and seen.fleet[0].heard_at)
     assert {seen.fleet[0].state for seen in booting} == {"pending"}
     assert ready.estimates.boot_s == pytest.approx(SURE.boot_s, rel=0.5)
+
+
+def test_a_run_in_which_nobody_works_stops_and_says_so() -> None:
+    with pytest.raises(ConfigurationError, match="2 images are left and none was done for a week"):
+        run([0.0, 1.0], Told(0))
