@@ -1,7 +1,7 @@
 """Decodes one image in a process of its own, which `apart` starts: its file comes by stdin, its pixels go to stdout.
 
-It is run by its path, with no environment, and imports nothing of ours. What it decodes with is written in C and can't be
-interrupted: so the kernel bounds its time and memory, and it can open no file or socket.
+It is run by its path, with no environment, and imports nothing of ours. What it decodes with is written in C and
+cannot be interrupted: so the kernel bounds its time and memory, and it can open no file or socket.
 """
 
 from __future__ import annotations

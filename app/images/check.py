@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 # The last two are imported for Pillow to know them: at the first such image it would import all of its forty plugins.
-from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
 from app.errors import InvalidImage
+from app.images import jpeg, whole_jpeg
 from app.images.kinds import CONTENT_TYPES, FORMATS, unknown
+from app.images.source import Source
 
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
 
@@ -44,13 +46,17 @@ def check(stream: BinaryIO, *, max_pixels: int) -> ImageType:
         InvalidImage: empty, not an image that we take, a damaged header, or too many pixels.
     """
     try:
+        if _is_jpeg(stream):
+            structure = jpeg.read(Source(stream))
+            _bound(structure.pixels, structure.width, structure.height, max_pixels)
+            return ImageType("image/jpeg", structure.width, structure.height)
         with open_header(stream, max_pixels=max_pixels) as image:
             return ImageType(CONTENT_TYPES[str(image.format)], *image.size)
     finally:
         stream.seek(0)
 
 
-def open_header(stream: BinaryIO, *, max_pixels: int) -> Image.Image:
+def open_header(stream: BinaryIO, *, max_pixels: int) -> ImageFile.ImageFile:
     """Return the image with its header read and nothing decoded.
 
     Raises:
@@ -59,17 +65,31 @@ def open_header(stream: BinaryIO, *, max_pixels: int) -> Image.Image:
     stream.seek(0)
     if not (start := stream.read(512)):
         raise InvalidImage("the file is empty")
+    if _is_jpeg(stream):
+        structure = jpeg.read(Source(stream))
+        _bound(structure.pixels, structure.width, structure.height, max_pixels)
     stream.seek(0)
     try:
         image = Image.open(stream, formats=FORMATS)
     except UnidentifiedImageError:
         raise InvalidImage(_unknown(start)) from None
     except (OSError, SyntaxError, ValueError, OverflowError, EOFError, LookupError, struct.error, MemoryError) as err:
-        raise InvalidImage(f"the image's header is damaged or cut short ({err})") from err
-    if (pixels := _pixels(image)) > max_pixels:
-        size = f"{_mega(pixels)} megapixels ({image.width} x {image.height})"
-        raise InvalidImage(f"the image has {size}; at most {_mega(max_pixels)} are taken")
+        raise InvalidImage(f"the image is damaged or cut short ({err})") from err
+    _bound(_pixels(image), image.width, image.height, max_pixels)
+    if image.format in {"JPEG", "MPO"}:
+        whole_jpeg.guard(image)
     return image
+
+
+def _is_jpeg(stream: BinaryIO) -> bool:
+    stream.seek(0)
+    return stream.read(3) == b"\xff\xd8\xff"
+
+
+def _bound(pixels: int, width: int, height: int, max_pixels: int) -> None:
+    if pixels > max_pixels:
+        size = f"{_mega(pixels)} megapixels ({width} x {height})"
+        raise InvalidImage(f"the image has {size}; at most {_mega(max_pixels)} are taken")
 
 
 def _pixels(image: Image.Image) -> int:
@@ -81,7 +101,7 @@ def _pixels(image: Image.Image) -> int:
 
 def _unknown(start: bytes) -> str:
     if any(accept(start[:16]) is True for format in FORMATS if (accept := Image.OPEN[format][1])):
-        return "the image's header is damaged or cut short"
+        return "the image is damaged or cut short"
     return unknown(start)
 
 
