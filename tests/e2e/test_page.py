@@ -91,6 +91,14 @@ def test_a_chosen_folder_keeps_its_paths(serve: Serve, visit: Visit, tmp_path: P
     expect(page.locator("#files")).to_have_attribute("accept", re.compile(r"image/\*.*\.heic"))
 
 
+def test_while_no_worker_comes_the_page_says_what_it_waits_for(serve: Serve, visit: Visit) -> None:
+    page = visit(serve().url)
+    drop(page, ("chelsea.png", CAT))
+    pace = page.locator("#pace")
+    expect(pace).to_have_text("waiting: nothing has been heard of workers or of the autoscaler yet")
+    expect(pace).to_have_text(re.compile("^waiting: no worker is running; the autoscaler has not been heard for"))
+
+
 def test_a_batch_s_address_shows_it_again_with_pictures_and_the_start_page_remembers_it(
     stack: Site, visit: Visit
 ) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from datetime import UTC, datetime
 
 import pytest
 from PIL import Image
 
 from app import aws
-from app.domain import Failure
+from app.announcements import WorkerHeartbeat
+from app.domain import Failure, Instance, InstanceState
 from tests.support import photographs
+from tests.support.fleet import Announcer, decision
+from tests.support.waiting import wait_for
 from tests.support.web import Site, key_path
 
 CAT = photographs.chelsea()
@@ -57,6 +62,22 @@ def test_a_batch_shows_each_image_with_what_became_of_it(site: Site) -> None:
             "reason": None,
         },
     ]
+
+
+def test_a_batch_says_what_its_images_wait_for_and_a_stream_of_it_too(heard: Site, announce: Announcer) -> None:
+    id = heard.upload(("a.png", CAT))["id"]
+    assert heard.batch(id)["waits"]["code"] == "unheard"
+    starting = (Instance("i-0aaa", InstanceState.PENDING, datetime.now(UTC)),)
+    announce.say(decision(fleet=starting, boot_s=40.0))
+    said = {"code": "starting", "says": "an instance is starting; that takes about 40 s"}
+    wait_for(lambda: heard.batch(id)["waits"] == said)
+    stream = heard.events(id)
+    assert json.loads(stream.until("waits")[-1]["data"]) == said
+    announce.say(WorkerHeartbeat(0, 0), "i-0aaa@host")
+    assert json.loads(stream.until("waits")[-1]["data"]) == {"code": "working", "says": "a worker is there"}
+    heard.classify(f"{id}/a.png")
+    stream.until("done")
+    assert heard.batch(id)["waits"] is None
 
 
 def test_a_client_that_polls_gets_only_what_is_new(site: Site) -> None:

@@ -269,6 +269,25 @@ test("of a batch that is made here all work is watched", async () => {
   assert.equal(view.batch.worked, 1);
 });
 
+test("what the images wait for is known while they wait, from a stream and from a poll", async () => {
+  const waits = { code: "starting", says: "an instance is starting" };
+  const { browser, batch, heard } = new View("b");
+  assert.equal(batch.waits, null);
+  browser.stream.send("waits", waits);
+  assert.deepEqual([batch.waits, heard], [waits, ["progress"]]);
+  browser.stream.send("done", { waiting: 0 });
+  assert.equal(batch.waits, null);
+  const polled = new View("b");
+  polled.browser.reply = async () => ({
+    status: 200,
+    body: { cursor: "e-1", counts: { waiting: 1 }, waits, images: [] },
+  });
+  polled.browser.stream.refuse();
+  await settled();
+
+  assert.deepEqual(polled.batch.waits, waits);
+});
+
 test("a path names a batch, or none", () => {
   const names = ["/batches/b-1", "/batches/a%20b", "/", "/batches/", "/batches/a/b", "/monitor"].map(batchIn);
 
