@@ -58,7 +58,7 @@ def _tier(settings: Settings) -> Tier:
         queue=QueueReader(settings),
         feed=feed,
         current_batch=CurrentBatch(),
-        fleet=FleetFeed(),
+        fleet=FleetFeed(listens=settings.queue.listen),
         depths=DepthReader(settings),
         counts=counts,
         intake=Intake(settings.images, storage, feed, Publisher(celery).publish, counts),

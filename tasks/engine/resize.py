@@ -8,20 +8,19 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from app.images.decoding import REDUCING_GAP
+from app.images.turning import Box
+
 try:
     import cykooz_resizer as simd
 except ModuleNotFoundError:  # It has no wheel for this processor.
     simd = None
-
-Box = tuple[float, float, float, float]
 
 RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "bilinear": Image.Resampling.BILINEAR,
     "nearest": Image.Resampling.NEAREST,
 }
-# A large image is first reduced by a cheap box to this many times the size that the filter then makes of it.
-REDUCING_GAP = 2.0
 
 
 def resize(image: Image.Image, size: tuple[int, int], box: Box, interpolation: str) -> Image.Image:

@@ -71,6 +71,34 @@ def test_photographs_dropped_on_the_page_get_their_labels_without_a_reload(stack
     assert re.fullmatch(rf"{stack.url}/batches/\d{{8}}T\d{{9}}Z-[0-9a-f]{{8}}", page.url)
 
 
+def test_a_chosen_folder_keeps_its_paths(serve: Serve, visit: Visit, tmp_path: Path) -> None:
+    site = serve()
+    for path, data in {"2024/1.png": CAT, "2023/1.png": COFFEE, "2023/notes.txt": b"", "x.psd": b""}.items():
+        (tmp_path / "trip" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "trip" / path).write_bytes(data)
+    page = visit(site.url)
+    page.set_input_files("#folder", tmp_path / "trip")
+    expect(page.locator("#toast")).to_have_text("2 files are not named like an image, and left out: 1 .psd, 1 .txt.")
+    expect(page.locator(".tile .name")).to_have_text(["1.png", "1.png"])
+    wait_for(lambda: site.queued() == 2, 30)
+    id = page.url.rpartition("/")[2]
+    assert site.keys(id) == [f"{id}/trip/2023/1.png", f"{id}/trip/2024/1.png"]
+    assert site.storage.get_image(f"{id}/trip/2023/1.png") == COFFEE
+    page.reload()
+    spoken = page.locator(".tile button")
+    expect(spoken.first).to_have_attribute("aria-label", "trip/2023/1.png: waiting")
+    assert width(page.locator(".tile").first) or wait_for(lambda: width(page.locator(".tile").first), 30)
+    expect(page.locator("#files")).to_have_attribute("accept", re.compile(r"image/\*.*\.heic"))
+
+
+def test_while_no_worker_comes_the_page_says_what_it_waits_for(serve: Serve, visit: Visit) -> None:
+    page = visit(serve().url)
+    drop(page, ("chelsea.png", CAT))
+    pace = page.locator("#pace")
+    expect(pace).to_have_text("waiting: nothing has been heard of workers or of the autoscaler yet")
+    expect(pace).to_have_text(re.compile("^waiting: no worker is running; the autoscaler has not been heard for"))
+
+
 def test_a_batch_s_address_shows_it_again_with_pictures_and_the_start_page_remembers_it(
     stack: Site, visit: Visit
 ) -> None:

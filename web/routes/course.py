@@ -76,7 +76,7 @@ def _outcome_of(key: str, timeout_s: float) -> Outcome:
         if _client_is_gone():
             raise ClientDisconnected("the client has hung up")
     raise GatewayTimeout(
-        f"no result in {timeout_s:.0f} s; the image {key!r} is queued still: "
+        f"no result in {timeout_s:.0f} s ({tier().fleet.waiting().says}); the image {key!r} is queued still: "
         "GET /api/batches/<id> will have it, or raise ELASTIQ_WAIT_SECONDS"
     )
 

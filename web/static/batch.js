@@ -4,10 +4,13 @@ import { here } from "./dom.js";
 import { Images } from "./images.js";
 import { News } from "./news.js";
 import { Uploader } from "./upload.js";
+import { waitsIn } from "./waits.js";
 
+/** @import { Handed } from "./files.js" */
 /** @import { Item, Told } from "./images.js" */
 /** @import { Browser, Subject } from "./news.js" */
 /** @import { Post } from "./upload.js" */
+/** @import { Waits } from "./waits.js" */
 
 /**
  * @typedef {object} Listener
@@ -34,6 +37,8 @@ export class Batch {
     this.id = id;
     /** Whether the server cannot be reached. */
     this.silent = false;
+    /** @type {Waits | null} what the server says that the images wait for */
+    this.waits = null;
     this._closed = false;
     this._cursor = "";
     /** @type {number | null} images that were finished before they were watched; null until those are told */
@@ -55,9 +60,9 @@ export class Batch {
     return this._found === null ? 0 : this.images.finished - this._found;
   }
 
-  /** @param {File[]} files */
+  /** @param {Handed[]} files */
   add(files) {
-    this.uploader.add(files.map((file) => this.images.add(file)));
+    this.uploader.add(files.map(({ file, path }) => this.images.add(file, path)));
   }
 
   /** Upload again what could not be. */
@@ -90,6 +95,7 @@ export class Batch {
         "image-classified": (event) => this._hear(event),
         "image-failed": (event) => this._hear(event),
         current: () => this._current(),
+        waits: (event) => this._waits(JSON.parse(event.data)),
         done: () => this._done(),
       },
       onAnswer: (answer) => this._read(answer),
@@ -133,9 +139,10 @@ export class Batch {
     this._learn(JSON.parse(event.data));
   }
 
-  /** @param {{cursor: string, counts: {waiting: number}, images: Told[]}} answer */
-  _read({ cursor, counts, images }) {
+  /** @param {{cursor: string, counts: {waiting: number}, waits?: unknown, images: Told[]}} answer */
+  _read({ cursor, counts, waits, images }) {
     this._cursor = cursor;
+    this._waits(waits);
     for (const told of images) this._learn(told);
     this._current();
     if (!counts.waiting) this._done();
@@ -151,8 +158,15 @@ export class Batch {
     this._found ??= this.images.finished;
   }
 
+  /** @param {unknown} told */
+  _waits(told) {
+    this.waits = waitsIn(told);
+    this._tell(({ onProgress }) => onProgress());
+  }
+
   _done() {
     this._news.stop();
+    this.waits = null;
     this._tell(({ onProgress }) => onProgress());
     // An end that was on its way while more was uploaded is none.
     if (this.images.counts.waiting) setTimeout(() => this._follow(), AGAIN_MS);

@@ -59,12 +59,12 @@ export class Deck {
   }
 
   /** @param {Batch} batch */
-  draw({ images, worked, uploader, silent }) {
+  draw({ images, worked, uploader, silent, waits }) {
     const { total, open, finished } = images;
     const rates = this._pace.mark(performance.now(), worked, uploader.bytesSent);
     say(byId("tally", HTMLElement), total ? number(finished) : "");
     say(byId("tally-of", HTMLElement), tally(total, open));
-    say(byId("pace", HTMLElement), silent ? "No connection; trying again…" : pace(images, rates));
+    say(byId("pace", HTMLElement), silent ? "No connection; trying again…" : pace(images, rates, waits));
     this._bar(images);
     for (const button of this._filters()) {
       const many = statesOf(button).reduce((sum, state) => sum + images.counts[state], 0);

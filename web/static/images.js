@@ -13,6 +13,7 @@
  * @typedef {object} Told
  * @property {string} key
  * @property {string} filename
+ * @property {string} path the folders that it was uploaded with, and its name
  * @property {"waiting" | "done" | "failed"} state
  * @property {string | null} label
  * @property {number | null} score
@@ -26,6 +27,7 @@
  * @property {number} number its place in the order in which they came
  * @property {string | null} key null until it is uploaded
  * @property {string} name
+ * @property {string} path its folders and its name
  * @property {File | null} file null for what others uploaded, or an earlier visit
  * @property {State} state
  * @property {string | null} label
@@ -72,9 +74,12 @@ export class Images {
     return this.items.filter((item) => item.again);
   }
 
-  /** @param {File} file */
-  add(file) {
-    return this._insert({ key: null, name: file.name, file, state: "queued" });
+  /**
+   * @param {File} file
+   * @param {string} [path] with the folders that it lies in
+   */
+  add(file, path = file.name) {
+    return this._insert({ key: null, name: file.name, path, file, state: "queued" });
   }
 
   /**
@@ -127,7 +132,7 @@ export class Images {
     this._onChange(item);
   }
 
-  /** @param {Pick<Item, "key" | "name" | "file" | "state"> & Partial<Item>} fields */
+  /** @param {Pick<Item, "key" | "name" | "path" | "file" | "state"> & Partial<Item>} fields */
   _insert(fields) {
     const blank = { label: null, score: null, top5: [], reason: null, again: false, unshowable: false };
     /** @type {Item} */
@@ -177,6 +182,6 @@ export function frequent(labels, most, chosen = null) {
  * @param {Told} told
  * @returns {Omit<Item, "number" | "file" | "again" | "unshowable">}
  */
-function fieldsOf({ key, filename, state, label, score, top5, reason }) {
-  return { key, name: filename, state, label, score, top5, reason };
+function fieldsOf({ key, filename, path, state, label, score, top5, reason }) {
+  return { key, name: filename, path, state, label, score, top5, reason };
 }
