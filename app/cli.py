@@ -191,6 +191,18 @@ def redrive(keys: tuple[str, ...]) -> None:
 
 
 @main.command()
+@click.option("--machine", default="x86_64", show_default=True, type=click.Choice(["x86_64", "aarch64"]))
+@click.option("--python", default="3.12", show_default=True, help="The hosts' Python.")
+def bundle(machine: str, python: str) -> None:
+    """Make the bundles of software that hosts on EC2 fetch, in the data directory."""
+    from app.deploy.software import make_bundles
+    from app.deploy.wheels import Target
+
+    for made in make_bundles(settings(), Target(python, machine), lambda step: click.echo(step, err=True)).values():
+        click.echo(f"{made.path}  {made.size / 1e6:.1f} MB")
+
+
+@main.command()
 def env() -> None:
     """Print the variables with which other programs use the running embedded cloud: eval "$(elastiq env)"."""
     from app.local.stack import read_environment

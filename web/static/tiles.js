@@ -88,7 +88,9 @@ export class Tiles {
   }
 
   _layout() {
-    return layout(this._view.length, this._grid.clientWidth);
+    const caption = Number(getComputedStyle(this._grid).getPropertyValue("--caption"));
+    const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+    return layout(this._view.length, this._grid.clientWidth, { rem, caption });
   }
 
   /** Have in the page exactly the rows near the window. */
@@ -157,8 +159,8 @@ export class Tiles {
     find(tile, ".score", HTMLElement).textContent = item.state === "done" ? percent(item.score ?? 0) : "";
     button.setAttribute("aria-label", spoken(item));
     button.tabIndex = item === this._current ? 0 : -1;
-    button.querySelector(".five")?.remove();
-    if (item.state === "done" || item.state === "failed") button.append(overlay(item));
+    tile.querySelector(".five")?.remove();
+    if (item.state === "done" || item.state === "failed") button.after(overlay(item));
     const picture = find(tile, "img", HTMLImageElement);
     show(picture, item, { onShow: (shown) => tile.classList.toggle("blank", !shown) });
   }
@@ -216,14 +218,14 @@ function overlay(item) {
   return five;
 }
 
-/** @param {Item} item */
-function spoken(item) {
+/** Say what a tile shows, in its order: who speaks to the page says what is seen. @param {Item} item */
+function spoken({ path, state, label, score, reason }) {
+  if (state === "failed") return `failed, ${path}: ${reason}`;
   const what = {
-    done: `${item.label}, ${percent(item.score ?? 0)}`,
-    failed: `failed, ${item.reason}`,
+    done: `${label}, ${percent(score ?? 0)}`,
     waiting: "waiting",
     uploading: "being uploaded",
     queued: "to be uploaded",
   };
-  return `${item.path}: ${what[item.state]}`;
+  return `${path}: ${what[state]}`;
 }
