@@ -31,6 +31,7 @@ from tests.rehearsal.calls import Call, asked, short
 from tests.rehearsal.groups import Groups
 from tests.rehearsal.identities import ACCOUNT, Identities, Keys
 from tests.rehearsal.signatures import Request, holds, read
+from tests.support.compose import ROOT
 from tests.support.waiting import wait_for
 
 REGION = "us-east-1"
@@ -81,7 +82,7 @@ class Account:
         }
         with (self._folder / "cloud.log").open("wb") as output:
             self._cloud = subprocess.Popen(
-                [sys.executable, "-m", "ministack"], env=environment, stdout=output, stderr=output
+                [sys.executable, "-m", "tests.rehearsal.cloud"], cwd=ROOT, env=environment, stdout=output, stderr=output
             )
         wait_for(lambda: not why_not(f"http://127.0.0.1:{self._port}/_ministack/health"), 30)
         self.groups.start()
