@@ -16,7 +16,12 @@ import click
 from app.client.remote import Remote
 from app.errors import ElastiqError
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"} | {
+    ".heic",
+    ".heif",
+    ".hif",
+    ".avif",
+}
 CHUNK_FILES, CHUNK_BYTES = 32, 32_000_000
 UPLOADS_AT_ONCE = 3
 
