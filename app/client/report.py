@@ -55,7 +55,7 @@ class Report:
         self._clear()
         if self._as_json:
             # As the API has it of an image that there is.
-            names = {"key": None, "filename": given.rpartition("/")[2]}
+            names: dict[str, Any] = {"key": None, "filename": given.rpartition("/")[2]}
             blank = {**names, "state": "failed", "label": None, "score": None, "top5": [], "reason": reason}
             print(json.dumps({**(image or blank), "path": given}), file=self._output, flush=True)
         click.echo(_plain(f"{given}: {reason}"), err=True)
