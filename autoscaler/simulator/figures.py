@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from autoscaler.simulator.simulation import Outcome, World
+from autoscaler.simulator.world import Outcome, World
 from autoscaler.values import Limits
 
 # What each figure is called and counted in, for people. A share is told in percent.
@@ -50,6 +50,14 @@ def report(outcome: Outcome, arrivals_s: Sequence[float], limits: Limits, world:
         "over_target": sum(wait > limits.target_s for wait in waits),
         "share_over_target": round(sum(wait > limits.target_s for wait in waits) / len(waits), 6) if waits else 0.0,
         **_elasticity(outcome, arrivals_s, world),
+    }
+
+
+def over_bound(figures: Mapping[str, Any], bound_s: float) -> dict[str, float]:
+    """Return a bound over a run's work, and the run's bill over the bound, which is in seconds."""
+    return {
+        "bound_over_work": round(bound_s / figures["work_seconds"], 4),
+        "over_bound": round(figures["billed_seconds"] / bound_s, 4),
     }
 
 
