@@ -17,7 +17,8 @@ from PIL import Image
 
 from app.errors import InvalidImage
 from app.images import apart, colours, turning
-from app.images.check import check, open_header
+from app.images.check import open_header
+from app.images.header import judge
 from app.images.timed import TimedFile
 from app.images.turning import Box, Size
 
@@ -40,7 +41,6 @@ LARGE_APART_PIXELS = 25_000_000
 
 _large = threading.Lock()
 _apart = threading.BoundedSemaphore(os.cpu_count() or 1)
-_APART = {"image/heic": "HEIF", "image/heif": "HEIF", "image/avif": "AVIF"}
 # What Pillow raises on a damaged file, as fuzzing found.
 _DAMAGE = (
     OSError,
@@ -89,13 +89,12 @@ def decode(image: bytes, plan: Plan, resize: Resize, *, max_pixels: int) -> Imag
 
 
 def _decode_apart(image: bytes, plan: Plan, resize: Resize, max_pixels: int) -> Image.Image:
-    kind = check(io.BytesIO(image), max_pixels=max_pixels)
-    pixels = kind.width * kind.height
+    found = judge(io.BytesIO(image), max_pixels=max_pixels)
     # Whichever way it is turned, this is the same.
-    (width, height), box = plan((kind.width, kind.height))
+    (width, height), box = plan((found.width, found.height))
     shrunk = max(1, int(min((box[2] - box[0]) / width, (box[3] - box[1]) / height) / REDUCING_GAP))
-    with _large if pixels > LARGE_APART_PIXELS else _apart:
-        upright = apart.decode(image, _APART[kind.content_type], pixels, shrunk)
+    with _large if found.pixels > LARGE_APART_PIXELS else _apart:
+        upright = apart.decode(image, "AVIF" if found.format == "AVIF" else "HEIF", found.pixels, shrunk)
     return _made(upright.image, upright.size, upright.shrunk, plan, resize)
 
 
