@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.errors import InvalidImage
 from tasks.engine.artifact import Preprocessing
 from tasks.engine.decode import decode
 from tests.support import photographs
@@ -129,3 +130,19 @@ def test_what_is_deep_or_floating_is_seen_as_the_photograph_that_it_is(kind: str
     plain = np.asarray(grey().resize(seen.shape[1::-1], Image.Resampling.BICUBIC, reducing_gap=2)).astype(int)
 
     assert np.abs(seen[..., 0] - plain).mean() < 3
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_half_a_jpeg_is_neither_labelled_nor_shown_and_one_without_its_last_two_bytes_is_both(
+    progressive: bool,
+) -> None:
+    whole = saved(photograph(), "JPEG", quality=90, progressive=progressive)
+    for part in (whole[: len(whole) // 2], whole[: len(whole) // 2] + b"\xff\xd9"):
+        with pytest.raises(InvalidImage, match="damaged or cut short"):
+            decode(part, NATIVE, max_pixels=MAX_PIXELS)
+        with pytest.raises(InvalidImage, match="damaged or cut short"):
+            render(part, side=SIDE, max_pixels=MAX_PIXELS)
+
+    seen = decode(whole[:-2], NATIVE, max_pixels=MAX_PIXELS)
+    assert np.array_equal(seen, decode(whole, NATIVE, max_pixels=MAX_PIXELS))
+    assert render(whole[:-2], side=SIDE, max_pixels=MAX_PIXELS) == render(whole, side=SIDE, max_pixels=MAX_PIXELS)
