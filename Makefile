@@ -8,7 +8,7 @@ NAME ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# What checks web/static, and the node that runs it, which pip brings.
+# What checks web/static, and the pages in a browser; and the node that runs it, which pip brings.
 MODULES := node_modules/.package-lock.json
 NODE := $(BIN)/node node_modules
 BENCHMARKS := $(filter-out tests/benchmarks/_%,$(wildcard tests/benchmarks/$(or $(NAME),*).py))
@@ -16,7 +16,7 @@ BENCHMARKS := $(filter-out tests/benchmarks/_%,$(wildcard tests/benchmarks/$(or 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install model run test test-images check bench images lock clean
+.PHONY: help install model run test test-images rehearsal check bench images lock clean
 
 help:  ## Print this list.
 	@sed -n 's/^\([a-z-]*\):[^#]*##  *\(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -36,7 +36,7 @@ $(STAMP): setup.cfg
 # Apart from `install`: who only runs Elastiq needs no npm.
 $(MODULES): package.json package-lock.json .npmrc $(STAMP)
 	@$(BIN)/npm ci --loglevel=error || { \
-		echo "npm cannot get what checks the page's JavaScript (package-lock.json); the page itself needs none of it" >&2; exit 1; }
+		echo "npm cannot get what checks the pages (package-lock.json); the pages themselves need none of it" >&2; exit 1; }
 	@touch $@
 
 model: install  ## Build the model that ELASTIQ_MODEL names, if it is not built yet.
@@ -45,11 +45,14 @@ model: install  ## Build the model that ELASTIQ_MODEL names, if it is not built 
 run: install  ## Run everything on this machine; Ctrl-C stops it.
 	@exec $(BIN)/elastiq up
 
-test: model  ## Run every test, in two halves at once.
+test: model $(MODULES)  ## Run every test, in two halves at once.
 	@$(BIN)/python -m tests
 
 test-images: install  ## Build every image and run docker/compose.yml's services; needs root, buildah, debootstrap, runc.
 	@$(BIN)/python -m pytest tests/images
+
+rehearsal: model $(MODULES)  ## Play all of AWS's part on this machine; needs root, buildah, debootstrap, runc.
+	@$(BIN)/python -m pytest tests/rehearsal
 
 check: install $(MODULES)  ## Lint, check the formatting, the types and the import contracts.
 	@$(BIN)/ruff check .

@@ -11,6 +11,8 @@ from typing import Any
 BATCH_ID = re.compile(r"\d{8}T\d{9}Z-[0-9a-f]{8}")
 # The autoscaler tags an instance with this, and its worker, which sees the tag, leaves.
 DRAIN_TAG = "elastiq-drain"
+# Where a batch keeps what became of files that it did not take; no image's path begins like this.
+REJECTED = re.compile(r"rejected/[0-9a-f]{12}/")
 
 
 def new_batch_id(now: datetime, entropy: bytes) -> str:
@@ -27,6 +29,13 @@ def new_batch_id(now: datetime, entropy: bytes) -> str:
 def filename_of(key: str) -> str:
     """Return the last part of an image's key."""
     return key.rsplit("/", 1)[-1]
+
+
+def path_of(key: str) -> str:
+    """Return an image's path in its batch: the folders that it was uploaded with, and its name."""
+    path = key.partition("/")[2] or key
+    rejected = REJECTED.match(path)
+    return path[rejected.end() :] if rejected else path
 
 
 @dataclass(frozen=True, slots=True)

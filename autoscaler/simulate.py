@@ -1,191 +1,205 @@
 """`python -m autoscaler.simulate TRACE.csv`: what a policy would make of real arrivals, in figures and as a picture.
 
-A trace is a CSV file with a header and rows of ``second,requests``; a row's requests are spread evenly up to the next
-row's second.
+A trace is a CSV file with a header and rows of ``second,requests``; `simulator.trace` reads it.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import math
+import os
+import sys
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from app.errors import ConfigurationError, ElastiqError
-from autoscaler.policy import POLICIES, decide
-from autoscaler.simulator.rivals import Keda, TargetTracking, whole_fleet
-from autoscaler.simulator.simulation import Outcome, Policy, Simulation, World
+from autoscaler.policy import POLICIES
+from autoscaler.simulator.contenders import CONTENDERS, simulate
+from autoscaler.simulator.figures import over_bound, report, spread, table
+from autoscaler.simulator.trace import read_trace
+from autoscaler.simulator.world import Outcome, World, harsh
 from autoscaler.values import Limits
 
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """A policy as it is simulated: how often it looks, and after how long without work its workers leave (0: never)."""
-
-    make: Callable[[], Policy]
-    observe_s: float = 2.0
-    idle_s: float = 30.0
+# A run that takes longer says how far it is, so often.
+SAY_EVERY_S = 2.0
 
 
-CONTENDERS: dict[str, Contender] = {
-    **{name: Contender(lambda: decide) for name in POLICIES},
-    "whole-fleet": Contender(lambda: whole_fleet),
-    "keda": Contender(Keda, Keda.OBSERVE_S, idle_s=0),
-    "target-tracking": Contender(TargetTracking, TargetTracking.OBSERVE_S, idle_s=0),
-}
+class _Number(click.FloatRange):
+    """A number within bounds; unlike click's, never nan, nor beyond all bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
 
 
-def simulate(arrivals_s: Sequence[float], policy: str, limits: Limits, world: World, seed: int = 0) -> Outcome:
-    """Run ``policy``, one of `CONTENDERS`, on images that arrive at these seconds, ascending.
-
-    Raises:
-        KeyError: there is no such policy.
-    """
-    contender = CONTENDERS[policy]
-    return Simulation(arrivals_s, contender.make(), limits, world, contender.observe_s, contender.idle_s, seed).run()
-
-
-def report(outcome: Outcome, arrivals_s: Sequence[float], limits: Limits, world: World) -> dict[str, Any]:
-    """Return the figures of a run; waits and bills in seconds, shares between 0 and 1."""
-    waits = sorted(outcome.waits_s)
-    billed = sum(seconds for seconds, _ in outcome.bills)
-    work = len(waits) / world.rate
-    return {
-        "images": len(waits),
-        "work_seconds": round(work, 3),
-        "billed_seconds": round(billed, 3),
-        "billed_over_work": round(billed / work, 4) if work else None,
-        "launches": len(outcome.bills),
-        "wasted_launches": sum(not done for _, done in outcome.bills),
-        "peak_instances": max((instances for *_, instances in outcome.course), default=0),
-        **{f"p{part}": _percentile(waits, part) for part in (50, 95, 99)},
-        "longest": round(waits[-1], 3) if waits else None,
-        "over_target": sum(wait > limits.target_s for wait in waits),
-        "share_over_target": round(sum(wait > limits.target_s for wait in waits) / len(waits), 6) if waits else 0.0,
-        **_elasticity(outcome, arrivals_s, world),
-    }
-
-
-def read_trace(path: Path, scale: float = 1.0, start_s: float = 0.0, seconds: float = math.inf) -> list[float]:
-    """Return when each image of a trace arrives, in seconds from ``start_s``.
-
-    Args:
-        path: the CSV file.
-        scale: multiplies the requests; what is left of a fraction counts in the next row.
-        start_s: the first second of the trace that counts.
-        seconds: how many count.
-
-    Raises:
-        ConfigurationError: the file is not a trace.
-    """
-    rows = _rows(path)
-    arrivals: list[float] = []
-    due = 0.0
-    for (second, requests), (until, _) in pairwise([*rows, (2 * rows[-1][0] - rows[-2][0], 0.0)]):
-        if not start_s <= second < start_s + seconds:
-            continue
-        due += requests * scale
-        count, due = int(due), due - int(due)
-        arrivals += [second - start_s + (until - second) * (part + 0.5) / count for part in range(count)]
-    return arrivals
-
-
-def _rows(path: Path) -> list[tuple[float, float]]:
-    try:
-        with path.open(newline="") as file:
-            header, *rows = csv.reader(file)
-            if header != ["second", "requests"]:
-                raise ConfigurationError(f"{path}: its first line must be `second,requests`")
-            found = [(float(second), float(requests)) for second, requests in rows]
-    except (ValueError, UnicodeDecodeError) as err:
-        raise ConfigurationError(f"{path}: not a CSV file of numbers: {err}") from err
-    if len(found) < 2 or any(before >= after for (before, _), (after, _) in pairwise(found)):
-        raise ConfigurationError(f"{path}: it must have two rows or more, its seconds ascending")
-    return found
-
-
-def _percentile(ascending: Sequence[float], part: float) -> float | None:
-    """Return the smallest wait that ``part`` percent do not exceed."""
-    return round(ascending[math.ceil(len(ascending) * part / 100) - 1], 3) if ascending else None
-
-
-def _elasticity(outcome: Outcome, arrivals_s: Sequence[float], world: World, step_s: float = 60.0) -> dict[str, float]:
-    """Return under- and over-provisioning: instances that lack or are too many, over those demanded, in the mean.
-
-    A minute demands as many instances as its arrivals keep busy.
-    Source: SPEC Research Group, Ready for Rain? A View from SPEC Research on the Future of Cloud Metrics, accuracy.
-    """
-    demand: dict[int, int] = {}
-    for arrival in arrivals_s:
-        demand[int(arrival // step_s)] = demand.get(int(arrival // step_s), 0) + 1
-    lacking = surplus = steps = 0.0
-    for at_s, _, _, instances in outcome.course:
-        needed = math.ceil(demand.get(int(at_s // step_s), 0) / step_s / world.rate)
-        lacking += max(0, needed - instances) / max(1, needed)
-        surplus += max(0, instances - needed) / max(1, needed)
-        steps += 1
-    return {
-        "under_provisioning": round(lacking / max(1, steps), 4),
-        "over_provisioning": round(surplus / max(1, steps), 4),
-    }
+POSITIVE = _Number(min=0, min_open=True)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.argument("trace", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--policy", type=click.Choice(sorted(CONTENDERS)), default="deadline")
-@click.option(
-    "--rate", type=click.FloatRange(min=0, min_open=True), default=2.0, help="Images per second and instance."
-)
-@click.option(
-    "--prior", type=click.FloatRange(min=0, min_open=True), help="What the policy believes of that.  [default: RATE]"
-)
-@click.option("--scale", type=click.FloatRange(min=0), default=1.0, help="Multiplies the trace's requests.")
-@click.option("--start", type=float, default=0.0, help="The trace's first second.")
-@click.option("--seconds", type=click.FloatRange(min=0), default=math.inf, help="How many of its seconds.")
-@click.option("--target", type=click.FloatRange(min=1), default=60.0, help="Seconds from arrival to result.")
+@click.option("--policy", type=click.Choice([*sorted(CONTENDERS), "all"]), default="deadline")
+@click.option("--rate", type=POSITIVE, default=2.0, help="Images per second and instance.")
+@click.option("--prior", type=POSITIVE, help="What the policy believes of that.  [default: RATE]")
+@click.option("--scale", type=POSITIVE, default=1.0, help="Multiplies the trace's requests.")
+@click.option("--start", type=_Number(), help="The first of the trace's seconds.  [default: its first row's]")
+@click.option("--seconds", type=POSITIVE, help="How many of its seconds.  [default: all]")
+@click.option("--target", type=_Number(min=1), default=60.0, help="Seconds from arrival to result.")
 @click.option("--ceiling", type=click.IntRange(min=1), default=19, help="Instances at most.")
+@click.option("--boot", type=_Number(min=0), default=30.0, help="Seconds from a launch to a worker that is ready.")
+@click.option("--failing", type=_Number(0, 1, max_open=True), default=0.01, help="The share of launches that fail.")
+@click.option("--reclaims", type=_Number(min=0), default=0.0, help="Spot reclaims per instance and hour.")
 @click.option(
-    "--boot", type=click.FloatRange(min=0), default=30.0, help="Seconds from a launch to a worker that is ready."
+    "--harsh", is_flag=True, help="A world with all that goes wrong on an ordinary day; the options below change parts."
 )
-@click.option("--failing", type=click.FloatRange(0, 1), default=0.01, help="The share of launches that fail.")
-@click.option("--reclaims", type=click.FloatRange(min=0), default=0.0, help="Spot reclaims per instance and hour.")
+@click.option("--lag", type=POSITIVE, help="Mean age of the queue's counts in seconds.  [default: 2; harsh: 10]")
+@click.option(
+    "--poll", type=_Number(min=0), help="Seconds that a receive waits, and so a drain.  [default: 0; harsh: 20]"
+)
+@click.option(
+    "--power-off", type=_Number(min=0), help="Seconds from a worker's end to the bill's.  [default: 0; harsh: 8]"
+)
+@click.option(
+    "--slow", type=_Number(0, 1), help="The share of boots that take thrice as long.  [default: 0; harsh: 0.05]"
+)
+@click.option("--failing-late", is_flag=True, default=None, help="Boots fail once they should be over.  [harsh]")
+@click.option("--no-order", is_flag=True, default=None, help="The queue hands out in no order at all.  [harsh]")
 @click.option("--seed", type=int, default=0, help="Of the random numbers.")
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the course as a PNG file.")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, help="Runs, each with the next seed: means and spread.")
+@click.option("--bound", is_flag=True, help="Also the least that a clairvoyant could be billed; elastiq[bound] has it.")
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the (first) course as a PNG file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-def main(trace: Path, policy: str, plot: Path | None, as_json: bool, **given: Any) -> None:
-    """Run a scaling policy on the arrivals of TRACE and print what it costs and how long images wait."""
+def main(trace: Path, policy: str, seeds: int, plot: Path | None, as_json: bool, **given: Any) -> None:
+    """Run a scaling policy on the arrivals of TRACE and print what it costs and how long images wait.
+
+    TRACE is a CSV file: `second,requests`, and a row for each interval.
+    """
+    if plot and policy == "all":
+        raise click.UsageError("--plot draws one policy: give its name instead of `all`")
+    if plot:
+        _check_plot(plot)
+    policies = sorted(CONTENDERS) if policy == "all" else [policy]
     try:
-        arrivals = read_trace(trace, given["scale"], given["start"], given["seconds"])
+        columns = {name: _run(trace, name, seeds, plot, **given) for name in policies}
     except ElastiqError as err:
         raise click.ClickException(str(err)) from err
-    boot_s = given["boot"]
+    if not as_json:
+        click.echo(table(columns))
+        return
+    objects = {
+        name: {**figures, **({"seeds": seeds, "spread": between} if seeds > 1 else {})}
+        for name, (figures, between) in columns.items()
+    }
+    click.echo(json.dumps({"policies": objects} if policy == "all" else objects[policy]))
+
+
+def _check_plot(plot: Path) -> None:
+    """Refuse before a run what could not be written after it."""
+    if not plot.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {plot.absolute().parent}", param_hint="--plot")
+    if not os.access(plot if plot.exists() else plot.absolute().parent, os.W_OK):
+        raise click.BadParameter(f"{plot} cannot be written", param_hint="--plot")
+
+
+def _run(
+    trace: Path, policy: str, seeds: int, plot: Path | None, **given: Any
+) -> tuple[dict[str, Any], dict[str, tuple[Any, Any]]]:
+    """Return a policy's figures, in the mean over the seeds, and the spread where there are several."""
+    limits, world = _limits(policy, **given), _world(**given)
+    runs = []
+    for seed in range(given["seed"], given["seed"] + seeds):
+        arrivals = read_trace(trace, given["scale"], given["start"], given["seconds"] or math.inf, seed)
+        progress = Progress(f"{policy}, seed {seed}" if seeds > 1 else policy, arrivals)
+        outcome = simulate(arrivals, policy, limits, world, seed, progress)
+        progress.end()
+        if plot and seed == given["seed"]:
+            _draw(outcome, arrivals, limits, plot)
+        figures = report(outcome, arrivals, limits, world)
+        runs.append({**figures, **(_bound(figures, arrivals, limits, world) if given["bound"] else {})})
+    return (runs[0], {}) if seeds == 1 else spread(runs)
+
+
+def _bound(figures: dict[str, Any], arrivals: Sequence[float], limits: Limits, world: World) -> dict[str, float]:
+    """Return the bound over the work, and the bill over the bound.
+
+    Raises:
+        ConfigurationError: what finds it is not installed, or the trace is too long.
+    """
+    try:
+        from autoscaler.simulator.bound import bound
+    except ImportError as err:
+        raise ConfigurationError(f"--bound needs scipy: pip install 'elastiq[bound]' ({err})") from err
+    return over_bound(figures, bound(arrivals, limits, world))
+
+
+def _draw(outcome: Outcome, arrivals: Sequence[float], limits: Limits, plot: Path) -> None:
+    from autoscaler.simulator.plot import draw
+
+    draw(outcome, arrivals, limits, plot)
+
+
+def _limits(policy: str, **given: Any) -> Limits:
+    return Limits(
+        ceiling=given["ceiling"],
+        policy=policy if policy in POLICIES else "seed",
+        target_s=given["target"],
+        service_rate=given["prior"] or given["rate"],
+        boot_s=given["boot"],
+    )
+
+
+def _world(**given: Any) -> World:
     world = World(
         rate=given["rate"],
-        boot_s=boot_s,
-        pending_s=boot_s / 3,
+        boot_s=given["boot"],
+        pending_s=given["boot"] / 3,
         failing_boots=given["failing"],
         reclaims_per_hour=given["reclaims"],
     )
-    limits = Limits(
-        ceiling=given["ceiling"],
-        policy=policy,
-        target_s=given["target"],
-        service_rate=given["prior"] or given["rate"],
-        boot_s=boot_s,
-    )
-    outcome = simulate(arrivals, policy, limits, world, given["seed"])
-    if plot:
-        from autoscaler.simulator.plot import draw
+    asked = {
+        "lag_s": given["lag"],
+        "poll_s": given["poll"],
+        "power_off_s": given["power_off"],
+        "slow_boots": given["slow"],
+        "fails_late": given["failing_late"],
+        "partitions": 0 if given["no_order"] else None,
+    }
+    changes = {name: value for name, value in asked.items() if value is not None}
+    return replace(harsh(world) if given["harsh"] else world, **changes)
 
-        draw(outcome, arrivals, limits, plot)
-    found = report(outcome, arrivals, limits, world)
-    click.echo(json.dumps(found) if as_json else "\n".join(f"{name:20}{value}" for name, value in found.items()))
+
+class Progress:
+    """Says on standard error how far a run is, if it takes long: on one line at a terminal.
+
+    Args:
+        what: is run.
+        arrivals_s: of its images.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, what: str, arrivals_s: Sequence[float], clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._what, self._images, self._until_s = what, len(arrivals_s), arrivals_s[-1]
+        self._said_at, self._said = clock(), False
+
+    def __call__(self, at_s: float, done: int) -> None:
+        """Take note of a time in the run, in seconds, and of the images done."""
+        now = self._clock()
+        if now - self._said_at >= SAY_EVERY_S:
+            self._said_at, self._said = now, True
+            line = f"{self._what}: {at_s:,.0f} of {self._until_s:,.0f} s, {done:,} of {self._images:,} images done"
+            click.echo(f"\r{line}" if sys.stderr.isatty() else line, err=True, nl=not sys.stderr.isatty())
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._said and sys.stderr.isatty():
+            click.echo(err=True)
 
 
 if __name__ == "__main__":

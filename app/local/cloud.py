@@ -19,6 +19,7 @@ from app.process.healthy import why_not
 
 log = structlog.get_logger(__name__)
 
+SERVICES = "sqs,s3,sns"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "elastiq", "AWS_SECRET_ACCESS_KEY": "embedded-cloud"}
 
 
@@ -29,10 +30,17 @@ class EmbeddedCloud:
         data_dir: where its queues and objects are kept; made if missing.
         port: the port to listen on; 0 takes a free one.
         record: is called with the id of its process, which does not run before that returns.
+        services: those of AWS that it has, by their names in AWS's own tools.
     """
 
-    def __init__(self, data_dir: Path, port: int = 0, record: Callable[[int], object] = lambda pid: None) -> None:
-        self._data_dir = data_dir.resolve()
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int = 0,
+        record: Callable[[int], object] = lambda pid: None,
+        services: str = SERVICES,
+    ) -> None:
+        self._data_dir, self._services = data_dir.resolve(), services
         self._port, self._record = port, record
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -61,7 +69,7 @@ class EmbeddedCloud:
             with_parent([sys.executable, "-m", "ministack"]),
             log,
             self._record,
-            {**os.environ, **_ministack_environment(self._data_dir, "127.0.0.1", self._port)},
+            {**os.environ, **_ministack_environment(self._data_dir, "127.0.0.1", self._port, self._services)},
         )
         deadline = time.monotonic() + timeout_s
         while not self._answers():
@@ -114,7 +122,7 @@ def serve(data_dir: Path, host: str, port: int) -> None:
     main()
 
 
-def _ministack_environment(data_dir: Path, host: str, port: int) -> dict[str, str]:
+def _ministack_environment(data_dir: Path, host: str, port: int, services: str = SERVICES) -> dict[str, str]:
     return {
         "BIND_HOST": host,
         "GATEWAY_PORT": str(port),
@@ -122,7 +130,7 @@ def _ministack_environment(data_dir: Path, host: str, port: int) -> dict[str, st
         "STATE_DIR": str(data_dir / "state"),
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(data_dir / "s3"),
-        "SERVICES": "sqs,s3,sns",
+        "SERVICES": services,
         # Unsigned requests are refused, and no page of another site that a browser shows may read anything.
         "AUTH": "true",
         # On by default, on every interface.

@@ -16,11 +16,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from app.domain import Instance, InstanceState, QueueDepth
+from app.errors import ConfigurationError
 from autoscaler.memory.boots import shortest_life_s
 from autoscaler.memory.past import Past
+from autoscaler.simulator.world import SLOW_BOOT, Outcome, World
 from autoscaler.values import Heard, Heartbeat, Limits, Observation, ScalingDecision
 
 LONGEST_LAG_S = 60.0
+# A run in which nothing was done for so long, though something could be, comes to no end.
+STUCK_S = 7 * 24 * 3600.0
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -29,35 +33,6 @@ class Policy(Protocol):
 
     def __call__(self, seen: Observation, limits: Limits) -> ScalingDecision:
         """Return what the fleet should be."""
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What the policy cannot choose. Times in seconds.
-
-    Attributes:
-        rate: images per second and instance, in the mean; a service takes half to one and a half times that.
-        boot_s: from a launch to a worker that is ready, in the mean; the deviation is an eighth of it.
-        pending_s: of the boot, the part before `running`, which is not billed.
-        failing_boots: the share of launches that end before they are ready.
-        reclaims_per_hour: how often a running instance is taken back; it then drains.
-        holds: images that a worker has in hand at once.
-        partitions: of the queue; each is in order, and a receive draws from any.
-        lag_s: mean age of the counts; exponentially distributed, a minute at most.
-        heartbeat_s: how often a worker tells how many images it has done.
-        bill_s: seconds billed at least.
-    """
-
-    rate: float
-    boot_s: float = 30.0
-    pending_s: float = 10.0
-    failing_boots: float = 0.01
-    reclaims_per_hour: float = 0.0
-    holds: int = 8
-    partitions: int = 16
-    lag_s: float = 2.0
-    heartbeat_s: float = 2.0
-    bill_s: float = 60.0
 
 
 @dataclass(slots=True)
@@ -73,21 +48,7 @@ class Host:
     busy: bool = False
     idle_since_s: float = 0.0
     done: int = 0
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of a run.
-
-    Attributes:
-        waits_s: from each image's arrival to its end.
-        bills: of each instance, the seconds billed and the images done.
-        course: at each observation the time, the images outstanding, the instances ready, and all instances.
-    """
-
-    waits_s: list[float]
-    bills: list[tuple[float, int]] = field(default_factory=list)
-    course: list[tuple[float, int, int, int]] = field(default_factory=list)
+    polls_until_s: float = 0.0
 
 
 class Simulation:
@@ -101,6 +62,7 @@ class Simulation:
         observe_s: seconds between two decisions.
         idle_s: seconds without work after which a worker leaves; 0 means never.
         seed: of the random numbers; the same seed makes the same run.
+        tell: is told at each observation the time in seconds, and how many images are done.
     """
 
     def __init__(
@@ -112,16 +74,18 @@ class Simulation:
         observe_s: float = 2.0,
         idle_s: float = 30.0,
         seed: int = 0,
+        tell: Callable[[float, int], object] = lambda *_: None,
     ) -> None:
+        self._tell_course = tell
         self._arrivals, self._policy, self._limits, self._world = arrivals_s, policy, limits, world
         self._observe_s, self._idle_s = observe_s, idle_s
         self._random = random.Random(seed)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
-        self._now = 0.0
+        self._now = self._done_s = 0.0
         self._order = 0
         self._hosts: dict[str, Host] = {}
         self._free: list[Host] = []
-        self._queue: list[deque[int]] = [deque() for _ in range(world.partitions)]
+        self._queue: list[deque[int]] = [deque() for _ in range(world.partitions or 1)]
         self._visible = self._in_flight = self._done = self._launched = 0
         self._history: deque[tuple[float, QueueDepth]] = deque()
         self._past = Past(EPOCH, shortest_life_s(idle_s))
@@ -130,7 +94,11 @@ class Simulation:
         self._outcome = Outcome([-1.0] * len(arrivals_s))
 
     def run(self) -> Outcome:
-        """Run until every image is done and the fleet has left, or cannot be expected to."""
+        """Run until every image is done and the fleet has left, or cannot be expected to.
+
+        Raises:
+            ConfigurationError: nothing was done for a week.
+        """
         if self._arrivals:
             self._at(self._arrivals[0], lambda: self._arrive(0))
         self._at(0.0, self._count)
@@ -145,6 +113,12 @@ class Simulation:
     def _over(self) -> bool:
         """Return whether nothing more can happen that matters: all is done, and who is left would stay for ever."""
         if self._done < len(self._arrivals):
+            # An image may have come after the last one was done.
+            if self._now - max(self._done_s, self._arrivals[self._done]) > STUCK_S:
+                raise ConfigurationError(
+                    f"stopped: {len(self._arrivals) - self._done:,} images are left and none was done for a week; "
+                    "a rate that is too low, boots that fail, or a policy that launches nobody"
+                )
             return False
         return not self._hosts or self._now > self._arrivals[-1] + 600
 
@@ -179,7 +153,11 @@ class Simulation:
             partition = (partition + 1) % len(self._queue)
         self._visible -= 1
         self._in_flight += 1
-        return self._queue[partition].popleft()
+        queue = self._queue[partition]
+        if not self._world.partitions:
+            place = self._random.randrange(len(queue))
+            queue[0], queue[place] = queue[place], queue[0]
+        return queue.popleft()
 
     # Workers
 
@@ -191,7 +169,7 @@ class Simulation:
     def _finish(self, host: Host) -> None:
         number = host.held.popleft()
         self._in_flight -= 1
-        self._done += 1
+        self._done, self._done_s = self._done + 1, self._now
         host.done += 1
         self._outcome.waits_s[number] = self._now - self._arrivals[number]
         if not host.draining and len(host.held) == self._world.holds - 1:
@@ -202,7 +180,7 @@ class Simulation:
             return
         host.busy = False
         if host.draining:
-            self._end(host)
+            self._leave(host)
         else:
             self._watch_idleness(host)
 
@@ -224,9 +202,12 @@ class Simulation:
         self._hosts[host.id] = host
         boot_s = max(self._world.pending_s, self._random.gauss(self._world.boot_s, self._world.boot_s / 8))
         if self._random.random() < self._world.failing_boots:
-            self._at(self._now + boot_s * self._random.random(), lambda: self._end(host))
-        else:
-            self._at(self._now + boot_s, lambda: self._be_ready(host))
+            part = 1 + 2 * self._random.random() if self._world.fails_late else self._random.random()
+            self._at(self._now + boot_s * part, lambda: self._end(host))
+            return
+        if self._world.slow_boots and self._random.random() < self._world.slow_boots:
+            boot_s *= SLOW_BOOT
+        self._at(self._now + boot_s, lambda: self._be_ready(host))
 
     def _be_ready(self, host: Host) -> None:
         if host.id not in self._hosts:
@@ -247,7 +228,16 @@ class Simulation:
         host.draining = True
         if host in self._free:
             self._free.remove(host)
+            if self._world.poll_s and not self._visible:
+                host.polls_until_s = self._now + self._world.poll_s * self._random.random()
         if not host.held:
+            self._leave(host)
+
+    def _leave(self, host: Host) -> None:
+        """Let it end once the receive that is under way has come back; a message that it brings goes to others."""
+        if host.polls_until_s > self._now:
+            self._at(host.polls_until_s, lambda: self._leave(host))
+        else:
             self._end(host)
 
     def _tell(self, host: Host) -> None:
@@ -264,12 +254,13 @@ class Simulation:
         self._heartbeats.append(Heartbeat(host.id, now, host.done, full))
 
     def _end(self, host: Host) -> None:
-        del self._hosts[host.id]
+        if self._hosts.pop(host.id, None) is None:
+            return
         if host.ready_s is not None:
             self._heartbeat(host)
         if host in self._free:
             self._free.remove(host)
-        ran_s = self._now - host.launched_s - self._world.pending_s
+        ran_s = self._now - host.launched_s - self._world.pending_s + self._world.power_off_s
         self._outcome.bills.append((max(self._world.bill_s, ran_s), host.done))
 
     # The autoscaler
@@ -291,6 +282,7 @@ class Simulation:
             self._launch()
         ready = sum(host.ready_s is not None for host in self._hosts.values())
         self._outcome.course.append((self._now, self._visible + self._in_flight, ready, len(self._hosts)))
+        self._tell_course(self._now, self._done)
         self._at(self._now + self._observe_s, self._observe)
 
     def _see(self) -> Observation:

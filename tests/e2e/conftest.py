@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from app.account.provision import provision
 from app.local import EmbeddedCloud
@@ -32,19 +32,29 @@ ARGUMENTS = [
 ]
 
 
+def chromium() -> str:
+    """Return where chromium is; where there is none, skip the test, or fail it where everything has to run."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        missing = "chromium is missing: apt-get install chromium"
+        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+    return found
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """One chromium for the whole run."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("chromium is missing: apt-get install chromium")
-        pytest.skip("chromium is missing: apt-get install chromium")
+def playwright() -> Iterator[Playwright]:
+    """What drives browsers."""
     expect.set_options(timeout=60_000)  # a worker may have to start first, on a machine that is busy
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """One chromium for the whole run."""
+    browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+    yield browser
+    browser.close()
 
 
 class Visitor:
@@ -68,6 +78,13 @@ class Visitor:
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Open an address as somebody new: ``visit(url, color_scheme="dark")``."""
+    with visitors(browser) as open_:
+        yield open_
+
+
+@contextmanager
+def visitors(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open addresses in ``browser``, each as somebody new, all of whom nothing may have gone wrong for in the end."""
     with ExitStack() as stack:
         visitors: list[Visitor] = []
 

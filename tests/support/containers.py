@@ -9,16 +9,18 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.support.compose import ROOT, Service
+from tests.support.network import Network
 from tests.support.waiting import wait_for
 
 BASE = "elastiq-base"
@@ -27,13 +29,32 @@ INCLUDED = "python3,python3-venv,ca-certificates"
 USER = 10001
 # What a container of an engine's has in its root that the image has not.
 _ETC_HOSTS = "/etc/hosts"
-# Brings loopback up in a network of its own, says so, and keeps that network until it ends.
-_HOLDER = """
-import fcntl, signal, socket, struct
-fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh", b"lo", 0x41))
-print("up", flush=True)
-signal.pause()
-"""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A small system with its Python, made by debootstrap: its name here, its release, and what is in it.
+
+    Attributes:
+        mirror: where it is had, where that is not debootstrap's own.
+        script: debootstrap's own for it, where it has none of the release's name.
+    """
+
+    name: str
+    release: str
+    included: str
+    mirror: str = ""
+    script: str = ""
+
+    def command(self, tree: Path) -> list[str]:
+        """Return what makes it in the folder ``tree``."""
+        # Of another distribution this one has no key; the mirror's own certificate has to do.
+        unsigned = ["--no-check-gpg"] if self.mirror else []
+        options = [*unsigned, "--variant=minbase", f"--include={self.included}"]
+        return ["debootstrap", *options, self.release, str(tree), *filter(None, [self.mirror, self.script])]
+
+
+DEBIAN = Base(BASE, RELEASE, INCLUDED)
 
 
 class Images:
@@ -61,22 +82,25 @@ class Images:
             "TMPDIR": str(folder / "tmp"),
         }
         self._working: list[str] = []
+        self._lock = threading.Lock()
 
-    def make_base(self) -> None:
-        """Make the base that the default one stands for: a small Debian with its Python."""
-        context = self._folder / "base"
+    def make_base(self, base: Base = DEBIAN) -> None:
+        """Make a base: unless told, what the Dockerfile's default one stands for, a small Debian with its Python."""
+        context = self._folder / base.name
         context.mkdir(exist_ok=True)
         tar = context / "base.tar"
         if not tar.exists():
             tree = context / "tree"
+            # Where an earlier run was cut off, that machine's own /proc may still be mounted there.
+            subprocess.run(["umount", str(tree / "proc")], capture_output=True, check=False)
             shutil.rmtree(tree, ignore_errors=True)
-            _run(["debootstrap", "--variant=minbase", f"--include={INCLUDED}", RELEASE, str(tree)])
+            _run(base.command(tree))
             shutil.rmtree(tree / "var" / "cache" / "apt", ignore_errors=True)
             _run(["tar", "-C", str(tree), "-cf", f"{tar}.new", "."])
             Path(f"{tar}.new").rename(tar)
             shutil.rmtree(tree)
         (context / "Containerfile").write_text("FROM scratch\nADD base.tar /\n")
-        self._buildah("build", "--quiet", "--tag", BASE, "--file", str(context / "Containerfile"), str(context))
+        self._buildah("build", "--quiet", "--tag", base.name, "--file", str(context / "Containerfile"), str(context))
 
     def build(self, target: str) -> float:
         """Build a target as `make images` does, with this machine's own way to packages; return the seconds it took."""
@@ -106,10 +130,11 @@ class Images:
         return float(number) * {"KB": 1e-3, "MB": 1, "GB": 1e3}[unit]
 
     def root(self, target: str) -> Path:
-        """Return a folder with the image's files, mounted until `close`."""
-        container = self._buildah("from", f"localhost/elastiq-{target}").strip()
-        self._working.append(container)
-        return Path(self._buildah("mount", container).strip())
+        """Return a folder with the image's files, mounted until `close`; each is another, and may be written to."""
+        with self._lock:  # two at once would take each other's locks on the storage
+            container = self._buildah("from", f"localhost/elastiq-{target}").strip()
+            self._working.append(container)
+            return Path(self._buildah("mount", container).strip())
 
     def close(self) -> None:
         """Unmount, and remove what only takes room: everything but the base."""
@@ -124,16 +149,15 @@ class Images:
 
 
 class Container:
-    """A running container of one service.
+    """A running container.
 
     Attributes:
         id: its name and its host's.
-        service: which it is one of.
         log: the file that its standard output and error go to.
     """
 
-    def __init__(self, id: str, service: Service, bundle: Path, health: list[str]) -> None:
-        self.id, self.service, self._health = id, service, health
+    def __init__(self, id: str, bundle: Path) -> None:
+        self.id = id
         self.log = bundle / "log"
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(
@@ -149,15 +173,6 @@ class Container:
         """Return whether it has not ended."""
         return self._process.poll() is None
 
-    def healthy(self) -> bool:
-        """Return whether its health check, the image's, passes.
-
-        Raises:
-            AssertionError: it has ended.
-        """
-        assert self._process.poll() is None, f"{self.id} ended with {self._process.poll()}: {self.log.read_text()}"
-        return self.run(*self._health).returncode == 0
-
     def processes(self) -> list[dict[str, str]]:
         """Return the fields of /proc/PID/status of each of its processes."""
         pids = json.loads(_run(["runc", "ps", "--format", "json", self.id]))
@@ -169,17 +184,38 @@ class Container:
         """Wait for its end; return the exit status."""
         return self._process.wait(timeout_s)
 
-    def stop(self) -> tuple[int, float]:
-        """Stop it as Compose does, but for the SIGKILL; return its exit status and the seconds it took."""
-        began = time.monotonic()
-        _run(["runc", "kill", self.id, "TERM"])
-        return self._process.wait(self.service.stop_grace_s), time.monotonic() - began
+    def terminate(self) -> None:
+        """Send its first process SIGTERM, if it has not ended."""
+        subprocess.run(["runc", "kill", self.id, "TERM"], capture_output=True, check=False)
 
     def kill(self) -> None:
         """End it whatever it does."""
         if self._process.poll() is None:
             subprocess.run(["runc", "kill", self.id, "KILL"], capture_output=True, check=False)
             self._process.wait(30)
+
+
+class ServiceContainer(Container):
+    """A running container of one service of Compose's; ``service`` is which."""
+
+    def __init__(self, id: str, service: Service, bundle: Path, health: list[str]) -> None:
+        super().__init__(id, bundle)
+        self.service, self._health = service, health
+
+    def healthy(self) -> bool:
+        """Return whether its health check, the image's, passes.
+
+        Raises:
+            AssertionError: it has ended.
+        """
+        assert self._process.poll() is None, f"{self.id} ended with {self._process.poll()}: {self.log.read_text()}"
+        return self.run(*self._health).returncode == 0
+
+    def stop(self) -> tuple[int, float]:
+        """Stop it as Compose does, but for the SIGKILL; return its exit status and the seconds it took."""
+        began = time.monotonic()
+        _run(["runc", "kill", self.id, "TERM"])
+        return self._process.wait(self.service.stop_grace_s), time.monotonic() - began
 
 
 class Pod:
@@ -194,20 +230,12 @@ class Pod:
     def __init__(self, images: Images, services: dict[str, Service], folder: Path) -> None:
         self._images, self._services, self._folder = images, services, folder
         self._roots: dict[str, Path] = {}
-        self.containers: list[Container] = []  # those that have ended too
-        self._holder = subprocess.Popen(
-            ["unshare", "--net", sys.executable, "-c", _HOLDER], stdout=subprocess.PIPE, start_new_session=True
-        )
-        assert self._holder.stdout is not None
-        assert self._holder.stdout.readline() == b"up\n"
+        self.containers: list[ServiceContainer] = []  # those that have ended too
+        self._network = Network()
         self._hosts = folder / "hosts"
         self._hosts.write_text(f"127.0.0.1 localhost {' '.join(services)}\n")
 
-    @property
-    def _network(self) -> str:
-        return f"/proc/{self._holder.pid}/ns/net"
-
-    def start(self, name: str) -> Container:
+    def start(self, name: str) -> ServiceContainer:
         """Start one more container of a service."""
         service = self._services[name]
         number = 1 + sum(container.service.name == name for container in self.containers)
@@ -218,35 +246,27 @@ class Pod:
         bundle = self._folder / id
         bundle.mkdir()
         (bundle / "config.json").write_text(json.dumps(self._bundle(id, service, image)))
-        container = Container(id, service, bundle, image["Healthcheck"]["Test"][1:])
+        container = ServiceContainer(id, service, bundle, image["Healthcheck"]["Test"][1:])
         self.containers.append(container)
         return container
 
-    def running(self, name: str = "") -> list[Container]:
+    def running(self, name: str = "") -> list[ServiceContainer]:
         """Return the containers that run, of one service or of all."""
         return [one for one in self.containers if one.running and name in ("", one.service.name)]
 
     def client(self, *command: str, timeout_s: float = 120) -> str:
         """Run a command of this machine's in the pod's network; return what it prints."""
-        return _run(["nsenter", f"--net={self._network}", *command], timeout_s=timeout_s)
+        return _run(["nsenter", f"--net={self._network.path}", *command], timeout_s=timeout_s)
 
     def close(self) -> None:
         """End everything."""
         for container in reversed(self.containers):
             container.kill()
-        self._holder.send_signal(signal.SIGTERM)
-        self._holder.communicate()
+        self._network.close()
 
     def _bundle(self, id: str, service: Service, image: dict[str, Any]) -> dict[str, Any]:
         """Return runc's configuration of what the file and the image state."""
-        own = [f"{key}={value}" for key, value in service.environment.items()]
-        mounts = [
-            {"destination": "/proc", "type": "proc", "source": "proc"},
-            {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"]},
-            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755", "size=64k"]},
-            {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": ["nosuid", "nodev", "mode=1777"]},
-            {"destination": _ETC_HOSTS, "type": "bind", "source": str(self._hosts), "options": ["bind", "ro"]},
-        ]
+        mounts = [{"destination": _ETC_HOSTS, "type": "bind", "source": str(self._hosts), "options": ["bind", "ro"]}]
         mounts += [
             {"destination": path, "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "nodev", "mode=1777"]}
             for path in service.tmpfs
@@ -257,26 +277,55 @@ class Pod:
             os.chown(source, USER, USER)
             mounts.append({"destination": path, "type": "bind", "source": str(source), "options": ["bind", "rw"]})
         user, group = map(int, image["User"].split(":"))
-        namespaces: list[dict[str, str]] = [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")]
-        return {
-            "ociVersion": "1.0.2",
-            "hostname": id,
-            "process": {
-                "args": [*image["Entrypoint"], *(service.command or image["Cmd"])],
-                "env": [*image["Env"], *own],
-                "cwd": image["WorkingDir"] or "/",
-                "user": {"uid": user, "gid": group},
-                "capabilities": {kind: [] for kind in ("bounding", "effective", "permitted", "inheritable", "ambient")},
-                "noNewPrivileges": "no-new-privileges:true" in service.raw["security_opt"],
-            },
-            "root": {"path": str(self._roots[service.target]), "readonly": service.raw["read_only"]},
-            "mounts": mounts,
-            "linux": {
-                "namespaces": [*namespaces, {"type": "network", "path": self._network}],
-                "maskedPaths": ["/proc/kcore", "/proc/keys", "/proc/timer_list"],
-                "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
-            },
+        process = {
+            "args": [*image["Entrypoint"], *(service.command or image["Cmd"])],
+            "env": [*image["Env"], *(f"{key}={value}" for key, value in service.environment.items())],
+            "cwd": image["WorkingDir"] or "/",
+            "user": {"uid": user, "gid": group},
+            "noNewPrivileges": "no-new-privileges:true" in service.raw["security_opt"],
         }
+        root = {"path": str(self._roots[service.target]), "readonly": service.raw["read_only"]}
+        return configuration(id, root, process, self._network, mounts)
+
+
+def configuration(
+    id: str,
+    root: dict[str, Any],
+    process: dict[str, Any],
+    network: Network,
+    mounts: list[dict[str, Any]],
+    capabilities: list[str] | None = None,
+) -> dict[str, Any]:
+    """Return runc's configuration of a container: all that is its own but the network.
+
+    Args:
+        id: its host's name.
+        root: its files, and whether they may be written to.
+        process: what runs, as whom.
+        network: which it is in.
+        mounts: what it has in its root beside /proc, /sys and /dev.
+        capabilities: what its root may do; nothing unless told.
+    """
+    base = [
+        {"destination": "/proc", "type": "proc", "source": "proc"},
+        {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"]},
+        {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755", "size=64k"]},
+        {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": ["nosuid", "nodev", "mode=1777"]},
+    ]
+    kinds = ("bounding", "effective", "permitted", "inheritable", "ambient")
+    namespaces: list[dict[str, str]] = [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")]
+    return {
+        "ociVersion": "1.0.2",
+        "hostname": id,
+        "process": {**process, "capabilities": {kind: capabilities or [] for kind in kinds}},
+        "root": root,
+        "mounts": [*base, *mounts],
+        "linux": {
+            "namespaces": [*namespaces, {"type": "network", "path": network.path}],
+            "maskedPaths": ["/proc/kcore", "/proc/keys", "/proc/timer_list"],
+            "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
+        },
+    }
 
 
 @contextmanager
@@ -289,7 +338,7 @@ def pod(images: Images, services: dict[str, Service], folder: Path) -> Iterator[
         running.close()
 
 
-def healthy(*containers: Container) -> None:
+def healthy(*containers: ServiceContainer) -> None:
     """Wait until all of them are."""
     wait_for(lambda: all(container.healthy() for container in containers), 60)
 

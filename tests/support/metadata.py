@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from urllib.parse import urlsplit
 class MetadataService:
     """What an instance finds at 169.254.169.254.
 
+    Args:
+        listener: where it answers; on a free port of loopback unless given.
+
     Attributes:
         found: path below ``meta-data`` -> what is there; everything else is 404.
         asked: the paths that were asked for, with a token.
@@ -19,7 +23,7 @@ class MetadataService:
         hangs: set, and no request is answered any more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, listener: socket.socket | None = None) -> None:
         self.found: dict[str, str] = {}
         self.asked: list[str] = []
         self.tokens: set[str] = set()
@@ -42,7 +46,8 @@ class MetadataService:
                     return self._answer(401, "")
                 path = self.path.removeprefix("/latest/meta-data/")
                 service.asked.append(path)
-                return self._answer(200 if path in service.found else 404, service.found.get(path, ""))
+                there = service.at(path)
+                return self._answer(404 if there is None else 200, there or "")
 
             def _answer(self, status: int, body: str) -> None:
                 if service.hangs.is_set():
@@ -56,8 +61,16 @@ class MetadataService:
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        listener = listener or socket.create_server(("127.0.0.1", 0))
+        self.server = ThreadingHTTPServer(listener.getsockname()[:2], Handler, bind_and_activate=False)
+        self.server.socket.close()
+        self.server.socket = listener
+        self.server.server_port = listener.getsockname()[1]
         self.server.daemon_threads = True
+
+    def at(self, path: str) -> str | None:
+        """Return what is at ``path``; None where nothing is."""
+        return self.found.get(path)
 
     @property
     def endpoint(self) -> str:

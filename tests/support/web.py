@@ -168,7 +168,7 @@ class Events:
 
 
 class Labeller:
-    """A thread that gives every image in the input bucket a label made of its name, as a worker would.
+    """A thread that gives every image in the input bucket a label made of its path, as a worker would.
 
     Args:
         site: whose images.
@@ -191,17 +191,17 @@ class Labeller:
         done: set[str] = set()
         while not self._stop.wait(0.1):
             for key in self._site.all_keys():
-                batch, name = key.split("/")
+                batch, path = key.split("/", 1)
                 if key not in done and batch not in self._but:
                     done.add(key)
                     if self._site.storage.outcome(key) is None:
-                        self._site.classify(key, f"label of {name}")
+                        self._site.classify(key, f"label of {path}")
 
 
 def key_path(key: str) -> str:
     """Return the path of an image's small picture."""
-    batch, name = key.split("/", 1)
-    return f"/api/batches/{batch}/images/{quote(name)}"
+    batch, path = key.split("/", 1)
+    return f"/api/batches/{batch}/images/{quote(path)}"
 
 
 def _blocks(data: Iterator[bytes]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from app.domain import Classification, Failure, filename_of
+from app.domain import Classification, Failure, filename_of, path_of
 from app.storage import FAILURE, RESULT
 
 Outcome = Classification | Failure
@@ -27,7 +27,8 @@ class Image:
 
     def to_json(self) -> dict[str, Any]:
         """Return the form that the API answers with."""
-        return {"key": self.key, "filename": filename_of(self.key), "state": self.state, **details(self.outcome)}
+        names = {"key": self.key, "filename": filename_of(self.key), "path": path_of(self.key)}
+        return {**names, "state": self.state, **details(self.outcome)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,8 @@ class Batch:
         return found[::-1]
 
     def images(self) -> list[Image]:
-        """Return all images by name."""
-        return sorted(self._images.values(), key=lambda image: (filename_of(image.key), image.key))
+        """Return all images by path."""
+        return sorted(self._images.values(), key=lambda image: (path_of(image.key), image.key))
 
     def counts(self) -> Counts:
         """Return how many images there are, by state."""

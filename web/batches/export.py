@@ -7,10 +7,10 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 
-from app.domain import filename_of
+from app.domain import filename_of, path_of
 from web.batches.batch import Image, details
 
-COLUMNS = ("filename", "label", "score", "state", "reason")
+COLUMNS = ("filename", "label", "score", "state", "reason", "path")
 # Excel takes a file for UTF-8 by this alone.
 _BYTE_ORDER_MARK = "\ufeff"
 # A spreadsheet takes a cell that begins like this for a formula, or for a command; blanks before it, and forms of full
@@ -24,7 +24,8 @@ def as_csv(images: Iterable[Image]) -> Iterator[str]:
     for image in images:
         known = details(image.outcome)
         score = "" if known["score"] is None else f"{known['score']:.6f}"
-        yield _line((filename_of(image.key), known["label"] or "", score, image.state, known["reason"] or ""))
+        told = (known["label"] or "", score, image.state, known["reason"] or "")
+        yield _line((filename_of(image.key), *told, path_of(image.key)))
 
 
 def _line(cells: Iterable[str]) -> str:

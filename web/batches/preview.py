@@ -1,16 +1,14 @@
-"""Small pictures for the page's tiles, always drawn anew: no byte that a user uploaded is ever served."""
+"""Small pictures for the page's tiles: what the model sees, drawn anew; no byte that a user uploaded is ever served."""
 
 from __future__ import annotations
 
 import io
-import struct
 import threading
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from app.errors import InvalidImage
-from app.images.check import open_header
-from app.images.kinds import CONTENT_TYPES
+from app.images import decoding
+from app.images.turning import Box, Size
 from app.storage import Storage
 from web.http.seats import Seats
 
@@ -48,37 +46,23 @@ class Previews:
 
 
 def render(data: bytes, *, side: int, max_pixels: int) -> tuple[bytes, str]:
-    """Return ``data`` as a picture of at most ``side`` by ``side`` pixels, upright, with its MIME type.
+    """Return ``data`` as a JPEG of at most ``side`` by ``side`` pixels, and its MIME type.
 
     Raises:
         InvalidImage: it cannot be decoded.
     """
-    try:
-        with open_header(io.BytesIO(data), max_pixels=max_pixels) as image:
-            image.draft("RGB", (side, side))
-            picture = ImageOps.exif_transpose(image)
-            picture.thumbnail((side, side))
-            return _encode(picture)
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        OverflowError,
-        EOFError,
-        LookupError,
-        struct.error,
-        MemoryError,
-    ) as err:
-        raise InvalidImage(f"the image is damaged ({err})") from err
 
+    def plan(size: Size) -> tuple[Size, Box]:
+        scale = min(1.0, side / max(size))
+        return (max(1, round(size[0] * scale)), max(1, round(size[1] * scale))), (0, 0, *size)
 
-def _encode(picture: Image.Image) -> tuple[bytes, str]:
     target = io.BytesIO()
-    if picture.mode.startswith("I;16"):
-        picture = picture.convert("I").point(lambda value: value / 256).convert("L")
-    kind, mode = ("WEBP", "RGBA") if picture.has_transparency_data else ("JPEG", "RGB")
-    picture = picture.convert(mode)
-    # Comments and the like would be written again; the pixels are all that is shown.
+    # Of the image nothing but its pixels is kept: comments and the like would be written again.
+    picture = decoding.decode(data, plan, _resized, max_pixels=max_pixels)
     picture.info = {}
-    picture.save(target, kind, quality=82)
-    return target.getvalue(), CONTENT_TYPES[kind]
+    picture.save(target, "JPEG", quality=82)
+    return target.getvalue(), "image/jpeg"
+
+
+def _resized(image: Image.Image, size: Size, box: Box) -> Image.Image:
+    return image.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=decoding.REDUCING_GAP)

@@ -1,14 +1,14 @@
 """A batch's news as server-sent events.
 
 `image-waiting`, `image-classified` and `image-failed` carry one image as the API shows it. `current` says that all that
-was there before has been told, and `done` ends the stream; both carry the counts. Each image's event has an id, which
-is a cursor: a client that reconnects with it gets only what is newer.
+was there before has been told, and `done` ends the stream; both carry the counts. `waits` says what the images wait
+for, while nothing comes. Each image's event has an id, a cursor: who reconnects with it gets only what is newer.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from web.batches.batch import Image, cursor
 from web.batches.feed import Feed
@@ -20,10 +20,18 @@ _EVENTS_AT_ONCE = 500
 _EVENT = {"waiting": "image-waiting", "done": "image-classified", "failed": "image-failed"}
 
 
-def events_of(feed: Feed, batch: str, after: str) -> Iterator[str]:
-    """Yield the stream's text: all news after the cursor ``after``, then each at once, until the batch is complete."""
+def events_of(feed: Feed, batch: str, after: str, waits: Callable[[], dict[str, str]] = dict) -> Iterator[str]:
+    """Yield the stream's text: all news after the cursor ``after``, then each at once, until the batch is complete.
+
+    Args:
+        feed: has the news.
+        batch: its id.
+        after: the cursor; empty for all.
+        waits: tells what images wait for; nothing where nobody knows.
+    """
     yield f"retry: {RETRY_MS}\n\n"
     current = False
+    told: dict[str, str] = {}
     for change in feed.follow(batch, after, SIGN_OF_LIFE_S):
         yield from _images(change)
         if change.current and not current:
@@ -31,6 +39,9 @@ def events_of(feed: Feed, batch: str, after: str) -> Iterator[str]:
             yield _mark("current", change)
         elif not change.images and not change.complete:
             yield ": still here\n\n"
+            if change.counts.waiting and (said := waits()) != told:
+                told = said
+                yield f"event: waits\ndata: {json.dumps(said)}\n\n"
         if change.complete:
             yield _mark("done", change)
 

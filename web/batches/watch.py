@@ -46,7 +46,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A batch at a moment: images by name, and the cursor from which to follow it."""
+    """A batch at a moment: images by path, and the cursor from which to follow it."""
 
     images: list[Image]
     counts: Counts

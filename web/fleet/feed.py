@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from app.announcements import Said, ScalingDecided, Swept, WorkerCounts, WorkerLeaving, WorkerOffline
+from web.fleet import waiting
 from web.fleet.sightings import Decision, Departure, Sample, Worker
 
 # Silence after which no autoscaler counts as there: it speaks every ten seconds at least.
@@ -34,10 +35,12 @@ class FleetFeed:
 
     Args:
         clock: seconds since 1970. What is heard is dated by it: other hosts' clocks may be wrong.
+        listens: whether anything will ever be heard.
     """
 
-    def __init__(self, clock: Clock = time.time) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock = time.time, *, listens: bool = True) -> None:
+        self._clock, self._listens = clock, listens
+        self._began_at = clock()
         self._changed = threading.Condition()
         self._closed = False
         self._position = 0
@@ -77,6 +80,15 @@ class FleetFeed:
         with self._changed:
             newest = self._newest()
         return newest.what if newest and self._clock() - newest.until <= HEARD_S else None
+
+    def waiting(self) -> waiting.Waiting:
+        """Return what an image waits for."""
+        with self._changed:
+            now, newest = self._clock(), self._newest()
+            there = [worker for worker in self._present(now) if worker.leaving is None]
+        silent_s = now - (newest.until if newest else self._began_at)
+        decision = newest.what if newest else None
+        return waiting.why(waiting.Heard(len(there), decision, silent_s, HEARD_S, self._listens))
 
     def view(self) -> dict[str, Any]:
         """Return all that is known, as the API answers with."""
@@ -140,10 +152,13 @@ class FleetFeed:
         for node in [node for node, old in self._workers.items() if now - old.heard_at > WORKER_S]:
             del self._workers[node]
 
+    def _present(self, now: float) -> list[Worker]:
+        return [worker for worker in self._workers.values() if now - worker.heard_at <= WORKER_S]
+
     def _view(self, since: int) -> dict[str, Any]:
         now = self._clock()
         newest = self._newest()
-        workers = {worker.id: worker for worker in self._workers.values() if now - worker.heard_at <= WORKER_S}
+        workers = {worker.id: worker for worker in self._present(now)}
         instances = [
             {**instance, **_told_by(workers.pop(instance["id"], None))}
             for instance in (newest.instances() if newest else ())

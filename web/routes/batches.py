@@ -57,6 +57,7 @@ def read(id: str) -> Response:
         url=_page(id),
         cursor=snapshot.cursor,
         counts=snapshot.counts.to_json(),
+        waits=tier().fleet.waiting().to_json() if snapshot.counts.waiting else None,
         images=[image.to_json() for image in snapshot.images],
     )
     answer.headers["Cache-Control"] = "no-store"
@@ -66,14 +67,14 @@ def read(id: str) -> Response:
 @blueprint.get("/<id>/events")
 def follow(id: str) -> Response:
     """Stream a batch's news, those so far first, until it is complete."""
-    feed, seats = tier().feed, tier().streams
+    feed, fleet, seats = tier().feed, tier().fleet, tier().streams
     with seats.taken():
         known = feed.exists(_checked(id))
     if not known:
         raise _no_such_batch(id)
     cursor = request.headers.get("Last-Event-ID") or request.args.get("after", "")
     seats.take()
-    answer = Response(events_of(feed, id, cursor), mimetype="text/event-stream")
+    answer = Response(events_of(feed, id, cursor, lambda: fleet.waiting().to_json()), mimetype="text/event-stream")
     answer.call_on_close(seats.release)
     # A proxy must hand each event on at once.
     answer.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
@@ -90,11 +91,11 @@ def results(id: str) -> Response:
     return answer
 
 
-@blueprint.get("/<id>/images/<path:filename>")
-def image(id: str, filename: str) -> Response:
+@blueprint.get("/<id>/images/<path:path>")
+def image(id: str, path: str) -> Response:
     """Return a small picture of an image, or with ``?size=large`` a larger one; never the bytes that were uploaded."""
     side = LARGE if request.args.get("size") == "large" else TILE
-    picture, content_type = tier().previews.draw(f"{_checked(id)}/{filename}", side)
+    picture, content_type = tier().previews.draw(f"{_checked(id)}/{path}", side)
     answer = Response(picture, mimetype=content_type)
     answer.headers["Content-Security-Policy"] = CONTENT_POLICY
     # An image never changes under its key.
@@ -114,7 +115,7 @@ def _take(id: str) -> list[Taken]:
     limit = tier().settings.images.max_file_bytes
     files = parts(body(), request.headers.get("Content-Type", ""), fields=frozenset({FIELD}), max_bytes=limit)
     sent: Counter[str] = Counter()
-    with stored_in(id):
+    with tier().bodies.taken(), stored_in(id):
         taken = tier().intake.take(id, _by_field(files, sent))
     log.info("upload_taken", batch=id, files=len(taken), rejected=_rejected(taken))
     if not sent[FIELD]:

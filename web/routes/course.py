@@ -30,7 +30,7 @@ blueprint = Blueprint("compat", __name__)
 @blueprint.post("/")
 def classify() -> Response:
     """Answer with the label alone (field ``myfile``) or ``<name>:<label>`` (field ``inputFile``), once it is known."""
-    with tier().waiters.taken():
+    with tier().waiters.taken(), tier().bodies.taken():
         part = _only_file()
         try:
             taken = tier().intake.admit(tier().current_batch.id(datetime.now(UTC)), part)
@@ -76,7 +76,7 @@ def _outcome_of(key: str, timeout_s: float) -> Outcome:
         if _client_is_gone():
             raise ClientDisconnected("the client has hung up")
     raise GatewayTimeout(
-        f"no result in {timeout_s:.0f} s; the image {key!r} is queued still: "
+        f"no result in {timeout_s:.0f} s ({tier().fleet.waiting().says}); the image {key!r} is queued still: "
         "GET /api/batches/<id> will have it, or raise ELASTIQ_WAIT_SECONDS"
     )
 

@@ -4,10 +4,13 @@ import { here } from "./dom.js";
 import { Images } from "./images.js";
 import { News } from "./news.js";
 import { Uploader } from "./upload.js";
+import { waitsIn } from "./waits.js";
 
+/** @import { Handed } from "./files.js" */
 /** @import { Item, Told } from "./images.js" */
 /** @import { Browser, Subject } from "./news.js" */
 /** @import { Post } from "./upload.js" */
+/** @import { Waits } from "./waits.js" */
 
 /**
  * @typedef {object} Listener
@@ -22,6 +25,8 @@ import { Uploader } from "./upload.js";
 const POLL_MS = 2_000;
 const POLL_HIDDEN_MS = 15_000;
 const AGAIN_MS = 1_000;
+// Ends of the batch while images of it wait: the first may have been on its way; before the last all of it is read anew.
+const ENDS = 3;
 
 export class Batch {
   /**
@@ -34,7 +39,10 @@ export class Batch {
     this.id = id;
     /** Whether the server cannot be reached. */
     this.silent = false;
+    /** @type {Waits | null} what the server says that the images wait for */
+    this.waits = null;
     this._closed = false;
+    this._ends = 0;
     this._cursor = "";
     /** @type {number | null} images that were finished before they were watched; null until those are told */
     this._found = id ? null : 0;
@@ -55,9 +63,9 @@ export class Batch {
     return this._found === null ? 0 : this.images.finished - this._found;
   }
 
-  /** @param {File[]} files */
+  /** @param {Handed[]} files */
   add(files) {
-    this.uploader.add(files.map((file) => this.images.add(file)));
+    this.uploader.add(files.map(({ file, path }) => this.images.add(file, path)));
   }
 
   /** Upload again what could not be. */
@@ -90,6 +98,7 @@ export class Batch {
         "image-classified": (event) => this._hear(event),
         "image-failed": (event) => this._hear(event),
         current: () => this._current(),
+        waits: (event) => this._waits(JSON.parse(event.data)),
         done: () => this._done(),
       },
       onAnswer: (answer) => this._read(answer),
@@ -118,6 +127,7 @@ export class Batch {
   }
 
   _stored() {
+    this._ends = 0;
     this._listener.onStored();
     this._follow();
   }
@@ -133,9 +143,10 @@ export class Batch {
     this._learn(JSON.parse(event.data));
   }
 
-  /** @param {{cursor: string, counts: {waiting: number}, images: Told[]}} answer */
-  _read({ cursor, counts, images }) {
+  /** @param {{cursor: string, counts: {waiting: number}, waits?: unknown, images: Told[]}} answer */
+  _read({ cursor, counts, waits, images }) {
     this._cursor = cursor;
+    this._waits(waits);
     for (const told of images) this._learn(told);
     this._current();
     if (!counts.waiting) this._done();
@@ -151,8 +162,19 @@ export class Batch {
     this._found ??= this.images.finished;
   }
 
+  /** @param {unknown} told */
+  _waits(told) {
+    this.waits = waitsIn(told);
+    this._tell(({ onProgress }) => onProgress());
+  }
+
   _done() {
     this._news.stop();
+    this.waits = null;
+    if (!this.images.counts.waiting) this._ends = 0;
+    else if (!this.uploader.busy) this._ends += 1;
+    if (this._ends === ENDS - 1) this._cursor = "";
+    if (this._ends === ENDS) this.images.lose();
     this._tell(({ onProgress }) => onProgress());
     // An end that was on its way while more was uploaded is none.
     if (this.images.counts.waiting) setTimeout(() => this._follow(), AGAIN_MS);

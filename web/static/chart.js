@@ -1,9 +1,9 @@
 // A picture of the last quarter of an hour: areas on top of each other, and lines over them. Time goes to the right.
 
 import { element, find } from "./dom.js";
-import { areaPath, ceiling, EDGE, linePath, peak, SPAN_S, scales, split, stacked } from "./plot.js";
+import { areaPath, ceiling, linePath, named, peak, SPAN_S, scales, split, stacked } from "./plot.js";
 
-/** @import { Scales, Series } from "./plot.js" */
+/** @import { Scales, Series, Size } from "./plot.js" */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -50,16 +50,17 @@ export class Chart {
   }
 
   _draw() {
-    const { width, height } = this._svg.getBoundingClientRect();
+    const size = this._size();
+    const { width, height } = size;
     if (!width) return;
     const seen = this._samples.filter(({ at }) => at > this._now - SPAN_S);
     const top = ceiling(peak(seen, this._series));
-    const scale = scales({ width, height }, this._now, top);
-    const cross = this._at === null ? [] : [vertical("cross", scale.x(this._at), height)];
+    const scale = scales(size, this._now, top);
+    const cross = this._at === null ? [] : [vertical("cross", scale.x(this._at), scale, height)];
     const silent = seen.length ? [] : [text("Nothing heard yet", width / 2, height / 2, "silent")];
     this._svg.replaceChildren(
-      ...this._rules(scale, top, width),
-      ...this._times(scale, width, height),
+      ...this._rules(scale, top, size),
+      ...this._times(scale, size),
       ...this._shapes(seen, scale),
       ...silent,
       ...cross,
@@ -67,29 +68,35 @@ export class Chart {
     this._tell(seen);
   }
 
+  /** @returns {Size} */
+  _size() {
+    const { width, height } = this._svg.getBoundingClientRect();
+    return { width, height, letter: Number.parseFloat(getComputedStyle(this._svg).fontSize) };
+  }
+
   /**
    * @param {Scales} scale
    * @param {number} top
-   * @param {number} width
+   * @param {Size} size
    */
-  _rules({ y }, top, width) {
+  _rules({ edge, y }, top, { width, letter }) {
     return [0, top / 2, top].flatMap((value) => [
-      node("line", { x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value), class: "rule" }),
-      text(this._say(value), EDGE.left - 6, y(value) + 4, "", "end"),
+      node("line", { x1: edge.left, x2: width - edge.right, y1: y(value), y2: y(value), class: "rule" }),
+      text(this._say(value), edge.left - letter / 2, y(value) + letter / 3, "", "end"),
     ]);
   }
 
   /**
    * @param {Scales} scale
-   * @param {number} width
-   * @param {number} height
+   * @param {Size} size
    */
-  _times({ x }, width, height) {
-    const ago = [15, 10, 5].map((minutes) => {
+  _times({ edge, x }, { width, height, letter }) {
+    const foot = height - letter / 3;
+    const ago = named(width, letter).map((minutes) => {
       const at = x(this._now - minutes * 60);
-      return text(`${minutes} min`, at, height - 4, "", minutes === 15 ? "start" : "middle");
+      return text(`${minutes} min`, at, foot, "", minutes === 15 ? "start" : "middle");
     });
-    return [...ago, text("now", width - EDGE.right, height - 4, "", "end")];
+    return [...ago, text("now", width - edge.right, foot, "", "end")];
   }
 
   /**
@@ -124,8 +131,8 @@ export class Chart {
 
   /** @param {MouseEvent} event */
   _timeAt(event) {
-    const { left, width, height } = this._svg.getBoundingClientRect();
-    return scales({ width, height }, this._now, 1).timeAt(event.clientX - left);
+    const { left } = this._svg.getBoundingClientRect();
+    return scales(this._size(), this._now, 1).timeAt(event.clientX - left);
   }
 }
 
@@ -142,10 +149,11 @@ function entry({ of, line }, words) {
 /**
  * @param {string} className
  * @param {number} x
+ * @param {Scales} scale
  * @param {number} height of the picture
  */
-function vertical(className, x, height) {
-  return node("line", { x1: x, x2: x, y1: EDGE.top, y2: height - EDGE.bottom, class: className });
+function vertical(className, x, { edge }, height) {
+  return node("line", { x1: x, x2: x, y1: edge.top, y2: height - edge.bottom, class: className });
 }
 
 /**

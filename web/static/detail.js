@@ -45,7 +45,7 @@ export class Detail {
     this._dialog.dataset.state = item.state;
     this._write("h2", heading(item));
     this._write(".reason", (item.state === "failed" && item.reason) || "");
-    this._write(".filename", item.name);
+    this._write(".filename", item.path);
     const five = find(this._dialog, ".five", HTMLElement);
     five.hidden = item.state !== "done";
     if (item.state === "done") fillFive(five, item, "li");

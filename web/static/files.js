@@ -1,12 +1,29 @@
 // Files from wherever people have them: dropped, chosen, pasted; folders are walked. Pure but for reading folders.
 
+import { inOrder, number } from "./words.js";
+
 /**
+ * A file, and its path within what was handed in: the folders that it lay in, and its name.
+ * @typedef {{file: File, path: string}} Handed
+ *
  * @typedef {object} Found
- * @property {File[]} files
- * @property {number} skipped how many in folders are not named like images
+ * @property {Handed[]} files a folder's in the order of their paths
+ * @property {string[]} skipped the names of those in folders that are not named like images
+ * @property {string[]} unread the paths of folders and files that cannot be read
  */
 
-const IMAGE_NAME = /\.(jpe?g|jfif|png|webp|gif|bmp|tiff?)$/i;
+// The command leaves out the same ones.
+const IMAGE_NAME = /\.(jpe?g|jfif|png|webp|gif|bmp|tiff?|hei[cf]|hif|avif)$/i;
+const KINDS = 4;
+
+/**
+ * Return what lies in no folder, or none that is known.
+ * @param {Iterable<File>} files
+ * @returns {Found}
+ */
+export function loose(files) {
+  return { files: [...files].map((file) => ({ file, path: file.name })), skipped: [], unread: [] };
+}
 
 /**
  * Return what a drop holds.
@@ -16,13 +33,13 @@ const IMAGE_NAME = /\.(jpe?g|jfif|png|webp|gif|bmp|tiff?)$/i;
 export async function dropped(transfer) {
   // Both must be asked for before the first await: after it the list is gone.
   const held = [...transfer.items].map((item) => ({ entry: item.webkitGetAsEntry?.(), file: item.getAsFile() }));
-  const loose = [...transfer.files];
-  if (!held.some(({ entry }) => entry?.isDirectory)) return { files: loose, skipped: 0 };
-  /** @type {Found} */
-  const found = { files: [], skipped: 0 };
+  const found = loose(transfer.files);
+  if (!held.some(({ entry }) => entry?.isDirectory)) return found;
+  found.files = [];
   for (const { entry, file } of held) {
-    if (entry) await walk(entry, found, true);
-    else if (file) found.files.push(file);
+    const inside = entry ? await within(entry) : loose(file ? [file] : []);
+    for (const part of /** @type {const} */ (["skipped", "unread"])) found[part].push(...inside[part]);
+    found.files.push(...sorted(inside.files));
   }
   return found;
 }
@@ -33,23 +50,78 @@ export async function dropped(transfer) {
  * @returns {Found}
  */
 export function chosenFolder(list) {
-  const files = [...list];
-  const images = files.filter((file) => IMAGE_NAME.test(file.name));
-  return { files: images, skipped: files.length - images.length };
+  const files = [...list].map((file) => ({ file, path: file.webkitRelativePath || file.name }));
+  const skipped = files.filter(({ path }) => !IMAGE_NAME.test(path)).map(({ file }) => file.name);
+  return { files: sorted(files.filter(({ path }) => IMAGE_NAME.test(path))), skipped, unread: [] };
+}
+
+/**
+ * Say what was left out; nothing if all was taken.
+ * @param {Pick<Found, "skipped" | "unread">} found
+ */
+export function leftOut({ skipped, unread }) {
+  const parts = [];
+  if (skipped.length) {
+    const are = skipped.length === 1 ? "file is" : "files are";
+    parts.push(`${number(skipped.length)} ${are} not named like an image, and left out: ${kinds(skipped)}.`);
+  }
+  if (unread.length) {
+    const others = unread.length > 1 ? ` and ${number(unread.length - 1)} more` : "";
+    parts.push(`${unread[0]}${others} could not be read.`);
+  }
+  return parts.join(" ");
+}
+
+/**
+ * Say of which kinds files are, the most frequent first.
+ * @param {string[]} names
+ */
+function kinds(names) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const name of names) {
+    const kind = name.match(/.(\.[^.]{1,10})$/)?.[1]?.toLowerCase() ?? "without an ending";
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  const most = [...counts].sort(([a, many], [b, others]) => others - many || inOrder(a, b));
+  const said = most.slice(0, KINDS).map(([kind, count]) => `${number(count)} ${kind}`);
+  return [...said, ...(most.length > KINDS ? ["others"] : [])].join(", ");
+}
+
+/** @param {Handed[]} files */
+function sorted(files) {
+  return files.sort((a, b) => inOrder(a.path, b.path));
+}
+
+/**
+ * Return what a dropped entry holds: a file that lies in no folder is taken whatever its name is.
+ * @param {FileSystemEntry} entry
+ */
+async function within(entry) {
+  const found = loose([]);
+  await walk(entry, found, true);
+  return found;
 }
 
 /**
  * @param {FileSystemEntry} entry
  * @param {Found} found
- * @param {boolean} loose whether it lies in no folder: then it is taken whatever its name is.
+ * @param {boolean} alone whether it lies in no folder
  */
-async function walk(entry, found, loose) {
-  if (isFolder(entry)) {
-    for await (const inner of entriesOf(entry)) await walk(inner, found, false);
-  } else if (isFile(entry) && (loose || IMAGE_NAME.test(entry.name))) {
-    found.files.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
-  } else {
-    found.skipped += 1;
+async function walk(entry, found, alone) {
+  const path = entry.fullPath.replace(/^\/+/, "") || entry.name;
+  try {
+    if (isFolder(entry)) {
+      for await (const inner of entriesOf(entry)) await walk(inner, found, false);
+    } else if (isFile(entry) && (alone || IMAGE_NAME.test(entry.name))) {
+      /** @type {File} */
+      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+      found.files.push({ file, path });
+    } else {
+      found.skipped.push(entry.name);
+    }
+  } catch {
+    found.unread.push(path); // the others can be read all the same
   }
 }
 

@@ -13,6 +13,7 @@
  * @typedef {object} Told
  * @property {string} key
  * @property {string} filename
+ * @property {string} path the folders that it was uploaded with, and its name
  * @property {"waiting" | "done" | "failed"} state
  * @property {string | null} label
  * @property {number | null} score
@@ -26,6 +27,7 @@
  * @property {number} number its place in the order in which they came
  * @property {string | null} key null until it is uploaded
  * @property {string} name
+ * @property {string} path its folders and its name
  * @property {File | null} file null for what others uploaded, or an earlier visit
  * @property {State} state
  * @property {string | null} label
@@ -72,9 +74,12 @@ export class Images {
     return this.items.filter((item) => item.again);
   }
 
-  /** @param {File} file */
-  add(file) {
-    return this._insert({ key: null, name: file.name, file, state: "queued" });
+  /**
+   * @param {File} file
+   * @param {string} [path] with the folders that it lies in
+   */
+  add(file, path = file.name) {
+    return this._insert({ key: null, name: file.name, path, file, state: "queued" });
   }
 
   /**
@@ -87,6 +92,13 @@ export class Images {
     if (item) this.set(item, fieldsOf(told));
     else if (uploading) this._early.set(told.key, told);
     else this._byKey.set(told.key, this._insert({ ...fieldsOf(told), file: null }));
+  }
+
+  /** Give up those that wait: the server has none of them. */
+  lose() {
+    const reason = "the server does not say what became of it";
+    for (const item of this.items.filter(({ state }) => state === "waiting"))
+      this.set(item, { state: "failed", reason });
   }
 
   /** Take what was held back: it belongs to none of our uploads. */
@@ -127,7 +139,7 @@ export class Images {
     this._onChange(item);
   }
 
-  /** @param {Pick<Item, "key" | "name" | "file" | "state"> & Partial<Item>} fields */
+  /** @param {Pick<Item, "key" | "name" | "path" | "file" | "state"> & Partial<Item>} fields */
   _insert(fields) {
     const blank = { label: null, score: null, top5: [], reason: null, again: false, unshowable: false };
     /** @type {Item} */
@@ -177,6 +189,6 @@ export function frequent(labels, most, chosen = null) {
  * @param {Told} told
  * @returns {Omit<Item, "number" | "file" | "again" | "unshowable">}
  */
-function fieldsOf({ key, filename, state, label, score, top5, reason }) {
-  return { key, name: filename, state, label, score, top5, reason };
+function fieldsOf({ key, filename, path, state, label, score, top5, reason }) {
+  return { key, name: filename, path, state, label, score, top5, reason };
 }

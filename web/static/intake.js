@@ -1,27 +1,19 @@
 // The ways in which people hand files in: choosers, drops on the page, and the clipboard.
 
 import { byId } from "./dom.js";
-import { chosenFolder, dropped } from "./files.js";
+import { chosenFolder, dropped, loose } from "./files.js";
 
 /** @import { Found } from "./files.js" */
 
 /**
  * Listen to all of them.
- * @param {{onFiles: (found: Found) => void, onTrouble: (reason: string) => void}} listener
+ * @param {(found: Found) => void} onFiles
  */
-export function takeFiles({ onFiles, onTrouble }) {
-  choose("files", ["choose-files", "add"], (files) => onFiles({ files: [...files], skipped: 0 }));
+export function takeFiles(onFiles) {
+  choose("files", ["choose-files", "add"], (files) => onFiles(loose(files)));
   choose("folder", ["choose-folder"], (files) => onFiles(chosenFolder(files)));
-  window.addEventListener("paste", ({ clipboardData }) => {
-    onFiles({ files: [...(clipboardData?.files ?? [])], skipped: 0 });
-  });
-  takeDrops(async (transfer) => {
-    try {
-      onFiles(await dropped(transfer));
-    } catch (error) {
-      onTrouble(error instanceof Error ? error.message : String(error));
-    }
-  });
+  window.addEventListener("paste", ({ clipboardData }) => onFiles(loose(clipboardData?.files ?? [])));
+  takeDrops(async (transfer) => onFiles(await dropped(transfer)));
 }
 
 /**

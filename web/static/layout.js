@@ -7,27 +7,29 @@
  * @property {number} rowHeight with its gap
  */
 
-// The smallest width of a tile by how many there are, as long as three fit side by side.
+// The smallest width of a tile by how many there are, as long as three fit side by side; in rem.
 /** @type {[most: number, size: number][]} */
 const SIZES = [
-  [12, 230],
-  [60, 170],
+  [12, 14.4],
+  [60, 10.6],
 ];
-const SMALLEST = 128;
-const CAPTION = 42; // below the picture
+const SMALLEST = 8;
+const NARROWEST = 4.5; // rather fewer than three
+const ROUNDING = 0.01; // three times a third may be less than the whole
 const BEYOND = 700; // is drawn above and below the window
 
 /**
  * @param {number} count of tiles
  * @param {number} width of them all
+ * @param {{rem: number, caption: number}} letters `rem` as large as the reader has it; `caption` in rem, below a picture
  * @returns {Layout}
  */
-export function layout(count, width) {
+export function layout(count, width, { rem, caption }) {
   const gap = width < 500 ? 8 : 13;
-  const wanted = SIZES.find(([most]) => count <= most)?.[1] ?? SMALLEST;
-  const size = Math.min(wanted, (width - 2 * gap) / 3);
-  const columns = Math.max(3, Math.floor((width + gap) / (size + gap)));
-  return { columns, gap, rowHeight: (width - (columns - 1) * gap) / columns + CAPTION + gap };
+  const wanted = (SIZES.find(([most]) => count <= most)?.[1] ?? SMALLEST) * rem;
+  const size = Math.max(NARROWEST * rem, Math.min(wanted, (width - 2 * gap) / 3));
+  const columns = Math.max(1, Math.floor((width + gap + ROUNDING) / (size + gap)));
+  return { columns, gap, rowHeight: (width - (columns - 1) * gap) / columns + caption * rem + gap };
 }
 
 /**

@@ -1,8 +1,10 @@
 // How fast a batch gets on, and how that is said. Pure.
 
+import { saying } from "./waits.js";
 import { bytes, duration, many, number } from "./words.js";
 
 /** @import { Images } from "./images.js" */
+/** @import { Waits } from "./waits.js" */
 
 const WINDOW_MS = 8_000; // over which a rate is taken
 const SHORTEST_MS = 1_000; // less tells no rate
@@ -38,8 +40,9 @@ export class Pace {
  * Say how a batch gets on.
  * @param {Pick<Images, "counts" | "total" | "open" | "labels">} images
  * @param {{images: number, bytes: number}} rates a second
+ * @param {Waits | null} [waits] what the server says that they wait for
  */
-export function pace({ counts, total, open, labels }, rates) {
+export function pace({ counts, total, open, labels }, rates, waits = null) {
   if (!total) return "";
   if (!open) return labels.size > 1 ? many(labels.size, "different label") : "";
   const parts = [];
@@ -48,7 +51,7 @@ export function pace({ counts, total, open, labels }, rates) {
   if (rates.images >= 0.1) {
     parts.push(`${rates.images >= 10 ? Math.round(rates.images) : rates.images.toFixed(1)} a second`);
     if (open / rates.images > 3) parts.push(`${duration(open / rates.images)} left`);
-  } else if (!parts.length) parts.push("waiting for a worker");
+  } else if (waits || !parts.length) parts.push(saying(waits));
   return parts.join(" · ");
 }
 

@@ -5,6 +5,7 @@ import { drawCards } from "./cards.js";
 import { Deck } from "./deck.js";
 import { Detail } from "./detail.js";
 import { byId, find, here } from "./dom.js";
+import { leftOut } from "./files.js";
 import { gathered } from "./frames.js";
 import { takeFiles } from "./intake.js";
 import { Recent } from "./recent.js";
@@ -50,10 +51,7 @@ class Page {
   }
 
   _listen() {
-    takeFiles({
-      onFiles: (found) => this._take(found),
-      onTrouble: (reason) => this._toast.say(`A folder could not be read: ${reason}`),
-    });
+    takeFiles((found) => this._take(found));
     byId("retry", HTMLElement).addEventListener("click", () => this._retry());
     byId("share", HTMLElement).addEventListener("click", () => void this._share());
     window.addEventListener("popstate", () => this.route());
@@ -98,9 +96,10 @@ class Page {
   }
 
   /** @param {Found} found */
-  _take({ files, skipped }) {
-    const skips = skipped === 1 ? "file is" : "files are";
-    if (skipped) this._toast.say(`${number(skipped)} ${skips} not named like an image, and left out.`);
+  _take(found) {
+    const { files } = found;
+    const left = leftOut(found);
+    if (left) this._toast.say(left);
     if (!files.length) return;
     const batch = this._batch ?? this._begin(null);
     this._view("work");

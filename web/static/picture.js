@@ -18,6 +18,7 @@ export const AT_ONCE = 4; // several people who look at once find seats, too
 export const TRIES = 6;
 const LONGEST_PAUSE_MS = 4_000; // a seat is free when a picture is drawn, which is sooner than `Retry-After` says
 const TIMEOUT_MS = 30_000;
+const REFUSED = /^rejected\/[0-9a-f]{12}\//; // as `REJECTED` of app/domain.py
 
 /** The server's pictures. Who waits to ask again keeps its place, so that a busy server is asked less. */
 export class Previews {
@@ -93,10 +94,11 @@ const taken = new WeakMap();
  * @param {boolean} [large]
  */
 export function previewUrl(key, large = false) {
-  const [batch, name, inner] = key?.split("/") ?? [];
+  const [batch, ...path] = key?.split("/") ?? [];
   // A refused file was not stored: its key has a folder of its own.
-  if (!batch || !name || inner !== undefined) return null;
-  return here(`/api/batches/${batch}/images/${encodeURIComponent(name)}${large ? "?size=large" : ""}`);
+  if (!batch || !path.length || !path.every(Boolean) || REFUSED.test(path.join("/"))) return null;
+  const named = path.map(encodeURIComponent).join("/");
+  return here(`/api/batches/${batch}/images/${named}${large ? "?size=large" : ""}`);
 }
 
 /** Whether nothing is to be done to show a picture. @param {HTMLImageElement} picture */

@@ -15,32 +15,50 @@
  */
 
 /**
+ * @typedef {{width: number, height: number, letter: number}} Size `letter` is the height of one
+ */
+
+/**
  * @typedef {object} Scales
+ * @property {{left: number, right: number, top: number, bottom: number}} edge around the values, each from its own side
  * @property {(at: number) => number} x of a time, in seconds
  * @property {(value: number) => number} y
  * @property {(x: number) => number | null} timeAt the opposite of `x`; null beside the chart
  */
 
 export const SPAN_S = 900;
-export const EDGE = { left: 34, right: 6, top: 12, bottom: 20 };
+// What is beside the values, in letters' heights.
+const MARGIN = { left: 3.1, right: 0.5, top: 1.1, bottom: 1.8 };
 const GAP_S = 30; // nothing was heard for so long: then nothing is drawn
 
 /**
- * @param {{width: number, height: number}} size
+ * @param {Size} size
  * @param {number} now at the right end
  * @param {number} top the greatest value
  * @returns {Scales}
  */
-export function scales({ width, height }, now, top) {
-  const [across, up] = [width - EDGE.left - EDGE.right, height - EDGE.top - EDGE.bottom];
+export function scales({ width, height, letter }, now, top) {
+  const { left, right, top: above, bottom } = MARGIN;
+  const edge = { left: left * letter, right: right * letter, top: above * letter, bottom: bottom * letter };
+  const [across, up] = [width - edge.left - edge.right, height - edge.top - edge.bottom];
   return {
-    x: (at) => EDGE.left + (1 - (now - at) / SPAN_S) * across,
-    y: (value) => height - EDGE.bottom - (value / top) * up,
+    edge,
+    x: (at) => edge.left + (1 - (now - at) / SPAN_S) * across,
+    y: (value) => height - edge.bottom - (value / top) * up,
     timeAt: (x) => {
-      const share = (x - EDGE.left) / across;
+      const share = (x - edge.left) / across;
       return share >= 0 && share <= 1 ? now - (1 - share) * SPAN_S : null;
     },
   };
+}
+
+/**
+ * Return the times that are named below a chart, in minutes ago: as many as find room.
+ * @param {number} width
+ * @param {number} letter the height of one
+ */
+export function named(width, letter) {
+  return width / letter > 24 ? [15, 10, 5] : [15];
 }
 
 /**

@@ -1,5 +1,7 @@
 // Which images are shown, and in which order. Pure.
 
+import { inOrder } from "./words.js";
+
 /**
  * @import { Item, State } from "./images.js"
  *
@@ -9,7 +11,7 @@
  * @typedef {object} Selection
  * @property {Show} show
  * @property {string | null} label only images with this label
- * @property {string} text only images with this in their label or name
+ * @property {string} text only images with this in their label or path
  * @property {Order} order
  */
 
@@ -21,12 +23,10 @@ export const STATES = {
   failed: ["failed"],
 };
 
-const names = new Intl.Collator(undefined, { numeric: true });
-
 /** @type {Record<Order, (a: Item, b: Item) => number>} */
 const ORDERS = {
-  // One's own in the order in which they were given, others by name: the order in which they came tells nothing.
-  added: (a, b) => Number(!a.file) - Number(!b.file) || (a.file ? a.number - b.number : names.compare(a.name, b.name)),
+  // One's own in the order in which they were given, others by path: the order in which they came tells nothing.
+  added: (a, b) => Number(!a.file) - Number(!b.file) || (a.file ? a.number - b.number : inOrder(a.path, b.path)),
   label: (a, b) =>
     (a.label ?? "\uffff").localeCompare(b.label ?? "\uffff") || (b.score ?? 0) - (a.score ?? 0) || a.number - b.number,
   unsure: (a, b) => (a.score ?? 2) - (b.score ?? 2) || a.number - b.number,
@@ -41,7 +41,7 @@ export function select(items, { show, label, text, order }) {
   return items
     .filter((item) => STATES[show].includes(item.state))
     .filter((item) => label === null || (item.state === "done" && item.label === label))
-    .filter((item) => `${item.label ?? ""} ${item.name}`.toLowerCase().includes(words))
+    .filter((item) => `${item.label ?? ""} ${item.path}`.toLowerCase().includes(words))
     .sort(ORDERS[order]);
 }
 

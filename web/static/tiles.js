@@ -1,6 +1,6 @@
 // The tiles: only the rows near the window are in the page, so that ten thousand images scroll like ten.
 
-import { around, element, find } from "./dom.js";
+import { around, arrange, element, find } from "./dom.js";
 import { fillFive } from "./five.js";
 import { layout, led, near } from "./layout.js";
 import { drop, show } from "./picture.js";
@@ -88,7 +88,9 @@ export class Tiles {
   }
 
   _layout() {
-    return layout(this._view.length, this._grid.clientWidth);
+    const caption = Number(getComputedStyle(this._grid).getPropertyValue("--caption"));
+    const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+    return layout(this._view.length, this._grid.clientWidth, { rem, caption });
   }
 
   /** Have in the page exactly the rows near the window. */
@@ -112,16 +114,23 @@ export class Tiles {
    */
   _place(items, start) {
     const wanted = new Set(items);
+    const held = this._grid.contains(document.activeElement) && document.activeElement !== this._grid;
     for (const item of [...this._drawn.keys()]) if (!wanted.has(item)) this._remove(item);
-    let before = this._grid.firstElementChild;
-    items.forEach((item, index) => {
+    const tiles = items.map((item, index) => {
       const tile = this._drawn.get(item) ?? this._make(item);
       tile.setAttribute("aria-posinset", String(start + index + 1));
       tile.setAttribute("aria-setsize", String(this._view.length));
-      if (tile === before) before = before.nextElementSibling;
-      else this._grid.insertBefore(tile, before);
+      return tile;
     });
+    arrange(this._grid, tiles);
     if (!this._current || !this._drawn.has(this._current)) this._roam(items[0] ?? null);
+    if (held && !this._grid.contains(document.activeElement)) this._hold();
+  }
+
+  /** The tile that had the keyboard is gone: the one that Tab reaches has it now, or the grid. */
+  _hold() {
+    const tile = this._current && this._drawn.get(this._current);
+    (tile ? buttonOf(tile) : this._grid).focus({ preventScroll: true });
   }
 
   /** @param {Item} item */
@@ -150,13 +159,15 @@ export class Tiles {
     const button = buttonOf(tile);
     tile.dataset.state = item.state;
     tile.style.setProperty("--score", String(item.score ?? 0));
-    find(tile, ".name", HTMLElement).textContent = item.name;
+    const name = find(tile, ".name", HTMLElement);
+    name.textContent = item.name;
+    name.title = item.path;
     find(tile, ".label", HTMLElement).textContent = item.label ?? item.reason ?? "";
     find(tile, ".score", HTMLElement).textContent = item.state === "done" ? percent(item.score ?? 0) : "";
     button.setAttribute("aria-label", spoken(item));
     button.tabIndex = item === this._current ? 0 : -1;
-    button.querySelector(".five")?.remove();
-    if (item.state === "done" || item.state === "failed") button.append(overlay(item));
+    tile.querySelector(".five")?.remove();
+    if (item.state === "done" || item.state === "failed") button.after(overlay(item));
     const picture = find(tile, "img", HTMLImageElement);
     show(picture, item, { onShow: (shown) => tile.classList.toggle("blank", !shown) });
   }
@@ -214,14 +225,14 @@ function overlay(item) {
   return five;
 }
 
-/** @param {Item} item */
-function spoken(item) {
+/** Say what a tile shows, in its order: who speaks to the page says what is seen. @param {Item} item */
+function spoken({ path, state, label, score, reason }) {
+  if (state === "failed") return `failed, ${path}: ${reason}`;
   const what = {
-    done: `${item.label}, ${percent(item.score ?? 0)}`,
-    failed: `failed, ${item.reason}`,
+    done: `${label}, ${percent(score ?? 0)}`,
     waiting: "waiting",
     uploading: "being uploaded",
     queued: "to be uploaded",
   };
-  return `${item.name}: ${what[item.state]}`;
+  return `${path}: ${what[state]}`;
 }

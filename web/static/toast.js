@@ -1,4 +1,4 @@
-// A line at the page's edge that says something once, and goes.
+// A line at the page's edge that says something once, and goes; empty, it is still there for who has the page read out.
 
 const SHOWN_MS = 5_000;
 
@@ -13,10 +13,9 @@ export class Toast {
   /** @param {string} text */
   say(text) {
     this._line.textContent = text;
-    this._line.hidden = false;
     clearTimeout(this._timer);
     this._timer = setTimeout(() => {
-      this._line.hidden = true;
+      this._line.textContent = "";
     }, SHOWN_MS);
   }
 }

@@ -113,11 +113,15 @@ export class Uploader {
 
   /**
    * @param {Item[]} items
-   * @param {Told[]} images in the same order
+   * @param {Told[]} images
    */
   _bind(items, images) {
+    const answers = answersTo(
+      items.map(({ path }) => path),
+      images,
+    );
     items.forEach((item, index) => {
-      const told = images[index];
+      const told = answers[index];
       if (told) this._images.bind(item, told);
       else this._fail([item], "could not be uploaded: the server does not say what became of it");
     });
@@ -144,7 +148,7 @@ export class Uploader {
     for (const item of items) {
       if (!item.file) continue;
       const bytes = this._sentBytes(item);
-      form.append("files", bytes < item.file.size ? item.file.slice(0, bytes) : item.file, item.name);
+      form.append("files", bytes < item.file.size ? item.file.slice(0, bytes) : item.file, item.path);
     }
     return form;
   }
@@ -179,6 +183,22 @@ export class Uploader {
   _fail(items, reason) {
     for (const item of items) this._images.set(item, { state: "failed", reason, again: true });
   }
+}
+
+/**
+ * Return what the server says of each file: of as many answers as files, they are in the same order; of fewer or more,
+ * one that has the file's path, and null where there is none.
+ * @param {string[]} paths
+ * @param {Told[]} images
+ * @returns {(Told | null)[]}
+ */
+export function answersTo(paths, images) {
+  if (paths.length === images.length) return images;
+  const left = [...images];
+  return paths.map((path) => {
+    const at = left.findIndex((told) => told.path === path);
+    return at < 0 ? null : (left.splice(at, 1)[0] ?? null);
+  });
 }
 
 /**

@@ -2,6 +2,9 @@
 
 const numbers = new Intl.NumberFormat("en");
 
+/** Compare names, or paths, as people order them: 2 before 10. */
+export const inOrder = new Intl.Collator(undefined, { numeric: true }).compare;
+
 /** @param {number} value */
 export function number(value) {
   return numbers.format(value);

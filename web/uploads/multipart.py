@@ -47,7 +47,7 @@ class Part:
 
     Attributes:
         field: the form field's name.
-        filename: as the client sent it, not to be trusted; empty if it sent none.
+        filename: as the client sent it, with folders perhaps, not to be trusted; empty if it sent none.
         body: the content, rewound; empty when it is above the limit.
         size: bytes that arrived.
         md5: of all that arrived, in hex.

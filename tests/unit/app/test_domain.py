@@ -17,6 +17,7 @@ from app.domain import (
     QueueDepth,
     filename_of,
     new_batch_id,
+    path_of,
 )
 
 times = st.datetimes(
@@ -111,3 +112,17 @@ def test_an_instance_lives_from_pending_to_terminated() -> None:
 def test_values_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         Prediction("tabby", 0.5).score = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("b/cat.jpg", "cat.jpg"),
+        ("b/2023/day 1/cat.jpg", "2023/day 1/cat.jpg"),
+        ("b/rejected/0123456789ab/2023/cat.jpg", "2023/cat.jpg"),
+        ("b/rejected/cat.jpg", "rejected/cat.jpg"),
+        ("cat.jpg", "cat.jpg"),
+    ],
+)
+def test_a_path_is_what_follows_the_batch(key: str, path: str) -> None:
+    assert path_of(key) == path

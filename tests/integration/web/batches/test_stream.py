@@ -114,6 +114,19 @@ def test_a_stream_says_first_how_soon_to_come_back_and_now_and_then_that_it_live
     assert next(stream) == ": still here\n\n"
 
 
+def test_while_nothing_comes_a_stream_says_what_the_images_wait_for_once_for_each_change(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.batches.stream.SIGN_OF_LIFE_S", 0.01)
+    told = iter([{"says": "a"}, {"says": "a"}, {"says": "b"}, {"says": "b"}])
+    stream = events_of(feed, BATCH, "", lambda: next(told))
+    texts = [text for text, _ in zip(stream, range(9), strict=False) if text != ": still here\n\n"]
+    assert [text for text in texts if "waits" in text] == [
+        'event: waits\ndata: {"says": "a"}\n\n',
+        'event: waits\ndata: {"says": "b"}\n\n',
+    ]
+
+
 def test_news_of_many_images_are_told_in_pieces_in_the_order_of_their_cursors(feed: Feed) -> None:
     stream = events_of(feed, BATCH, "")
     while not next(stream).startswith("event: current\n"):

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from datetime import UTC, datetime
 
 import pytest
 from PIL import Image
 
-from app.domain import Failure
+from app import aws
+from app.announcements import WorkerHeartbeat
+from app.domain import Failure, Instance, InstanceState
 from tests.support import photographs
+from tests.support.fleet import Announcer, decision
+from tests.support.waiting import wait_for
 from tests.support.web import Site, key_path
 
 CAT = photographs.chelsea()
@@ -28,6 +34,7 @@ def test_a_batch_shows_each_image_with_what_became_of_it(site: Site) -> None:
         {
             "key": f"{id}/a.png",
             "filename": "a.png",
+            "path": "a.png",
             "state": "done",
             "label": "tabby",
             "score": 0.75,
@@ -37,6 +44,7 @@ def test_a_batch_shows_each_image_with_what_became_of_it(site: Site) -> None:
         {
             "key": f"{id}/b.png",
             "filename": "b.png",
+            "path": "b.png",
             "state": "failed",
             "label": None,
             "score": None,
@@ -46,6 +54,7 @@ def test_a_batch_shows_each_image_with_what_became_of_it(site: Site) -> None:
         {
             "key": f"{id}/c.png",
             "filename": "c.png",
+            "path": "c.png",
             "state": "waiting",
             "label": None,
             "score": None,
@@ -53,6 +62,22 @@ def test_a_batch_shows_each_image_with_what_became_of_it(site: Site) -> None:
             "reason": None,
         },
     ]
+
+
+def test_a_batch_says_what_its_images_wait_for_and_a_stream_of_it_too(heard: Site, announce: Announcer) -> None:
+    id = heard.upload(("a.png", CAT))["id"]
+    assert heard.batch(id)["waits"]["code"] == "unheard"
+    starting = (Instance("i-0aaa", InstanceState.PENDING, datetime.now(UTC)),)
+    announce.say(decision(fleet=starting, boot_s=40.0))
+    said = {"code": "starting", "says": "an instance is starting; that takes about 40 s"}
+    wait_for(lambda: heard.batch(id)["waits"] == said)
+    stream = heard.events(id)
+    assert json.loads(stream.until("waits")[-1]["data"]) == said
+    announce.say(WorkerHeartbeat(0, 0), "i-0aaa@host")
+    assert json.loads(stream.until("waits")[-1]["data"]) == {"code": "working", "says": "a worker is there"}
+    heard.classify(f"{id}/a.png")
+    stream.until("done")
+    assert heard.batch(id)["waits"] is None
 
 
 def test_a_client_that_polls_gets_only_what_is_new(site: Site) -> None:
@@ -73,10 +98,33 @@ def test_a_batch_is_a_table(site: Site) -> None:
     assert answer.headers["Content-Disposition"] == f"attachment; filename=elastiq-{id}.csv"
     rows = list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig"), newline="")))
     assert rows == [
-        ["filename", "label", "score", "state", "reason"],
-        ["'=1+1.png", "", "", "waiting", ""],
-        ["a, b.png", "tiger cat", "0.750000", "done", ""],
+        ["filename", "label", "score", "state", "reason", "path"],
+        ["'=1+1.png", "", "", "waiting", "", "'=1+1.png"],
+        ["a, b.png", "tiger cat", "0.750000", "done", "", "a, b.png"],
     ]
+
+
+def test_files_of_one_name_in_two_folders_keep_their_paths_everywhere(site: Site) -> None:
+    paths = ["2024/IMG_1.png", "2023/IMG_1.png", "2023/text.png", "IMG_1.png", "a.png", "a.png/b.png"]
+    made = site.upload(*((path, b"text" if "text" in path else CAT) for path in paths))
+    id = made["id"]
+    assert [(image["path"], image["filename"]) for image in made["images"]] == [
+        (path, path.rpartition("/")[2]) for path in paths
+    ]
+    assert (made["accepted"], made["rejected"]) == (5, 1)
+    for path in set(paths) - {"2023/text.png"}:
+        site.classify(f"{id}/{path}", f"label of {path}")
+    labels = {image["path"]: image["label"] for image in site.batch(id)["images"]}
+    assert list(labels) == sorted(paths)
+    assert all(label in {f"label of {path}", None} for path, label in labels.items())
+    table = site.get(f"/api/batches/{id}/results.csv").data.decode("utf-8-sig")
+    rows = [(row["path"], row["label"]) for row in csv.DictReader(io.StringIO(table, newline=""))]
+    assert rows == [(path, label or "") for path, label in labels.items()]
+    assert site.get(key_path(f"{id}/2023/IMG_1.png")).headers["Content-Type"] == "image/jpeg"
+    output = aws.client("s3", site.config.aws).get_object(
+        Bucket=site.config.buckets.output, Key=f"{id}/2023/IMG_1.png.txt"
+    )
+    assert output["Body"].read() == b"(IMG_1.png, label of 2023/IMG_1.png)"
 
 
 def test_a_small_picture_is_our_own_and_can_do_nothing(site: Site) -> None:

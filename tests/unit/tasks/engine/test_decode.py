@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from app.errors import InvalidImage
+from app.images.decoding import BYTES_PER_PIXEL
 from tasks.engine.artifact import Preprocessing
-from tasks.engine.decode import BYTES_PER_PIXEL, Pixels, decode, region
-from tests.support import photographs
+from tasks.engine.decode import Pixels, decode, region
+from tests.support import photographs, stills
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
@@ -72,18 +73,31 @@ def test_a_shift_by_a_pixel_would_be_seen() -> None:
     assert difference(pixels[:, 1:], pixels[:, :-1]) > SHIFT
 
 
+# Each leaves an odd margin to both sides of the middle, so that what is counted from the wrong end is a pixel off.
+@pytest.mark.parametrize("size", [(500, 375), (375, 500), (2000, 1501)])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_photograph_is_turned_upright_as_exif_says(orientation: int) -> None:
+def test_a_photograph_is_turned_upright_as_exif_says(orientation: int, size: tuple[int, int]) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    for format in ("JPEG", "PNG", "WEBP", "TIFF"):
-        content = saved(photograph((500, 333)), format, exif=exif, **({"lossless": True} if format == "WEBP" else {}))
-        upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)).convert("RGB"))
-        if format == "TIFF":
-            upright = Image.open(io.BytesIO(content)).convert("RGB")
+    formats = {"JPEG": {"quality": 95, "subsampling": 0}, "PNG": {"compress_level": 1}, "TIFF": {}}
+    formats |= {"WEBP": {"quality": 95}, "MPO": {"quality": 95, "subsampling": 0, "save_all": True}}
+    for format, how in formats.items():
+        if size[0] == 2000 and format not in {"JPEG", "MPO"}:
+            continue
+        content = saved(photograph(size), format, exif=exif, **how)
+        upright = Image.open(io.BytesIO(content)).convert("RGB")
+        if format != "TIFF":  # Pillow turns it itself.
+            upright = ImageOps.exif_transpose(upright)
+        expected = usual(upright)
+        far = difference(seen(content), expected)
 
-        assert difference(seen(content), usual(upright)) < SHIFT / 10, format
-        assert seen(content, NATIVE).shape == (*upright.size[::-1], 3), format
+        assert far < SHIFT / 5, format
+        for axis in (0, 1):
+            for by in (-1, 1):
+                assert far < difference(np.roll(seen(content), by, axis), expected) / 4, (format, axis, by)
+        assert seen(content, NATIVE).shape[:2] == tuple(
+            round(side * min(1, 1024 / max(upright.size))) for side in upright.size[::-1]
+        )
 
 
 def test_orientation_that_can_not_be_read_leaves_the_image_as_stored() -> None:
@@ -259,3 +273,19 @@ for path in sys.argv[1:]:
     decode(content, how, max_pixels=10**8)
     print(highest() - before)
 """
+
+
+@pytest.mark.parametrize("format", ["HEIF", "AVIF"])
+def test_what_phones_and_browsers_make_is_seen_as_the_same_photograph_in_another_format(format: str) -> None:
+    image = photograph((640, 480))
+
+    assert difference(seen(stills.still(image, format, quality=95)), usual(image)) < SHIFT
+
+
+@pytest.mark.parametrize("format", ["HEIF", "AVIF"])
+@pytest.mark.parametrize("part", [0.5, 0.95])
+def test_a_still_that_is_cut_short_is_refused(format: str, part: float) -> None:
+    whole = stills.still(photograph(), format)
+
+    with pytest.raises(InvalidImage, match="damaged or cut short"):
+        seen(whole[: int(part * len(whole))])

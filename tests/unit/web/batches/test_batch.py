@@ -38,6 +38,19 @@ def test_an_image_that_failed_may_be_classified_after_all() -> None:
     assert batch.counts().to_json() == {"total": 1, "waiting": 0, "done": 1, "failed": 0}
 
 
+def test_images_of_one_name_in_two_folders_stay_apart_and_in_order() -> None:
+    batch = Batch("b", "e")
+    for key in ("b/2024/1.jpg", "b/2.jpg", "b/rejected/0123456789ab/2023/2.jpg", "b/2023/1.jpg"):
+        batch.update(key, None)
+    told = [image.to_json() for image in batch.images()]
+    assert [(image["path"], image["filename"]) for image in told] == [
+        ("2.jpg", "2.jpg"),
+        ("2023/1.jpg", "1.jpg"),
+        ("2023/2.jpg", "2.jpg"),
+        ("2024/1.jpg", "1.jpg"),
+    ]
+
+
 def test_what_is_no_result_is_never_read() -> None:
     assert Batch("b", "e").unread(["b/cat.jpg", "b/cat.jpg.json", "b/cat.jpg.txt"]) == ["b/cat.jpg.txt"]
 

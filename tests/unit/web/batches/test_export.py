@@ -22,16 +22,23 @@ def table(*images: Image) -> list[list[str]]:
 def test_each_image_is_a_line_under_the_header() -> None:
     cat = Classification.of('b/my "best", cat.jpg', [Prediction("tabby", 0.9123456789)], "m")
     assert table(Image(cat.key, cat), Image("b/2.jpg", Failure.of("b/2.jpg", "too large")), Image("b/3.jpg", None)) == [
-        ["filename", "label", "score", "state", "reason"],
-        ['my "best", cat.jpg', "tabby", "0.912346", "done", ""],
-        ["2.jpg", "", "", "failed", "too large"],
-        ["3.jpg", "", "", "waiting", ""],
+        ["filename", "label", "score", "state", "reason", "path"],
+        ['my "best", cat.jpg', "tabby", "0.912346", "done", "", 'my "best", cat.jpg'],
+        ["2.jpg", "", "", "failed", "too large", "2.jpg"],
+        ["3.jpg", "", "", "waiting", "", "3.jpg"],
+    ]
+
+
+def test_an_image_s_folders_are_in_a_column_of_their_own() -> None:
+    assert table(Image("b/2023/1.jpg", None), Image("b/=2024/1.jpg", None))[1:] == [
+        ["1.jpg", "", "", "waiting", "", "2023/1.jpg"],
+        ["1.jpg", "", "", "waiting", "", "'=2024/1.jpg"],
     ]
 
 
 def test_a_table_says_that_it_is_utf_8_and_has_every_cell_in_quotes() -> None:
     assert "".join(as_csv([Image("b/1", None)])) == (
-        '\ufeff"filename","label","score","state","reason"\r\n"1","","","waiting",""\r\n'
+        '\ufeff"filename","label","score","state","reason","path"\r\n"1","","","waiting","","1"\r\n'
     )
 
 

@@ -45,6 +45,11 @@ class View {
   }
 }
 
+/** @param {string} path */
+function handed(path) {
+  return { file: file(path), path };
+}
+
 beforeEach(() => {
   mock.timers.reset();
   mock.timers.enable({ apis: ["setTimeout", "Date"] });
@@ -59,7 +64,7 @@ test("a batch that is there is followed from its beginning", () => {
 test("a new batch is named by its first upload, and followed once that is stored", async () => {
   const view = new View(null);
   view.hold = true;
-  view.batch.add([file("a.png")]);
+  view.batch.add([handed("a.png")]);
   await settled();
   assert.deepEqual([view.heard, view.batch.id, view.browser.streams.length], [["named b"], "b", 0]);
   view.held.shift()?.();
@@ -72,7 +77,7 @@ test("a new batch is named by its first upload, and followed once that is stored
 test("news that overtake an upload's answer are not lost", async () => {
   const view = new View("b");
   view.hold = true;
-  view.batch.add([file("a.png")]);
+  view.batch.add([handed("a.png")]);
   await settled();
   view.browser.stream.send("image-classified", done("b/a.png", "tabby"), "e-1");
   view.held.shift()?.();
@@ -84,7 +89,7 @@ test("news that overtake an upload's answer are not lost", async () => {
 test("what others add while one uploads appears, at the latest when that is done", async () => {
   const view = new View("b");
   view.hold = true;
-  view.batch.add([file("a.png")]);
+  view.batch.add([handed("a.png")]);
   await settled();
   view.browser.stream.send("image-waiting", told("b/theirs.png"), "e-1");
   view.held.shift()?.();
@@ -141,7 +146,7 @@ test("a poll that finds the batch complete is the last", async () => {
 
 test("an end that came while more was uploaded is none", async () => {
   const view = new View("b");
-  view.batch.add([file("a.png")]);
+  view.batch.add([handed("a.png")]);
   await settled();
   view.browser.stream.send("done", { waiting: 0 });
   assert.equal(view.browser.stream.closed, true);
@@ -150,10 +155,29 @@ test("an end that came while more was uploaded is none", async () => {
   assert.deepEqual([view.browser.streams.length, view.browser.stream.closed], [2, false]);
 });
 
+test("an image that a complete batch does not have, read anew, is said to be lost", async () => {
+  const view = new View("b");
+  view.batch.add([handed("a.png"), handed("b.png")]);
+  await settled();
+  view.browser.stream.send("image-classified", done("b/a.png", "tabby"), "e-1");
+  for (let end = 1; end < 3; end += 1) {
+    view.browser.stream.send("done", { waiting: 0 });
+    assert.equal(view.batch.images.counts.waiting, 1);
+    mock.timers.tick(1_000);
+  }
+  const urls = view.browser.streams.map(({ url }) => url.split("=")[1]);
+  assert.deepEqual(urls, ["", "e-1", ""]);
+  view.browser.stream.send("done", { waiting: 0 });
+  mock.timers.tick(60_000);
+
+  assert.deepEqual([view.states, view.browser.streams.length], [["a.png done", "b.png failed"], 3]);
+  assert.equal(view.batch.images.items[1]?.reason, "the server does not say what became of it");
+});
+
 test("more files make a complete batch be followed again", async () => {
   const view = new View("b");
   view.browser.stream.send("done", { waiting: 0 });
-  view.batch.add([file("a.png")]);
+  view.batch.add([handed("a.png")]);
   await settled();
 
   assert.deepEqual([view.browser.streams.length, view.browser.stream.closed], [2, false]);
@@ -185,7 +209,7 @@ test("what could not be uploaded is uploaded again when that is wanted", async (
   broken.slice = () => {
     throw new DOMException("busy", "NotReadableError");
   };
-  view.batch.add([broken]);
+  view.batch.add([{ file: broken, path: "a.png" }]);
   await settled();
   assert.deepEqual([view.states, view.batch.images.refused.length], [["a.png failed"], 1]);
   broken.slice = slice;
@@ -198,7 +222,7 @@ test("what could not be uploaded is uploaded again when that is wanted", async (
 test("a batch that was closed goes on uploading, and says and asks nothing more", async () => {
   const view = new View(null);
   view.hold = true;
-  view.batch.add([file("a.png")]);
+  view.batch.add([handed("a.png")]);
   await settled();
   view.batch.close();
   view.heard.length = 0;
@@ -213,7 +237,7 @@ test("a batch that was closed goes on uploading, and says and asks nothing more"
 test("a batch that is left before its upload ends goes on telling what is stored of it", async () => {
   const view = new View(null);
   view.hold = true;
-  view.batch.add(Array.from({ length: FIRST_CHUNK_FILES + 1 }, (_, index) => file(`${index}.png`)));
+  view.batch.add(Array.from({ length: FIRST_CHUNK_FILES + 1 }, (_, index) => handed(`${index}.png`)));
   await settled();
   view.held.shift()?.();
   await settled();
@@ -256,12 +280,31 @@ test("what the first poll brings is no work that was watched either", async () =
 
 test("of a batch that is made here all work is watched", async () => {
   const view = new View(null);
-  view.batch.add([file("a.png")]);
+  view.batch.add([handed("a.png")]);
   await settled();
   view.browser.stream.send("image-classified", done("b/a.png", "tabby"), "e-1");
   view.browser.stream.send("current", { waiting: 0 });
 
   assert.equal(view.batch.worked, 1);
+});
+
+test("what the images wait for is known while they wait, from a stream and from a poll", async () => {
+  const waits = { code: "starting", says: "an instance is starting" };
+  const { browser, batch, heard } = new View("b");
+  assert.equal(batch.waits, null);
+  browser.stream.send("waits", waits);
+  assert.deepEqual([batch.waits, heard], [waits, ["progress"]]);
+  browser.stream.send("done", { waiting: 0 });
+  assert.equal(batch.waits, null);
+  const polled = new View("b");
+  polled.browser.reply = async () => ({
+    status: 200,
+    body: { cursor: "e-1", counts: { waiting: 1 }, waits, images: [] },
+  });
+  polled.browser.stream.refuse();
+  await settled();
+
+  assert.deepEqual(polled.batch.waits, waits);
 });
 
 test("a path names a batch, or none", () => {

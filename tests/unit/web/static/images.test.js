@@ -34,6 +34,20 @@ test("an image that others uploaded appears with its name", () => {
   assert.equal(images.items[0]?.file, null);
 });
 
+test("a file is known by its path, and shown by its name", () => {
+  const images = new Images(nobody);
+  images.add(file("cat.png"), "2023/cat.png");
+  images.learn(done("b/2024/cat.png", "tabby"), false);
+
+  assert.deepEqual(
+    images.items.map(({ name, path }) => [name, path]),
+    [
+      ["cat.png", "2023/cat.png"],
+      ["cat.png", "2024/cat.png"],
+    ],
+  );
+});
+
 test("news that come before the upload is answered are kept for it", () => {
   const images = new Images(nobody);
   const cat = images.add(file("cat.png"));

@@ -4,25 +4,45 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { layout, led, near } from "../../../../web/static/layout.js";
 
+const LETTERS = { rem: 16, caption: 2.5 };
+const LARGE = { ...LETTERS, rem: 32 };
+
 test("the more tiles there are, the more stand side by side", () => {
-  const columns = [1, 12, 13, 60, 61, 10_000].map((count) => layout(count, 1000).columns);
+  const columns = [1, 12, 13, 60, 61, 10_000].map((count) => layout(count, 1000, LETTERS).columns);
 
   assert.deepEqual(columns, [4, 4, 5, 5, 7, 7]);
 });
 
-test("three tiles fit side by side, however narrow the window is", () => {
+test("three tiles fit side by side on the narrowest telephone, and fewer only where their words would not", () => {
   const widths = Array.from({ length: 1000 }, (_, index) => index + 40);
+  const fewer = widths.filter((width) => layout(1, width, LETTERS).columns < 3);
 
+  assert.equal(Math.max(...fewer), 231);
   assert.deepEqual(
-    widths.filter((width) => layout(1, width).columns < 3),
-    [],
+    [40, 100, 151, 152, 231, 232].map((width) => layout(1, width, LETTERS).columns),
+    [1, 1, 1, 2, 2, 3],
   );
 });
 
-test("rows are as high as their tiles are wide, with a caption and a gap", () => {
-  const { columns, gap, rowHeight } = layout(12, 1000);
+test("letters twice as large make tiles as wide as in a window half as large", () => {
+  const columns = [1, 60, 10_000].map((count) => [
+    layout(count, 1300, LARGE).columns,
+    layout(count, 300, LARGE).columns,
+  ]);
 
-  assert.equal(rowHeight, (1000 - (columns - 1) * gap) / columns + 42 + gap);
+  assert.deepEqual(columns, [
+    [3, 2],
+    [3, 2],
+    [4, 2],
+  ]);
+});
+
+test("rows are as high as their tiles are wide, with a caption that grows with its letters, and a gap", () => {
+  for (const letters of [LETTERS, LARGE]) {
+    const { columns, gap, rowHeight } = layout(12, 1000, letters);
+
+    assert.equal(rowHeight, (1000 - (columns - 1) * gap) / columns + 2.5 * letters.rem + gap);
+  }
 });
 
 const ROWS = { columns: 4, gap: 10, rowHeight: 100 };

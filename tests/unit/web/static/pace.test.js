@@ -53,6 +53,10 @@ test("a batch that gets on tells its rate, and what is left of a longer time", (
 
 test("a batch that stands still waits for a worker", () => {
   assert.equal(pace(batch({ waiting: 3 }), STILL), "waiting for a worker");
+  const waits = { code: "starting", says: "an instance is starting" };
+  assert.equal(pace(batch({ waiting: 3 }), STILL, waits), "waiting: an instance is starting");
+  assert.equal(pace(batch({ waiting: 3, queued: 1 }), STILL, waits), "1 to upload · waiting: an instance is starting");
+  assert.equal(pace(batch({ waiting: 9, done: 5 }), { images: 12.4, bytes: 0 }, waits), "12 a second");
 });
 
 test("a batch that is done tells how many labels there are, if there are several", () => {

@@ -95,11 +95,13 @@ beforeEach(() => {
 
 test("a stored image has a picture, small or large, whatever its name is", () => {
   assert.equal(previewUrl("b-1/cat.png"), "/api/batches/b-1/images/cat.png");
+  assert.equal(previewUrl("b-1/day 1/rejected/cat.png"), "/api/batches/b-1/images/day%201/rejected/cat.png");
   assert.equal(previewUrl('b-1/a "?#.png', true), "/api/batches/b-1/images/a%20%22%3F%23.png?size=large");
 });
 
 test("what is not stored has none", () => {
-  for (const key of [null, "", "b-1", "b-1/", "b-1/rejected/cat.png"]) assert.equal(previewUrl(key), null);
+  for (const key of [null, "", "b-1", "b-1/", "b-1/rejected/0123456789ab/2023/cat.png"])
+    assert.equal(previewUrl(key), null);
 });
 
 test("a stored image's picture is asked for once, and shown", async () => {

@@ -5,8 +5,8 @@ import { test } from "node:test";
 import {
   areaPath,
   ceiling,
-  EDGE,
   linePath,
+  named,
   peak,
   SPAN_S,
   scales,
@@ -25,9 +25,14 @@ const B = { name: "b", of: "b", value: ({ b }) => b };
 /** @type {Series<Sample>} */
 const RATE = { name: "rate", of: "rate", value: ({ rate }) => rate, line: true };
 
-const SIZE = { width: 440, height: 232 }; // 400 by 200 within its edges
+const SIZE = { width: 436, height: 229, letter: 10 }; // 400 by 200 within its edges
 const NOW = 10_000;
-const PLAIN = { x: (/** @type {number} */ at) => at, y: (/** @type {number} */ value) => value, timeAt: () => null };
+const PLAIN = {
+  edge: { left: 0, right: 0, top: 0, bottom: 0 },
+  x: (/** @type {number} */ at) => at,
+  y: (/** @type {number} */ value) => value,
+  timeAt: () => null,
+};
 
 /**
  * @param {number} at
@@ -39,22 +44,29 @@ function sample(at, more) {
 }
 
 test("now is at the right edge, and the span's beginning at the left one", () => {
-  const { x } = scales(SIZE, NOW, 10);
+  const { edge, x } = scales(SIZE, NOW, 10);
 
-  assert.deepEqual([x(NOW - SPAN_S), x(NOW - SPAN_S / 2), x(NOW)], [EDGE.left, EDGE.left + 200, EDGE.left + 400]);
+  assert.deepEqual([x(NOW - SPAN_S), x(NOW - SPAN_S / 2), x(NOW)], [edge.left, edge.left + 200, edge.left + 400]);
 });
 
 test("nothing is at the foot, and the greatest value at the top", () => {
-  const { y } = scales(SIZE, NOW, 10);
+  const { edge, y } = scales(SIZE, NOW, 10);
 
-  assert.deepEqual([y(0), y(5), y(10)], [EDGE.top + 200, EDGE.top + 100, EDGE.top]);
+  assert.deepEqual([y(0), y(5), y(10)], [edge.top + 200, edge.top + 100, edge.top]);
 });
 
 test("a place tells its time, and none beside the chart", () => {
-  const { timeAt } = scales(SIZE, NOW, 10);
+  const { edge, timeAt } = scales(SIZE, NOW, 10);
 
-  assert.deepEqual([timeAt(EDGE.left), timeAt(EDGE.left + 400)], [NOW - SPAN_S, NOW]);
-  assert.deepEqual([timeAt(EDGE.left - 1), timeAt(EDGE.left + 401)], [null, null]);
+  assert.deepEqual([timeAt(edge.left), timeAt(edge.left + 400)], [NOW - SPAN_S, NOW]);
+  assert.deepEqual([timeAt(edge.left - 1), timeAt(edge.left + 401)], [null, null]);
+});
+
+test("larger letters have more room beside the values, and name fewer times", () => {
+  const [small, large] = [11, 22].map((letter) => scales({ ...SIZE, letter }, NOW, 10).edge);
+
+  assert.equal(large?.left, 2 * (small?.left ?? 0));
+  assert.deepEqual([named(300, 11), named(300, 22)], [[15, 10, 5], [15]]);
 });
 
 test("the top is a round number that can be halved, and not below the value", () => {

@@ -14,7 +14,7 @@ const ITEMS = [
   item({ number: 2, name: "c.png", state: "failed", reason: "no image" }),
   item({ number: 3, name: "d.png", state: "queued", file: file("d.png") }),
   item({ number: 4, name: "a.png", state: "uploading", file: file("a.png") }),
-  item({ number: 5, name: "e.png", state: "done", label: "tabby", score: 0.95 }),
+  item({ number: 5, name: "e.png", path: "e holiday/e.png", state: "done", label: "tabby", score: 0.95 }),
 ];
 
 /** @param {Partial<Selection>} selection */

@@ -122,7 +122,8 @@ export async function settled() {
  */
 export function told(key, more = {}) {
   const filename = key.split("/").at(-1) ?? "";
-  return { key, filename, state: "waiting", label: null, score: null, top5: [], reason: null, ...more };
+  const path = key.slice(key.indexOf("/") + 1);
+  return { key, filename, path, state: "waiting", label: null, score: null, top5: [], reason: null, ...more };
 }
 
 /**
@@ -141,7 +142,8 @@ export function done(key, label, score = 0.75) {
  * @returns {Item}
  */
 export function item(fields) {
-  const blank = { number: 0, key: null, name: "a.png", file: null, label: null, score: null, top5: [], reason: null };
+  const { name = "a.png", path = name } = fields;
+  const blank = { number: 0, key: null, name, path, file: null, label: null, score: null, top5: [], reason: null };
   return { ...blank, state: "waiting", again: false, unshowable: false, ...fields };
 }
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import { Images } from "../../../../web/static/images.js";
 import {
+  answersTo,
   CHUNK_BYTES,
   CHUNK_FILES,
   FIRST_CHUNK_FILES,
@@ -53,6 +54,10 @@ class Site {
   /** @param {...File} files */
   add(...files) {
     this.uploader.add(files.map((one) => this.images.add(one)));
+  }
+
+  get outcomes() {
+    return this.images.items.map(({ name, state, reason }) => [name, state, reason]);
   }
 }
 
@@ -110,6 +115,53 @@ test("a batch is made once, by the first chunk, however many are on their way", 
   await settled();
 
   assert.deepEqual(site.heard, ["batch b", "receipt", "receipt", "receipt", "receipt", "idle"]);
+});
+
+test("a file is sent under its path", async () => {
+  const site = new Site();
+  site.uploader.add([site.images.add(file("a.png"), "2023/a.png"), site.images.add(file("a.png"), "2024/a.png")]);
+  await settled();
+
+  assert.deepEqual(site.requests, [["2023/a.png", "2024/a.png"]]);
+  assert.equal(site.images.counts.waiting, 2);
+});
+
+test("what the server does not answer for is said to be lost, and the others go on", async () => {
+  const site = new Site();
+  site.reply = (names) =>
+    answered(201, { images: names.filter((name) => name !== "b.png").map((n) => told(`b/${n}`)) });
+  site.add(file("a.png"), file("b.png"), file("c.png"));
+  await settled();
+
+  assert.deepEqual(site.outcomes, [
+    ["a.png", "waiting", null],
+    ["b.png", "failed", "could not be uploaded: the server does not say what became of it"],
+    ["c.png", "waiting", null],
+  ]);
+  assert.equal(site.images.refused.length, 1);
+});
+
+test("an answer that is none costs its files alone", async () => {
+  const site = new Site();
+  const replies = [answered(201, {}), { status: 201, text: "<html>", retryAfterS: 0 }, answered(201, null)];
+  const { reply } = site;
+  site.reply = (names) => replies.shift() ?? reply(names);
+  site.add(...numbered(FIRST_CHUNK_FILES + 3 * CHUNK_FILES));
+  await settled();
+
+  assert.deepEqual(
+    [site.images.refused.length, site.images.counts.waiting],
+    [FIRST_CHUNK_FILES + 2 * CHUNK_FILES, CHUNK_FILES],
+  );
+  assert.equal(site.uploader.busy, false);
+});
+
+test("of as many answers as files each is a file's, whatever its name has become", () => {
+  const images = [told("b/a (2).png"), told("b/rejected/0123456789ab/b.png", { path: "b.png" })];
+
+  assert.deepEqual(answersTo(["a.png", "b.png"], images), images);
+  assert.deepEqual(answersTo(["x.png", "a (2).png", "y.png"], images), [null, images[0], null]);
+  assert.deepEqual(answersTo(["b.png"], images), [images[1]]);
 });
 
 test("a batch that is there is added to", async () => {

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain import path_of
 from app.errors import InvalidImage
 from app.storage import MAX_KEY_BYTES
 from web.uploads import names
@@ -23,16 +24,37 @@ def test_a_name_that_a_desktop_can_have_is_taken(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "path", ["2023/cat.jpg", "a.b/c d/照.jpg", "rejected/cat.jpg", "..a/...", "a" * 900 + "/b" * 37]
+)
+def test_a_name_comes_with_its_folders(path: str) -> None:
+    names.check(path)
+    key = next(names.keys("batch", path, "0" * 32))
+    assert key == f"batch/{path}"
+    assert not names.is_rejected(key)
+    assert path_of(key) == path
+
+
+@pytest.mark.parametrize(
     ("name", "reason"),
     [
         ("", "no name"),
-        ("../../etc/passwd", "must not hold a path"),
-        ("C:\\photos\\cat.jpg", "must not hold a path"),
+        ("../../etc/passwd", "relative path without"),
+        ("a/../b.jpg", "relative path without"),
+        ("./a.jpg", "relative path without"),
+        ("/etc/passwd", "relative path without"),
+        ("a//b.jpg", "relative path without"),
+        ("a/", "relative path without"),
+        ("C:\\photos\\cat.jpg", "holds a backslash"),
+        ("..\\cat.jpg", "holds a backslash"),
+        ("a\n/cat.jpg", "control characters"),
+        ("a/" * 487 + "b", "longer than 974 bytes"),
+        ("rejected/0123456789ab/cat.jpg", "reserved"),
+        ("a/cat.error", "reserved"),
         ("cat\r\n.jpg", "control characters"),
         ("cat\x00.jpg", "control characters"),
         ("a" * 975, "longer than 974 bytes"),
         ("é" * 488, "longer than 974 bytes"),
-        ("..", "reserved"),
+        ("..", "relative path without"),
         ("cat.error", "reserved"),
     ],
 )
@@ -50,6 +72,11 @@ def test_another_file_of_the_same_name_gets_a_number_and_at_last_a_digest() -> N
     assert list(names.keys("b", ".hidden", "d41d8cd98f00"))[-1] == "b/.hidden (d41d8cd9)"
 
 
+def test_a_number_goes_to_the_file_and_never_to_its_folder() -> None:
+    assert list(islice(names.keys("b", "photos.2023/cat", "d41d8cd98f00"), 2))[1] == "b/photos.2023/cat (2)"
+    assert list(islice(names.keys("b", "day.1/cat.png", "d41d8cd98f00"), 2))[1] == "b/day.1/cat (2).png"
+
+
 @given(st.text(min_size=1, max_size=names.MAX_BYTES), st.text(max_size=2000))
 def test_whatever_is_taken_or_refused_has_a_key_that_s3_has_room_for(taken: str, refused: str) -> None:
     batch, md5 = "20261124T101530123Z-9f2c01ab", "d41d8cd98f00b204e9800998ecf8427e"
@@ -62,7 +89,16 @@ def test_whatever_is_taken_or_refused_has_a_key_that_s3_has_room_for(taken: str,
 def test_a_refused_file_never_gets_the_key_of_an_image(refused: str, taken: str) -> None:
     key = names.rejected_key("batch", refused, "d41d8cd98f00b204")
     assert names.is_rejected(key)
-    assert key.count("/") == 3
+    assert names.REJECTED.match(key.removeprefix("batch/"))
+    assert all(part not in {"", ".", ".."} for part in key.split("/"))
     assert not any(ord(character) < 32 for character in key)
-    if "/" not in taken:
-        assert not any(names.is_rejected(other) for other in names.keys("batch", taken, "d41d8cd98f00b204"))
+    try:
+        names.check(taken)
+    except InvalidImage:
+        return
+    assert not any(names.is_rejected(other) for other in names.keys("batch", taken, "d41d8cd98f00b204"))
+
+
+def test_a_refused_file_keeps_its_path() -> None:
+    assert path_of(names.rejected_key("batch", "2023/text.jpg", "d41d8cd98f00b204")) == "2023/text.jpg"
+    assert path_of(names.rejected_key("batch", "../a\\b//c.jpg", "d41d8cd98f00b204")) == "a_b/c.jpg"

@@ -1,0 +1,185 @@
+"""Bundles: all that a host of a stock image needs to be one of ours, in one file whose name is its own digest.
+
+    packages/      what pip would install, and our own code, pruned of what no host needs
+    models/        the built model (workers)
+    units/         systemd's units
+    bundle.json    what it is for, and which versions are in it
+
+The same inputs make the same bytes, so an upload that is there already is known by its name.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.metadata
+import io
+import json
+import re
+import tarfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from packaging.requirements import Requirement
+from packaging.utils import parse_wheel_filename
+
+from app.deploy.wheels import Target, fetch, read_lock
+from app.errors import ConfigurationError
+
+ROOT = Path(__file__).parents[2]
+UNITS = ROOT / "docker" / "aws" / "host"
+LOCK = ROOT / "docker" / "constraints.txt"
+OURS = ("app", "tasks", "autoscaler", "web")
+
+# Any date that all tools can say; what a file was made at is no part of what it is.
+_EPOCH = 946684800
+# botocore describes four hundred services; these are what a host calls.
+_SERVICES = "ec2|logs|s3|sns|sqs|sso|sso-oidc|ssm|sts"
+_UNNEEDED = re.compile(
+    rf"""
+    (^|.*/)__pycache__/.* | .*\.py[cio] | .*\.pyx | .*\.pxd | .*/tests?/.* | .*\.dist-info/(RECORD|INSTALLER|REQUESTED)
+    | openvino/(include|cmake|tools|torch|frontend/(jax|onnx|paddle|pytorch|tensorflow))/.*
+    | openvino/libs/(cache\.json|libopenvino_(auto|hetero|auto_batch|intel_gpu|intel_npu)_plugin\.so)
+    | openvino/libs/libopenvino_(c|(gguf|jax|onnx|paddle|pytorch|tensorflow|tensorflow_lite)_frontend)\.so.*
+    | numpy/(_core/(include|lib)|f2py)/.*
+    | (botocore|boto3)/(data/(?!({_SERVICES})/)[^/]+|examples)/.*
+    """,
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """What a kind of host is: its extras of ours, its units, and whether it has a model."""
+
+    name: str
+    extras: tuple[str, ...]
+    units: tuple[str, ...]
+    model: bool
+
+
+TIERS = {
+    "worker": Tier("worker", ("worker",), ("elastiq-logs", "elastiq-worker"), model=True),
+    "control": Tier("control", (), ("elastiq-logs", "elastiq-web", "elastiq-autoscaler"), model=False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle on this machine; ``key`` is its name in the software bucket, and ends in its SHA-256."""
+
+    path: Path
+    digest: str
+    size: int
+
+    @property
+    def key(self) -> str:
+        """Return the object's key."""
+        return f"bundles/{self.path.name}"
+
+
+def build(tier: Tier, target: Target, out: Path, *, wheels: Path, model: Path | None = None) -> Bundle:
+    """Make the bundle of ``tier`` in the folder ``out``.
+
+    Args:
+        tier: one of `TIERS`.
+        target: what its hosts run.
+        out: where it goes, as ``TIER-SHA256.tar.gz``.
+        wheels: where fetched wheels are kept, in a folder for each target.
+        model: the folder of the built model, where the tier has one.
+
+    Raises:
+        ConfigurationError: a package is not locked or has no wheel, or the model is missing or another version's.
+    """
+    lock = read_lock(LOCK)
+    found = fetch(_requirements(tier), target, lock, wheels / str(target))
+    if tier.model:
+        _check_model(model, lock)
+    packages = dict(sorted((str(name), str(version)) for name, version in map(_named, found)))
+    about = {"tier": tier.name, "python": target.python, "machine": target.machine, "packages": packages}
+    about["model"] = model.name if tier.model and model else ""
+    contents = dict(_contents(tier, found, model if tier.model else None))
+    contents["bundle.json"] = (json.dumps(about, indent=1) + "\n").encode()
+    return _packed(tier, contents, out)
+
+
+def _requirements(tier: Tier) -> Iterator[str]:
+    """Yield what Elastiq itself requires for ``tier``; an extra's are asked for as if they were no extra's."""
+    for text in importlib.metadata.requires("elastiq") or []:
+        requirement = Requirement(text)
+        extra = re.search(r"""(?:and )?extra == ['"]([\w-]+)['"]""", text)
+        if extra is None:
+            yield text
+        elif extra[1] in tier.extras:
+            marker = text.partition(";")[2].replace(extra[0], "").strip().removesuffix("and").strip()
+            yield f"{requirement.name}{'; ' + marker if marker else ''}"
+
+
+def _check_model(model: Path | None, lock: dict[str, str]) -> None:
+    manifest = model / "manifest.json" if model else None
+    if model is None or manifest is None or not manifest.is_file():
+        raise ConfigurationError(f"there is no built model {model or ''}; run `python -m tasks.engine build`")
+    built_with = json.loads(manifest.read_bytes())["recipe"].get("openvino")
+    if built_with != lock["openvino"]:
+        raise ConfigurationError(
+            f"the model in {model} was built with openvino {built_with}, and hosts get {lock['openvino']}: install "
+            "that, or renew the lock by `make lock`, and build the model again"
+        )
+
+
+def _named(wheel: Path) -> tuple[str, str]:
+    name, version, _, _ = parse_wheel_filename(wheel.name)
+    return str(name), str(version)
+
+
+def _contents(tier: Tier, wheels: Iterable[Path], model: Path | None) -> Iterator[tuple[str, bytes]]:
+    """Yield every file of a bundle: its place, and what is in it."""
+    for wheel in wheels:
+        yield from _unpacked(wheel)
+    for package in OURS:
+        yield from _files(ROOT / package, f"packages/{package}")
+    if model:
+        yield from _files(model, f"models/{model.name}")
+    for unit in tier.units:
+        yield f"units/{unit}.service", (UNITS / f"{unit}.service").read_bytes()
+
+
+def _unpacked(wheel: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield what a wheel installs where Python finds it, but for what no host needs; scripts and headers are not."""
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            place = re.sub(r"^[^/]+\.data/(purelib|platlib)/", "", name)
+            if not name.endswith("/") and not re.match(r"[^/]+\.data/", place) and not _UNNEEDED.fullmatch(place):
+                yield f"packages/{place}", archive.read(name)
+
+
+def _files(folder: Path, place: str) -> Iterator[tuple[str, bytes]]:
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and not _UNNEEDED.fullmatch(name):
+            yield f"{place}/{name}", path.read_bytes()
+
+
+def _packed(tier: Tier, contents: dict[str, bytes], out: Path) -> Bundle:
+    out.mkdir(parents=True, exist_ok=True)
+    raw = out / f".{tier.name}.part"
+    with raw.open("wb") as file:
+        _write(file, contents)
+    with raw.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    path = raw.rename(out / f"{tier.name}-{digest}.tar.gz")
+    return Bundle(path, digest, path.stat().st_size)
+
+
+def _write(file: BinaryIO, contents: dict[str, bytes]) -> None:
+    with (
+        gzip.GzipFile("", "wb", 6, file, mtime=_EPOCH) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for name, body in sorted(contents.items()):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mtime, entry.mode = len(body), _EPOCH, 0o644
+            archive.addfile(entry, io.BytesIO(body))

@@ -1,0 +1,1 @@
+"""What a host on EC2 runs beside its tiers."""

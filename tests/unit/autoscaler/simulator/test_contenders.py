@@ -1,0 +1,47 @@
+"""What can be simulated, by name."""
+
+from __future__ import annotations
+
+from autoscaler.policy import POLICIES
+from autoscaler.simulator.contenders import CONTENDERS, simulate
+from autoscaler.simulator.figures import report
+from autoscaler.simulator.world import World
+from autoscaler.values import Limits
+
+
+def limits(policy: str, ceiling: int = 19) -> Limits:
+    return Limits(ceiling, policy if policy in POLICIES else "seed")
+
+
+def test_each_of_our_policies_and_its_rivals_can_be_run() -> None:
+    assert set(POLICIES) < set(CONTENDERS)
+    for name in CONTENDERS:
+        assert len(simulate([0.0, 1.0], name, limits(name), World(2.0)).waits_s) == 2
+
+
+def test_the_course_is_told_at_each_observation() -> None:
+    told: list[tuple[float, int]] = []
+    outcome = simulate([0.0, 5.0], "deadline", limits("deadline"), World(2.0), tell=lambda *seen: told.append(seen))
+    assert [at_s for at_s, _ in told] == [at_s for at_s, *_ in outcome.course]
+    assert told[0][1] == 0
+    assert told[-1][1] == 2
+
+
+def test_a_lone_image_costs_one_boot_and_one_minute() -> None:
+    world = World(rate=2.0, failing_boots=0.0)
+    found = report(simulate([0.0], "deadline", limits("deadline"), world), [0.0], limits("deadline"), world)
+    assert (found["images"], found["launches"], found["wasted_launches"], found["over_target"]) == (1, 1, 0, 0)
+    assert found["billed_seconds"] == 60
+    assert 20 < found["p50"] < 50
+
+
+def test_deadline_costs_much_less_than_one_instance_for_each_image_and_keeps_its_promise() -> None:
+    world = World(rate=2.0)
+    arrivals = [n / 6 for n in range(6 * 1200)]
+    seed, deadline = (
+        report(simulate(arrivals, name, limits(name), world), arrivals, limits(name), world)
+        for name in ("seed", "deadline")
+    )
+    assert deadline["billed_seconds"] < seed["billed_seconds"] / 2
+    assert deadline["billed_over_work"] < 1.25
+    assert deadline["share_over_target"] <= 0.001
