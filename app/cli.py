@@ -14,6 +14,15 @@ from app.errors import ElastiqError
 from app.process import logs
 from app.settings import settings
 
+_CLASSIFY_ENDS = """\b
+Exit status:
+  0    every image got a label
+  1    an image failed, or a file was refused, left out or not answered for
+  2    nothing could be done: usage, settings, no file, no web tier
+  3    the web tier was lost on the way
+  130  interrupted
+"""
+
 
 class _Command(click.Group):
     """A group whose commands end with one clear line, not a traceback, on an error that we foresaw."""
@@ -24,6 +33,8 @@ class _Command(click.Group):
         except ElastiqError as err:
             click.echo(f"elastiq: {err}", err=True)
             sys.exit(2)
+        except KeyboardInterrupt:
+            sys.exit(130)  # as shells have it: 128 and the signal
 
 
 @click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
@@ -92,18 +103,30 @@ def flower(arguments: tuple[str, ...]) -> None:
     sys.exit(celery())
 
 
-@main.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead of (filename, label).")
+@main.command(epilog=_CLASSIFY_ENDS)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, readable=False, allow_dash=True))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead of (path, label).")
 @click.option("--url", help="The web tier's address.  [default: the one of ELASTIQ_HOST and ELASTIQ_PORT]")
-def classify(paths: tuple[Path, ...], as_json: bool, url: str | None) -> None:
-    """Classify image files, or all in a folder, through a running web tier.
+@click.option(
+    "--patience",
+    "patience_s",
+    default=300.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long to try again when the web tier does not answer.",
+)
+def classify(paths: tuple[str, ...], as_json: bool, url: str | None, patience_s: float) -> None:
+    """Classify image files, or all in a folder, through a running web tier; `-` is standard input.
 
-    Exit status: 0 when every image got a label, 1 when any failed, 2 when it could not be done.
+    Prints a line for each image as its label is known, with the path that it was given. The batch's address, what
+    is waited for and what went wrong go to standard error.
     """
     from app.client.classify import classify
+    from app.process.address import http_address
 
-    sys.exit(classify(paths, url or f"http://{settings().web.host}:{settings().web.port}", as_json=as_json))
+    address = url or http_address(settings().web.host, settings().web.port)
+    sys.exit(classify(paths, address, as_json=as_json, patience_s=patience_s))
 
 
 @main.command()

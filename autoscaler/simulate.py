@@ -16,10 +16,10 @@ from typing import Any
 
 import click
 
-from app.errors import ElastiqError
+from app.errors import ConfigurationError, ElastiqError
 from autoscaler.policy import POLICIES
 from autoscaler.simulator.contenders import CONTENDERS, simulate
-from autoscaler.simulator.figures import report, spread, table
+from autoscaler.simulator.figures import over_bound, report, spread, table
 from autoscaler.simulator.simulation import Outcome, World
 from autoscaler.simulator.trace import read_trace
 from autoscaler.values import Limits
@@ -56,6 +56,7 @@ POSITIVE = _Number(min=0, min_open=True)
 @click.option("--reclaims", type=_Number(min=0), default=0.0, help="Spot reclaims per instance and hour.")
 @click.option("--seed", type=int, default=0, help="Of the random numbers.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, help="Runs, each with the next seed: means and spread.")
+@click.option("--bound", is_flag=True, help="Also the least that a clairvoyant could be billed; elastiq[bound] has it.")
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the (first) course as a PNG file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def main(trace: Path, policy: str, seeds: int, plot: Path | None, as_json: bool, **given: Any) -> None:
@@ -103,8 +104,22 @@ def _run(
         progress.end()
         if plot and seed == given["seed"]:
             _draw(outcome, arrivals, limits, plot)
-        runs.append(report(outcome, arrivals, limits, world))
+        figures = report(outcome, arrivals, limits, world)
+        runs.append({**figures, **(_bound(figures, arrivals, limits, world) if given["bound"] else {})})
     return (runs[0], {}) if seeds == 1 else spread(runs)
+
+
+def _bound(figures: dict[str, Any], arrivals: Sequence[float], limits: Limits, world: World) -> dict[str, float]:
+    """Return the bound over the work, and the bill over the bound.
+
+    Raises:
+        ConfigurationError: what finds it is not installed, or the trace is too long.
+    """
+    try:
+        from autoscaler.simulator.bound import bound
+    except ImportError as err:
+        raise ConfigurationError(f"--bound needs scipy: pip install 'elastiq[bound]' ({err})") from err
+    return over_bound(figures, bound(arrivals, limits, world))
 
 
 def _draw(outcome: Outcome, arrivals: Sequence[float], limits: Limits, plot: Path) -> None:

@@ -13,6 +13,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from app.errors import ConfigurationError
+from app.process.address import http_address
 from app.process.healthy import why_not
 from app.settings import Settings
 from web.application import create_app
@@ -125,9 +126,7 @@ def _listen(settings: Settings) -> socket.socket:
 
 def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    if host in {"0.0.0.0", "::"}:  # reachable from elsewhere; from here it is loopback
-        host = "127.0.0.1" if host == "0.0.0.0" else "::1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return http_address(host, port)
 
 
 def _say_when_ready(address: str) -> None:

@@ -2,185 +2,256 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from queue import Empty, SimpleQueue
+from tempfile import TemporaryDirectory
 
-import click
+from app.client.files import File, Gathered, gather, kinds
+from app.client.remote import PATIENCE_S, Complete, Image, Lost, News, Remote, Unreadable, Waits
+from app.client.report import Report
+from app.errors import ElastiqError, TransientError
 
-from app.client.remote import Remote
-from app.errors import ElastiqError
-
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 CHUNK_FILES, CHUNK_BYTES = 32, 32_000_000
 UPLOADS_AT_ONCE = 3
+DONE, SOME_FAILED, UNDONE, LOST, INTERRUPTED = 0, 1, 2, 3, 130
+_UNANSWERED = "the web tier does not say what became of it"
 
-Image = dict[str, Any]
 
-
-def classify(paths: Iterable[Path], url: str, *, as_json: bool) -> int:
+def classify(paths: Iterable[str | Path], url: str, *, as_json: bool, patience_s: float = PATIENCE_S) -> int:
     """Classify files, and the images in folders, through the web tier at ``url``.
 
-    ``(filename, label)`` lines, or JSON objects, go to standard output as results come; failures and progress
-    to standard error.
+    ``(path, label)`` lines, or JSON objects, go to standard output as results come; failures and progress to
+    standard error.
+
+    Args:
+        paths: files, folders and pipes; ``-`` is standard input.
+        url: the web tier's address.
+        as_json: whether to print JSON.
+        patience_s: seconds for which to try again while the web tier does not answer.
 
     Returns:
-        The exit status: 0 when every image got a label, 1 when any failed, 2 when it could not be done.
+        The exit status: 0 when every image got a label, 1 when one failed or a file was left out, 2 when nothing could
+        be done, 3 when the web tier was lost, 130 when it was interrupted.
     """
-    files, skipped = _files_of(paths)
-    if skipped:
-        click.echo(f"left out, not being named like images: {skipped} file{'s' * (skipped > 1)}", err=True)
-    if not files:
-        click.echo("no image found; name files, or a folder that holds some", err=True)
-        return 2
+    with TemporaryDirectory(prefix="elastiq-") as spool:
+        found = gather(paths, Path(spool))
+        with Report(len(found.files) + len(found.unread), as_json, sys.stdout) as report:
+            _tell(found, report)
+            if not found.files:
+                report.note("no image found; name files, or a folder that holds some")
+                return UNDONE
+            ended = _run(found.files, url, patience_s, report)
+    return ended or (SOME_FAILED if report.failed or found.skipped else DONE)
+
+
+def _tell(found: Gathered, report: Report) -> None:
+    """Say what is not sent."""
+    if found.skipped:
+        count = found.skipped.total()
+        report.note(
+            f"left out, not being named like images: {count} file{'s' * (count > 1)} ({kinds(found.skipped)}); "
+            "name a file itself to have it sent"
+        )
+    for given, why in found.unread:
+        report.fail(given, f"cannot be read ({why})")
+
+
+def _run(files: Sequence[File], url: str, patience_s: float, report: Report) -> int:
+    """Return the exit status that an error has; 0 without one."""
+    run: _Run | None = None
     try:
-        remote = Remote(url)
-        with _Report(len(files), as_json, sys.stdout) as report:
-            _Run(remote, report).classify(files)
-        return 1 if report.failed else 0
+        run = _Run(url, patience_s, report)
+        run.classify(files)
+        return DONE
+    except KeyboardInterrupt:
+        ended = INTERRUPTED
+        report.note("interrupted")
     except ElastiqError as err:
-        click.echo(f"elastiq: {err}", err=True)
-        return 2
+        ended = LOST if isinstance(err, Lost) else UNDONE
+        report.note(f"elastiq: {err}")
+    if run is not None and run.page:
+        report.note(f"{run.left} of {len(files)} have no outcome yet; what was uploaded goes on: {run.page}")
+    return ended
 
 
 class _Run:
-    """One batch: its chunks go up in a few threads while its results come down in this one."""
+    """One batch: chunks go up in a few threads, news come down in another, and this one counts and prints.
 
-    def __init__(self, remote: Remote, report: _Report) -> None:
-        self._remote, self._report = remote, report
-        self._batch = remote.new_batch()
-        self._lock = threading.Lock()
-        # How many of our files an image stands for: the same file given twice is one image.
-        self._expected: dict[str, int] = defaultdict(int)
+    What the others have to say is put into an inbox, as calls. They are daemons: nobody waits for an upload that
+    nobody wants any more.
+
+    Raises:
+        ConfigurationError: ``url`` is no address.
+    """
+
+    def __init__(self, url: str, patience_s: float, report: Report) -> None:
+        self._inbox: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        say = partial(self._later, report.note)
+        self._remote, self._report = Remote(url, patience_s, say), report
+        # The files that an image stands for: the same file given twice is one image.
+        self._expected: dict[str, list[File]] = defaultdict(list)
         self._known: dict[str, Image] = {}
-        self._remaining = 0
+        self._batch, self._waits_for = "", ""
+        self._chunks: SimpleQueue[list[File]] = SimpleQueue()
+        self._unsent = 0
+        self.left = 0
 
-    def classify(self, files: Sequence[Path]) -> None:
+    @property
+    def page(self) -> str:
+        """Return the address at which the batch is found; nothing before there is one."""
+        return self._remote.page(self._batch) if self._batch else ""
+
+    def classify(self, files: Sequence[File]) -> None:
         """Return when every file has its outcome.
 
         Raises:
-            TransientError, ConfigurationError: the web tier cannot be reached, or refuses the upload.
+            Lost, ConfigurationError: the web tier cannot be reached, or refuses the upload.
         """
-        readable = [path for path in files if self._can_read(path)]
-        if not readable:
-            return
-        self._remaining = len(readable)
-        first, *rest = _chunks(readable)
-        with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
-            # The first alone: the batch exists only once it has an image.
-            self._upload(first)
-            uploads = [pool.submit(self._upload, chunk) for chunk in rest]
-            try:
-                while self._remaining:
-                    failed = next((u for u in uploads if u.done() and u.exception()), None)
-                    if failed is not None:
-                        failed.result()
-                    for image in self._remote.news(self._batch):
-                        self._learn(image)
-                        if not self._remaining:
-                            break
-            except BaseException:
-                self._remote.stop()
-                for upload in uploads:
-                    upload.cancel()
-                raise
+        self.left = len(files)
+        first, *rest = _chunks(files)
+        self._unsent = 1 + len(rest)
+        self._batch = self._remote.new_batch()
+        self._report.note(f"batch: {self.page}")
+        # The first alone: the batch exists only once it has an image.
+        for chunk in rest:
+            self._chunks.put(chunk)
+        self._start(self._send_first, first)
+        while self.left:
+            self._inbox.get()()
 
-    def _upload(self, chunk: Sequence[Path]) -> None:
-        for image in self._remote.add(self._batch, chunk):
-            with self._lock:
-                self._expected[image["key"]] += 1
-                known = image if image["state"] != "waiting" else self._known.get(image["key"])
-                self._settle(image["key"], known)
+    # -- in threads of their own
+
+    def _start(self, act: Callable[..., None], *arguments: object) -> None:
+        def run() -> None:
+            try:
+                act(*arguments)
+            except BaseException as err:
+                self._later(_raise, err)
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def _later(self, act: Callable[..., object], *arguments: object) -> None:
+        self._inbox.put(partial(act, *arguments))
+
+    def _send_first(self, chunk: list[File]) -> None:
+        while not self._send(chunk):
+            if self._chunks.empty():
+                return
+            chunk = self._chunks.get()
+        for _ in range(UPLOADS_AT_ONCE):
+            self._start(self._send_all)
+        self._start(self._follow)
+
+    def _send_all(self) -> None:
+        with suppress(Empty):
+            while True:
+                self._send(self._chunks.get_nowait())
+
+    def _send(self, chunk: list[File]) -> bool:
+        """Send what of a chunk can still be read; return whether that was anything."""
+        images: list[Image] = []
+        while chunk:
+            try:
+                images = self._remote.add(self._batch, chunk)
+                break
+            except Unreadable as err:
+                self._later(self._failed, err.file, str(err))
+                chunk = [file for file in chunk if file is not err.file]
+        self._later(self._answered, chunk, images)
+        return bool(chunk)
+
+    def _follow(self) -> None:
+        for told in self._remote.news(self._batch):
+            self._later(self._heard, told)
+
+    # -- in the caller's thread
+
+    def _answered(self, files: Sequence[File], images: Sequence[Image]) -> None:
+        self._unsent -= 1
+        for file, image in zip(files, answers_to(files, images), strict=True):
+            if image is None:
+                self._failed(file, _UNANSWERED)
+                continue
+            self._expected[image["key"]].append(file)
+            self._settle(image["key"], image if image["state"] != "waiting" else self._known.get(image["key"]))
+
+    def _heard(self, told: News) -> None:
+        if isinstance(told, Waits):
+            self._waits(told)
+        elif isinstance(told, Complete):
+            self._complete()
+        else:
+            self._learn(told)
 
     def _learn(self, image: Image) -> None:
-        with self._lock:
-            if image["state"] == "waiting":
-                return
+        if image["state"] != "waiting":
             self._known[image["key"]] = image
             self._settle(image["key"], image)
 
-    def _settle(self, key: str, image: Image | None) -> None:
-        if image is None:
+    def _waits(self, told: Waits) -> None:
+        """Say what is waited for, when that changes; that all is well is news only after trouble."""
+        if told.code != self._waits_for and (self._waits_for or told.code != "working"):
+            self._report.note(f"waiting: {told.says}")
+            self._waits_for = told.code
+
+    def _complete(self) -> None:
+        """Look whether an end leaves any of ours without an outcome: then the batch has lost it."""
+        if self._unsent or not self.left:
             return
-        for _ in range(self._expected.pop(key, 0)):
-            self._remaining -= 1
-            self._report.show(image)
-
-    def _can_read(self, path: Path) -> bool:
         try:
-            path.open("rb").close()
-            return True
-        except OSError as err:
-            reason = f"the file cannot be read ({err.strerror})"
-            self._report.show({"filename": path.name, "state": "failed", "reason": reason})
-            return False
+            found = self._remote.read(self._batch)
+        except TransientError:
+            return  # the next end will tell
+        for image in found["images"]:
+            self._learn(image)
+        if not found["counts"]["waiting"]:
+            for key in list(self._expected):
+                for file in self._expected.pop(key):
+                    self._failed(file, _UNANSWERED)
+
+    def _settle(self, key: str, image: Image | None) -> None:
+        if image is not None:
+            for file in self._expected.pop(key, []):
+                self.left -= 1
+                self._report.show(file, image)
+
+    def _failed(self, file: File, why: str) -> None:
+        self.left -= 1
+        self._report.fail(file.given, why)
 
 
-class _Report:
-    """What is printed: results, failures, and at a terminal a progress bar."""
+def answers_to(files: Sequence[File], images: Sequence[Image]) -> list[Image | None]:
+    """Return what the web tier says of each file.
 
-    def __init__(self, total: int, as_json: bool, output: TextIO) -> None:
-        self._as_json, self._output = as_json, output
-        self._bar = click.progressbar(length=total, label="Classifying", file=sys.stderr, show_pos=True)
-        self._bar_shown = sys.stderr.isatty()
-        self.failed = 0
-
-    def __enter__(self) -> _Report:
-        if self._bar_shown:
-            self._bar.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._bar_shown:
-            self._bar.render_finish()
-
-    def show(self, image: Image) -> None:
-        """Print one outcome."""
-        if self._bar_shown:
-            # The line takes the bar's place; the bar is drawn again below it.
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-        failed = image["state"] == "failed"
-        self.failed += failed
-        if self._as_json:
-            print(json.dumps(image), file=self._output, flush=True)
-        elif not failed:
-            print(f"({image['filename']}, {image['label']})", file=self._output, flush=True)
-        if failed:
-            click.echo(f"{image['filename']}: {image['reason']}", err=True)
-        if self._bar_shown:
-            self._bar.update(1)
+    Of as many answers as files, they are in the same order; of fewer or more, the one that has the file's path, and
+    None where there is none.
+    """
+    if len(files) == len(images):
+        return list(images)
+    by_path: dict[str, list[Image]] = defaultdict(list)
+    for image in images:
+        by_path[str(image.get("path", image["filename"]))].append(image)
+    return [by_path[file.sent].pop(0) if by_path[file.sent] else None for file in files]
 
 
-def _files_of(paths: Iterable[Path]) -> tuple[list[Path], int]:
-    """Return the files to send, and how many in folders are left out. A file that was named itself is always sent."""
-    files: list[Path] = []
-    skipped = 0
-    for path in paths:
-        if not path.is_dir():
-            files.append(path)
-            continue
-        inner = sorted(found for found in path.rglob("*") if found.is_file())
-        images = [found for found in inner if found.suffix.lower() in IMAGE_SUFFIXES]
-        files += images
-        skipped += len(inner) - len(images)
-    return files, skipped
-
-
-def _chunks(files: Sequence[Path]) -> list[list[Path]]:
+def _chunks(files: Sequence[File]) -> list[list[File]]:
     """Return ``files`` in groups of bounded number and size."""
-    chunks: list[list[Path]] = [[]]
+    chunks: list[list[File]] = [[]]
     room = CHUNK_BYTES
-    for path in files:
-        size = path.stat().st_size
-        if chunks[-1] and (len(chunks[-1]) == CHUNK_FILES or size > room):
+    for file in files:
+        if chunks[-1] and (len(chunks[-1]) == CHUNK_FILES or file.size > room):
             chunks.append([])
             room = CHUNK_BYTES
-        chunks[-1].append(path)
-        room -= size
+        chunks[-1].append(file)
+        room -= file.size
     return chunks
+
+
+def _raise(err: BaseException) -> None:
+    raise err

@@ -6,6 +6,7 @@ Who asks says what size to make of which part, and with which filter; how anythi
 from __future__ import annotations
 
 import io
+import os
 import struct
 import threading
 import zlib
@@ -15,8 +16,8 @@ from contextlib import nullcontext
 from PIL import Image
 
 from app.errors import InvalidImage
-from app.images import colours, turning
-from app.images.check import open_header
+from app.images import apart, colours, turning
+from app.images.check import check, open_header
 from app.images.turning import Box, Size
 
 # From an upright picture's size to the size wanted, and the box of the picture that it is made of.
@@ -31,7 +32,12 @@ BYTES_PER_PIXEL = 18
 # A large picture is first made cheaply, by the decoder or a box, this many times as large as the filter then makes it.
 REDUCING_GAP = 2.0
 
+# Of those that processes of their own decode there is one a core at once; of those larger than this, one.
+LARGE_APART_PIXELS = 25_000_000
+
 _large = threading.Lock()
+_apart = threading.BoundedSemaphore(os.cpu_count() or 1)
+_APART = {"image/heic": "HEIF", "image/heif": "HEIF", "image/avif": "AVIF"}
 # What Pillow raises on a damaged file, as fuzzing found.
 _DAMAGE = (
     OSError,
@@ -58,7 +64,10 @@ def decode(image: bytes, plan: Plan, resize: Resize, *, max_pixels: int) -> Imag
 
     Raises:
         InvalidImage: the bytes are not an image that can be decoded whole; the message tells its owner why.
+        TransientError, ConfigurationError: as `apart.decode` has it.
     """
+    if image[4:8] == b"ftyp":
+        return _decode_apart(image, plan, resize, max_pixels)
     with open_header(io.BytesIO(image), max_pixels=max_pixels) as source:
         size = source.size
         shrunk = _shrink(source, plan)
@@ -72,6 +81,17 @@ def decode(image: bytes, plan: Plan, resize: Resize, *, max_pixels: int) -> Imag
                 raise InvalidImage(f"the image is damaged or cut short ({err})") from err
             # Pillow turns a TIFF as it loads it.
             return _made(source, source.size if source.format == "TIFF" else size, shrunk, plan, resize)
+
+
+def _decode_apart(image: bytes, plan: Plan, resize: Resize, max_pixels: int) -> Image.Image:
+    kind = check(io.BytesIO(image), max_pixels=max_pixels)
+    pixels = kind.width * kind.height
+    # Whichever way it is turned, this is the same.
+    (width, height), box = plan((kind.width, kind.height))
+    shrunk = max(1, int(min((box[2] - box[0]) / width, (box[3] - box[1]) / height) / REDUCING_GAP))
+    with _large if pixels > LARGE_APART_PIXELS else _apart:
+        upright = apart.decode(image, _APART[kind.content_type], pixels, shrunk)
+    return _made(upright.image, upright.size, upright.shrunk, plan, resize)
 
 
 def _shrink(source: Image.Image, plan: Plan) -> float:

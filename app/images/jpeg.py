@@ -5,12 +5,11 @@ Nothing is decoded. Source: ITU-T T.81, annexes B and G.
 
 from __future__ import annotations
 
-import re
 import struct
 from dataclasses import dataclass, field
 
 from app.errors import InvalidImage
-from app.images.source import Source, damaged
+from app.images.source import Pair, Source, damaged
 from app.images.structure import Structure
 
 # Segments, and bytes between them: photographs have some dozens of the one, rarely any of the other.
@@ -26,9 +25,9 @@ _ALONE = frozenset([0x01, *range(0xD0, 0xD8)])
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE, _ARITHMETIC = {0xC2, 0xCA}, {0xC9, 0xCA}
 _DECODED = {0xC0, 0xC1} | _PROGRESSIVE | _ARITHMETIC
-_MARKER = re.compile(rb"\xff[^\x00\xff]", re.DOTALL)
+_MARKER = Pair(b"\x00\xff")
 # What ends a scan's data: a marker that is neither a stuffed zero nor a restart.
-_AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
+_AFTER_SCAN = Pair(bytes([0x00, 0xFF, *range(0xD0, 0xD8)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +111,26 @@ class _Walk:
 
     def next(self) -> _Segment | None:
         """Return the next segment, or None at the end of the picture, or where the file just ends."""
-        while (at := self._source.find(_MARKER, self._at)) is not None:
+        while (marker := self._marker()) not in (None, _EOI):
             self._segments += 1
-            self._junk += at - self._at
-            if self._segments > MAX_SEGMENTS or self._junk > MAX_JUNK:
-                raise damaged(f"it has more than {MAX_SEGMENTS} segments, or something else between them")
-            self._at = at + 2
-            if (marker := self._source.read(at, 2)[1]) == _EOI:
-                return None
+            if self._segments > MAX_SEGMENTS:
+                raise damaged(f"it has more than {MAX_SEGMENTS} segments")
             if marker not in _ALONE:
                 return self._segment(marker)
         return None
+
+    def _marker(self) -> int | None:
+        """Go behind the next marker, and return it; None where no other comes."""
+        at: int | None = self._at
+        if self._at + 2 > self._source.size or _MARKER.search(self._source.read(self._at, 2)) != 0:
+            at = self._source.find(_MARKER, self._at, MAX_JUNK - self._junk)
+        if at is None:
+            if self._source.size - self._at > MAX_JUNK - self._junk:
+                raise damaged("too much stands between its segments")
+            return None
+        self._junk += at - self._at
+        self._at = at + 2
+        return self._source.read(at, 2)[1]
 
     def _segment(self, marker: int) -> _Segment:
         size = int.from_bytes(self._source.read(self._at, 2)) - 2
@@ -180,7 +188,7 @@ class _Frame:
     def jpeg(self, in_one_scan: bool, scans: tuple[Scan, ...]) -> Jpeg:
         arithmetic = self.marker in _ARITHMETIC
         pixels = self.width * self.height
-        return Jpeg("JPEG", self.width, self.height, pixels, self.progressive, arithmetic, in_one_scan, scans)
+        return Jpeg("JPEG", self.width, self.height, pixels, "", self.progressive, arithmetic, in_one_scan, scans)
 
 
 def _frame(source: Source, walk: _Walk) -> _Frame:

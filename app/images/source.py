@@ -7,8 +7,10 @@ from typing import BinaryIO
 
 from app.errors import InvalidImage
 
-_WINDOW = 16 * 1024
-_BLOCK = 256 * 1024
+_WINDOW = 1024
+_MARK = 0xFF
+# Bytes in a search's first block, and in the next ones.
+_SEARCHED = 16 * 1024, 256 * 1024
 
 
 class Source:
@@ -39,15 +41,38 @@ class Source:
             self._start, self._window = at, self._stream.read(max(count, _WINDOW))
         return self._window[at - self._start : at - self._start + count]
 
-    def find(self, two_bytes: re.Pattern[bytes], at: int) -> int | None:
-        """Return where the first match of a pattern of two bytes begins, at ``at`` or later, or None."""
-        size = _WINDOW
-        while at < self.size - 1:
-            block = self.read(at, min(size, self.size - at))
-            if found := two_bytes.search(block):
-                return at + found.start()
-            at, size = at + len(block) - 1, _BLOCK
+    def find(self, pair: Pair, at: int, most: int | None = None) -> int | None:
+        """Return where the first such pair of bytes begins, at ``at`` or later, or None.
+
+        Args:
+            pair: what to look for.
+            at: where to begin.
+            most: how many bytes to look at; all that follow, unless told.
+        """
+        end = self.size if most is None else min(self.size, at + most)
+        size, larger = _SEARCHED
+        while at < end - 1:
+            block = self.read(at, min(size, end - at))
+            if (found := pair.search(block)) >= 0:
+                return at + found
+            at, size = at + len(block) - 1, larger
         return None
+
+
+class Pair:
+    """0xFF and any byte that is not one of ``others``."""
+
+    def __init__(self, others: bytes) -> None:
+        self._pattern = re.compile(b"\xff[^" + re.escape(others) + b"]")
+        self._classes = bytes(_MARK if byte == _MARK else byte in others for byte in range(256))
+        self._pair = bytes([_MARK, False])
+
+    def search(self, block: bytes) -> int:
+        """Return where the first one begins, or -1."""
+        if block.count(_MARK) > len(block) // 16:  # Each costs the pattern some time.
+            return block.translate(self._classes).find(self._pair)
+        found = self._pattern.search(block)
+        return found.start() if found else -1
 
 
 def damaged(why: str) -> InvalidImage:

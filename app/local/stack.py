@@ -28,6 +28,7 @@ from app.local.directory import DataDirectory
 from app.local.process import with_parent
 from app.local.registry import Entry, end
 from app.local.service import Restarts, Service
+from app.process.address import http_address
 from app.process.healthy import why_not
 from app.process.signals import StopSignals
 from app.process.steps import repeat
@@ -208,7 +209,7 @@ class _Stack:
 
     def _await_page(self) -> None:
         deadline = time.monotonic() + PAGE_S
-        while why_not(f"{_address(self._settings)}/healthz"):
+        while why_not(f"{http_address(self._settings.web.host, self._settings.web.port)}/healthz"):
             if time.monotonic() > deadline:
                 raise ConfigurationError(f"web does not answer after {PAGE_S} s; {self._web.end_of_log()}")
             self._wait_a_moment()
@@ -261,11 +262,6 @@ def _published(environment: os._Environ[str], *, own_cloud: bool) -> dict[str, s
     return {name: environment[name] for name in [*aws, *own] if name != "ELASTIQ_LOG_FORMAT"}
 
 
-def _address(settings: Settings) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.web.host, settings.web.host)
-    return f"http://[{host}]:{settings.web.port}" if ":" in host else f"http://{host}:{settings.web.port}"
-
-
 def _welcome(settings: Settings, directory: DataDirectory) -> str:
     there = (
         "" if directory.path == Path(".elastiq").resolve() else f"ELASTIQ_DATA_DIR={shlex.quote(str(directory.path))} "
@@ -273,7 +269,7 @@ def _welcome(settings: Settings, directory: DataDirectory) -> str:
     # As it was called here, which is how another terminal in this folder can call it too.
     command = shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "elastiq" else "elastiq"
     return (
-        f"Elastiq is ready: {_address(settings)}\n"
+        f"Elastiq is ready: {http_address(settings.web.host, settings.web.port)}\n"
         f'  elsewhere:  eval "$({there}{command} env)"  and any program uses its queues and buckets\n'
         f"  logs:       {directory.logs}\n"
         "  stop:       Ctrl-C; nothing is lost"

@@ -53,6 +53,14 @@ def report(outcome: Outcome, arrivals_s: Sequence[float], limits: Limits, world:
     }
 
 
+def over_bound(figures: Mapping[str, Any], bound_s: float) -> dict[str, float]:
+    """Return a bound over a run's work, and the run's bill over the bound, which is in seconds."""
+    return {
+        "bound_over_work": round(bound_s / figures["work_seconds"], 4),
+        "over_bound": round(figures["billed_seconds"] / bound_s, 4),
+    }
+
+
 def spread(runs: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, tuple[Any, Any]]]:
     """Return the mean of each figure over several runs, and its least and most."""
     known = {name: [run[name] for run in runs if run[name] is not None] for name in runs[0]}

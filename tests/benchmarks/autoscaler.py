@@ -21,8 +21,9 @@ from typing import Any
 sys.path[0] = str(Path(__file__).parents[2])
 
 from autoscaler.policy import POLICIES  # noqa: E402
+from autoscaler.simulator.bound import bound  # noqa: E402
 from autoscaler.simulator.contenders import CONTENDERS, simulate  # noqa: E402
-from autoscaler.simulator.figures import report  # noqa: E402
+from autoscaler.simulator.figures import over_bound, report  # noqa: E402
 from autoscaler.simulator.plot import draw  # noqa: E402
 from autoscaler.simulator.simulation import Outcome, World  # noqa: E402
 from autoscaler.simulator.trace import read_trace  # noqa: E402
@@ -112,6 +113,7 @@ def compare(name: str, arrivals: list[float], rate: float, plots: Path | None) -
     """Run every policy on the same arrivals; the whole fleet at once shows which waits no policy could have spared."""
     world = World(rate)
     fastest = simulate(arrivals, "whole-fleet", limits("whole-fleet", rate), world)
+    least = bound(arrivals, limits("deadline", rate), world)
     rows = []
     for policy in CONTENDERS:
         outcome = fastest if policy == "whole-fleet" else simulate(arrivals, policy, limits(policy, rate), world)
@@ -119,7 +121,8 @@ def compare(name: str, arrivals: list[float], rate: float, plots: Path | None) -
             plots.mkdir(parents=True, exist_ok=True)
             draw(outcome, arrivals, limits(policy, rate), plots / f"{name}-{rate:g}.png")
         known = {"arrivals": name, "rate": rate, "policy": policy, "avoidable": avoidable(outcome, fastest)}
-        rows.append({**known, **report(outcome, arrivals, limits(policy, rate), world)})
+        figures = report(outcome, arrivals, limits(policy, rate), world)
+        rows.append({**known, **figures, **over_bound(figures, least)})
     print(f"{name} at {rate:g}/s", file=sys.stderr)
     return rows
 

@@ -61,7 +61,7 @@ class Account:
         self.identities = Identities()
         self.calls: list[Call] = []
         self.refuse: Callable[[Call], str] = lambda call: ""
-        self.instances = ec2.Instances(self._template, self._role, self._subnets, start)
+        self.instances = ec2.Instances(self.template, self._role, self._subnets, start)
         self.groups = Groups(self._groups, self.instances)
 
     def start(self) -> None:
@@ -129,9 +129,10 @@ class Account:
         """Return the calls of an action, with parameters of these values, in their order."""
         return [call for call in list(self.calls) if call.action == action and about.items() <= call.parameters.items()]
 
-    # -- what instances need to know ---------------------------------------------------------------
+    # -- what instances need to know -----------------------------------------------------------------
 
-    def _template(self, which: dict[str, str]) -> dict[str, Any]:
+    def template(self, which: dict[str, str]) -> dict[str, Any]:
+        """Return the version of a launch template that RunInstances' parameter of that name means."""
         chosen = {name: value for name, value in which.items() if name.startswith("LaunchTemplate")}
         found = self.client("ec2").describe_launch_template_versions(
             **chosen, Versions=[which.get("Version", "$Default")]

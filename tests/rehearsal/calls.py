@@ -93,6 +93,10 @@ def _s3(request: Request) -> tuple[str, dict[str, Any]]:
     parameters = {name: value for name, value in (("Bucket", bucket), ("Key", key)) if value}
     if "prefix" in query:
         parameters["Prefix"] = query["prefix"]
+    if "if-match" in request.headers:
+        parameters["IfMatch"] = "yes"
+    if b"<VersionId>" in request.body or "versionId" in query:
+        parameters["VersionId"] = "yes"
     named = next((word for name, word in _SUBRESOURCES.items() if name in query), "")
     if named == "UploadPart" and request.method == "POST":
         named = "CompleteMultipartUpload"

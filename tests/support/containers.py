@@ -91,6 +91,8 @@ class Images:
         tar = context / "base.tar"
         if not tar.exists():
             tree = context / "tree"
+            # Where an earlier run was cut off, that machine's own /proc may still be mounted there.
+            subprocess.run(["umount", str(tree / "proc")], capture_output=True, check=False)
             shutil.rmtree(tree, ignore_errors=True)
             _run(base.command(tree))
             shutil.rmtree(tree / "var" / "cache" / "apt", ignore_errors=True)

@@ -39,3 +39,12 @@ def in_scans_of_one_channel(size: tuple[int, int] = (64, 48)) -> bytes:
     head = planes[0][:frame] + header + planes[0][frame + 13 : start]
     data = [plane[start + 10 : -2] for plane in planes]
     return head + b"".join(b"\xff\xda\x00\x08\x01" + bytes([n + 1, 0, 0, 63, 0]) + data[n] for n in range(3)) + EOI
+
+
+def saved(format: str, size: tuple[int, int] = (30, 20), mode: str = "RGB", *, frames: int = 1, **how: Any) -> bytes:
+    """Return an image of any format that Pillow writes, of one colour a frame; ``how`` is Pillow's."""
+    file = io.BytesIO()
+    pictures = [Image.new(mode, size, number) for number in range(frames)]
+    more = {"save_all": True, "append_images": pictures[1:]} if frames > 1 else {}
+    pictures[0].save(file, format, **more, **how)
+    return file.getvalue()

@@ -54,6 +54,12 @@ def test_every_policy_is_run_side_by_side_and_several_seeds_tell_their_spread(tr
     assert any(line.startswith("billed over work") and "times" in line for line in lines)
 
 
+def test_the_bound_is_printed_beside_what_a_policy_is_billed(trace: Path) -> None:
+    found = json.loads(ran(trace, "--seconds", 120, "--bound", "--json").stdout)
+    assert 1 < found["bound_over_work"] < found["billed_over_work"]
+    assert found["over_bound"] == pytest.approx(found["billed_over_work"] / found["bound_over_work"], rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("given", "why"),
     [

@@ -7,13 +7,15 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.client import remote as module
-from app.client.remote import TRIES, Remote
+from app.client.files import File
+from app.client.remote import Complete, Lost, Remote, Unreadable, Waits
 from app.errors import ConfigurationError, TransientError
 from app.local.cloud import free_port
 
@@ -76,12 +78,24 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the pauses that a client makes."""
     monkeypatch.setattr(module, "LONGEST_PAUSE_S", 0.0)
     monkeypatch.setattr(module, "POLL_S", 0.0)
+    monkeypatch.setattr(module, "AGAIN_S", 0.0)
 
 
 @pytest.fixture
-def cat(tmp_path: Path) -> Path:
-    (tmp_path / "cat.png").write_bytes(b"a cat")
-    return tmp_path / "cat.png"
+def cat(tmp_path: Path) -> File:
+    return lying(tmp_path / "cat.png", b"a cat")
+
+
+def lying(path: Path, data: bytes, sent: str = "") -> File:
+    """A file on the disk."""
+    path.write_bytes(data)
+    return File(str(path), sent or path.name, path, len(data))
+
+
+def keys(remote: Remote, count: int) -> list[str]:
+    """The keys of the next images in the news of a batch."""
+    images = (told for told in remote.news("b") if isinstance(told, dict))
+    return [str(image["key"]) for image in islice(images, count)]
 
 
 def event(kind: str, id: str, **data: object) -> bytes:
@@ -95,7 +109,7 @@ def test_a_batch_is_asked_for_and_named(tier: Tier) -> None:
     assert [asked.line for asked in tier.asked] == ["POST /api/batches"]
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://127.0.0.1", "/api"])
+@pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://127.0.0.1", "/api", "http://::1:8000", "http://[::1"])
 def test_what_is_no_address_is_said_to_be_none(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"is not an address such as http://127\.0\.0\.1:8000"):
         Remote(url)
@@ -114,12 +128,11 @@ def test_where_something_else_answers_it_asks_whether_this_is_the_address(tier: 
 
 
 def test_files_go_as_a_browser_sends_them(tier: Tier, tmp_path: Path) -> None:
-    names = ['a "quoted" name.png', "café.png", "100%.png"]
-    for name in names:
-        (tmp_path / name).write_bytes(name.encode() * 3)
+    names = ['2023/a "quoted" name.png', "café.png", "100%.png"]
+    files = [lying(tmp_path / str(n), name.encode() * 3, name) for n, name in enumerate(names)]
     tier.answers = [(201, {"images": IMAGES})]
 
-    assert Remote(tier.url).add("b", [tmp_path / name for name in names]) == IMAGES
+    assert Remote(tier.url).add("b", files) == IMAGES
     (asked,) = tier.asked
     assert asked.line == "POST /api/batches/b/images"
     boundary = asked.headers["Content-Type"].removeprefix("multipart/form-data; boundary=").encode()
@@ -133,24 +146,25 @@ def test_files_go_as_a_browser_sends_them(tier: Tier, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("hurried")
-def test_an_upload_is_sent_again_whole_until_it_is_answered(tier: Tier, cat: Path) -> None:
+def test_an_upload_is_sent_again_whole_until_it_is_answered(tier: Tier, cat: File) -> None:
     tier.answers = [(503, {"detail": "busy"}), (0, None), (429, {"detail": "slower"}), (201, {"images": IMAGES})]
+    said: list[str] = []
 
-    assert Remote(tier.url).add("b", [cat]) == IMAGES
+    assert Remote(tier.url, 60, said.append).add("b", [cat]) == IMAGES
     assert len(tier.asked) == 4
     assert all(b"a cat" in asked.body for asked in tier.asked)
+    assert said == [f"no answer from {tier.url} (busy); trying again for up to 60 s", f"{tier.url} answers again"]
 
 
-@pytest.mark.usefixtures("hurried")
-def test_an_upload_is_given_up_after_so_many_times_with_the_reason(tier: Tier, cat: Path) -> None:
-    tier.answers = [(503, {"detail": "the disk is full"})] * (TRIES + 1)
+def test_an_upload_is_given_up_when_patience_is_at_its_end_with_the_reason(tier: Tier, cat: File) -> None:
+    tier.answers = [(503, {"detail": "the disk is full"})]
 
-    with pytest.raises(TransientError, match=rf"failed {TRIES} times \(the disk is full\); try again later"):
-        Remote(tier.url).add("b", [cat])
-    assert len(tier.asked) == TRIES
+    with pytest.raises(Lost, match=r"no answer for 0 s \(the disk is full\); given up"):
+        Remote(tier.url, patience_s=0).add("b", [cat])
+    assert len(tier.asked) == 1
 
 
-def test_what_is_refused_for_good_is_not_sent_again(tier: Tier, cat: Path) -> None:
+def test_what_is_refused_for_good_is_not_sent_again(tier: Tier, cat: File) -> None:
     tier.answers = [(413, {"detail": "that is too much"})]
 
     with pytest.raises(ConfigurationError, match="that is too much"):
@@ -158,71 +172,104 @@ def test_what_is_refused_for_good_is_not_sent_again(tier: Tier, cat: Path) -> No
     assert len(tier.asked) == 1
 
 
-def test_who_is_leaving_sends_nothing_again(tier: Tier, cat: Path) -> None:
-    tier.answers = [(503, {"detail": "busy"})]
-    remote = Remote(tier.url)
-    remote.stop()
+def test_a_file_that_is_gone_meanwhile_is_named(tier: Tier, cat: File, tmp_path: Path) -> None:
+    other = lying(tmp_path / "cup.png", b"a cup")
+    cat.content.unlink()
 
-    with pytest.raises(TransientError, match="failed 1 times"):
-        remote.add("b", [cat])
-
-
-def test_a_file_that_is_gone_meanwhile_is_said_to_be(tier: Tier, cat: Path) -> None:
-    cat.unlink()
-
-    with pytest.raises(TransientError, match=r"a file cannot be read any more: .*cat"):
-        Remote(tier.url).add("b", [cat])
+    with pytest.raises(Unreadable, match="No such file or directory") as caught:
+        Remote(tier.url).add("b", [other, cat])
+    assert caught.value.file is cat
     assert tier.asked == []
 
 
-def test_news_are_told_up_to_the_end_of_the_batch(tier: Tier) -> None:
-    told = [event("image-classified", "1", key="b/a"), event("fleet", "9", n=1), event("image-failed", "2", key="b/b")]
-    tier.answers = [(200, b": a comment\n\n" + b"".join(told) + event("done", "3") + event("image-failed", "4"))]
+def test_an_answer_without_images_has_none(tier: Tier, cat: File) -> None:
+    tier.answers = [(201, {}), (201, {"images": None}), (201, [])]
 
-    assert [image["key"] for image in Remote(tier.url).news("b")] == ["b/a", "b/b"]
+    assert [Remote(tier.url).add("b", [cat]) for _ in range(2)] == [[], []]
+    with pytest.raises(ConfigurationError, match="is this the address of a web tier"):
+        Remote(tier.url).add("b", [cat])
+
+
+def test_news_are_told_up_to_the_end_of_the_batch(tier: Tier) -> None:
+    waits = event("waits", "", code="starting", says="an instance is starting")
+    told = [event("image-classified", "1", key="b/a"), event("fleet", "9", n=1), event("image-failed", "2", key="b/b")]
+    body = b": a comment\n\n" + b"".join([*told, event("waits", ""), waits, event("done", "3")])
+    tier.answers = [(200, body + event("image-failed", "4"))]
+
+    assert list(islice(Remote(tier.url).news("b"), 4)) == [
+        {"key": "b/a"},
+        {"key": "b/b"},
+        Waits("starting", "an instance is starting"),
+        Complete(),
+    ]
     assert tier.asked[0].line == "GET /api/batches/b/events"
 
 
+@pytest.mark.usefixtures("hurried")
 def test_after_a_cut_the_news_go_on_behind_the_last_one(tier: Tier) -> None:
     tier.answers = [
         (200, event("image-classified", "7", key="b/a") + b"event: image-classified\nid: 8\ndata: {"),
         (200, event("image-classified", "8", key="b/b")),
     ]
-    remote = Remote(tier.url)
 
-    assert [image["key"] for image in remote.news("b")] == ["b/a"]
-    assert [image["key"] for image in remote.news("b")] == ["b/b"]
+    assert keys(Remote(tier.url), 2) == ["b/a", "b/b"]
     assert [asked.headers["Last-Event-ID"] for asked in tier.asked] == ["", "7"]
 
 
 @pytest.mark.usefixtures("hurried")
 def test_where_no_stream_is_to_be_had_the_batch_is_read_behind_the_last_news(tier: Tier) -> None:
+    waits = {"code": "held", "says": "the autoscaler holds"}
     tier.answers = [
         (200, event("image-classified", "7", key="b/a")),
         (503, {"detail": "every seat is taken"}),
-        (200, {"cursor": "9", "images": [{"key": "b/b"}]}),
+        (200, {"cursor": "9", "images": [{"key": "b/b"}], "counts": {"waiting": 1}, "waits": waits}),
         (503, {"detail": "every seat is taken"}),
-        (200, {"cursor": "9", "images": []}),
+        (200, {"cursor": "9", "images": [], "counts": {"waiting": 0}, "waits": None}),
     ]
-    remote = Remote(tier.url)
 
-    assert [[image["key"] for image in remote.news("b")] for _ in range(3)] == [["b/a"], ["b/b"], []]
+    assert list(islice(Remote(tier.url).news("b"), 4)) == [
+        {"key": "b/a"},
+        {"key": "b/b"},
+        Waits("held", "the autoscaler holds"),
+        Complete(),
+    ]
     lines = [asked.line for asked in tier.asked if "events" not in asked.line]
     assert lines == ["GET /api/batches/b?after=7", "GET /api/batches/b?after=9"]
 
 
 @pytest.mark.usefixtures("hurried")
-def test_while_the_tier_is_away_there_are_no_news_and_no_error(tier: Tier) -> None:
-    tier.answers = [(0, None), (200, event("image-classified", "1", key="b/a"))]
-    remote = Remote(tier.url)
+def test_while_the_tier_is_away_that_is_said_once_and_that_it_is_back(tier: Tier) -> None:
+    tier.answers = [(0, None), (0, None), (200, event("image-classified", "1", key="b/a"))]
+    said: list[str] = []
 
-    assert list(remote.news("b")) == []
-    assert [image["key"] for image in remote.news("b")] == ["b/a"]
+    assert keys(Remote(tier.url, 60, said.append), 1) == ["b/a"]
+    assert len(said) == 2
+    assert said[0].startswith(f"no answer from {tier.url} (")
+    assert said[1] == f"{tier.url} answers again"
+
+
+def test_a_tier_that_stays_away_is_given_up_with_the_reason() -> None:
+    remote = Remote(f"http://127.0.0.1:{free_port()}", patience_s=0)
+
+    with pytest.raises(Lost, match=r"no answer for 0 s \(Connection refused\); given up"):
+        next(remote.news("b"))
 
 
 @pytest.mark.usefixtures("hurried")
 def test_a_batch_that_is_gone_is_an_error_for_good(tier: Tier) -> None:
-    tier.answers = [(404, {"detail": "there is no batch b"})] * 2
+    tier.answers = [(404, {"detail": "there is no batch b"})] * 3
 
     with pytest.raises(ConfigurationError, match="there is no batch b"):
-        list(Remote(tier.url).news("b"))
+        next(Remote(tier.url).news("b"))
+    with pytest.raises(ConfigurationError, match="there is no batch b"):
+        Remote(tier.url).read("b")
+
+
+def test_a_batch_is_read_as_it_is_now_or_not_at_all(tier: Tier) -> None:
+    tier.answers = [(200, {"id": "b"}), (503, {"detail": "busy"}), (0, None)]
+
+    assert Remote(tier.url).read("b") == {"id": "b"}
+    with pytest.raises(TransientError, match="busy"):
+        Remote(tier.url).read("b")
+    with pytest.raises(TransientError):
+        Remote(tier.url).read("b")

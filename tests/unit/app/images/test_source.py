@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import io
-import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidImage
-from app.images.source import Source
+from app.images.source import Pair, Source
 
-PAIR = re.compile(rb"\xff[^\x00\xff]")
+PAIR = Pair(b"\x00\xff")
 
 
 class Counted(io.BytesIO):
@@ -52,3 +51,12 @@ def test_a_pair_is_found_wherever_blocks_meet(at: int, start: int) -> None:
 
     assert Source(io.BytesIO(data)).find(PAIR, start) == at + start
     assert Source(io.BytesIO(bytes(300_000))).find(PAIR, start) is None
+
+
+@given(others=st.binary(max_size=3), data=st.binary(max_size=40).map(lambda data: data.replace(b"a", b"\xff")))
+def test_a_block_full_of_marks_is_searched_as_any_other(others: bytes, data: bytes) -> None:
+    pair = Pair(others + b"\xff")
+    places = [at for at in range(len(data) - 1) if data[at] == 0xFF and data[at + 1] not in others + b"\xff"]
+
+    assert pair.search(data) == (places[0] if places else -1)
+    assert pair.search(bytes(1_000) + data) == (places[0] + 1_000 if places else -1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoscaler.simulator.figures import WORDS, report, spread, table
+from autoscaler.simulator.figures import WORDS, over_bound, report, spread, table
 from autoscaler.simulator.simulation import Outcome, World
 from autoscaler.values import Limits
 
@@ -36,3 +36,9 @@ def test_several_runs_are_told_by_their_mean_least_and_most() -> None:
     printed = table({"seed": (means, between), "keda": ({"p50": 5.0}, {})})
     assert printed.splitlines()[0].split() == ["seed", "keda"]
     assert "2 s (1 to 3)" in printed
+
+
+def test_a_bill_is_held_against_a_bound() -> None:
+    found = over_bound({"work_seconds": 50.0, "billed_seconds": 180.0}, 120.0)
+    assert found == {"bound_over_work": 2.4, "over_bound": 1.5}
+    assert set(found) <= set(WORDS)
