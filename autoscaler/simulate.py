@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from app.errors import ConfigurationError, ElastiqError
 from autoscaler.policy import POLICIES
 from autoscaler.simulator.contenders import CONTENDERS, simulate
 from autoscaler.simulator.figures import over_bound, report, spread, table
-from autoscaler.simulator.simulation import Outcome, World
 from autoscaler.simulator.trace import read_trace
+from autoscaler.simulator.world import Outcome, World, harsh
 from autoscaler.values import Limits
 
 # A run that takes longer says how far it is, so often.
@@ -54,6 +55,21 @@ POSITIVE = _Number(min=0, min_open=True)
 @click.option("--boot", type=_Number(min=0), default=30.0, help="Seconds from a launch to a worker that is ready.")
 @click.option("--failing", type=_Number(0, 1, max_open=True), default=0.01, help="The share of launches that fail.")
 @click.option("--reclaims", type=_Number(min=0), default=0.0, help="Spot reclaims per instance and hour.")
+@click.option(
+    "--harsh", is_flag=True, help="A world with all that goes wrong on an ordinary day; the options below change parts."
+)
+@click.option("--lag", type=POSITIVE, help="Mean age of the queue's counts in seconds.  [default: 2; harsh: 10]")
+@click.option(
+    "--poll", type=_Number(min=0), help="Seconds that a receive waits, and so a drain.  [default: 0; harsh: 20]"
+)
+@click.option(
+    "--power-off", type=_Number(min=0), help="Seconds from a worker's end to the bill's.  [default: 0; harsh: 8]"
+)
+@click.option(
+    "--slow", type=_Number(0, 1), help="The share of boots that take thrice as long.  [default: 0; harsh: 0.05]"
+)
+@click.option("--failing-late", is_flag=True, default=None, help="Boots fail once they should be over.  [harsh]")
+@click.option("--no-order", is_flag=True, default=None, help="The queue hands out in no order at all.  [harsh]")
 @click.option("--seed", type=int, default=0, help="Of the random numbers.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, help="Runs, each with the next seed: means and spread.")
 @click.option("--bound", is_flag=True, help="Also the least that a clairvoyant could be billed; elastiq[bound] has it.")
@@ -139,13 +155,23 @@ def _limits(policy: str, **given: Any) -> Limits:
 
 
 def _world(**given: Any) -> World:
-    return World(
+    world = World(
         rate=given["rate"],
         boot_s=given["boot"],
         pending_s=given["boot"] / 3,
         failing_boots=given["failing"],
         reclaims_per_hour=given["reclaims"],
     )
+    asked = {
+        "lag_s": given["lag"],
+        "poll_s": given["poll"],
+        "power_off_s": given["power_off"],
+        "slow_boots": given["slow"],
+        "fails_late": given["failing_late"],
+        "partitions": 0 if given["no_order"] else None,
+    }
+    changes = {name: value for name, value in asked.items() if value is not None}
+    return replace(harsh(world) if given["harsh"] else world, **changes)
 
 
 class Progress:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from app.errors import InvalidImage
-from app.images import bmp, gif, jpeg, png, tiff, webp
+from app.images import bmp, gif, heif, jpeg, png, tiff, webp
+from app.images.heif import brand
 from app.images.kinds import unknown
 from app.images.source import Source, damaged
 from app.images.structure import Structure
@@ -56,6 +57,8 @@ def judge(stream: BinaryIO, *, max_pixels: int) -> Structure:
 
 def _reader(start: bytes) -> Callable[[Source], Structure]:
     # A RIFF's length is between its name and its kind.
+    if brand(start):
+        return heif.read
     mark = start[:4] + b"...." + start[8:12] if start[:4] == b"RIFF" else start
     for prefix, read in _READERS:
         if mark.startswith(prefix):

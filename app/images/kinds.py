@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import zlib
 
-# The formats that we take, by Pillow's names. MPO is a JPEG with more pictures behind the first; the first is taken.
+# The formats that we take, by Pillow's names; HEIC is what it calls HEIF, too.
+# MPO is a JPEG with more pictures behind the first; the first is taken.
 CONTENT_TYPES = {
     "JPEG": "image/jpeg",
     "MPO": "image/jpeg",
@@ -14,8 +15,11 @@ CONTENT_TYPES = {
     "GIF": "image/gif",
     "BMP": "image/bmp",
     "TIFF": "image/tiff",
+    "HEIC": "image/heic",
+    "HEIF": "image/heif",
+    "AVIF": "image/avif",
 }
-TAKEN = "JPEG, PNG, WebP, GIF, BMP or TIFF"
+TAKEN = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
 
 _RAW, _VIDEO, _JXL, _JP2 = "a camera's RAW photograph", "a video", "a JPEG XL image", "a JPEG 2000 image"
 _ZIP, _ARCHIVE = "a ZIP archive", "an archive"
@@ -33,8 +37,6 @@ _OTHERS = {
     rb"FUJIFILMCCD-RAW|II(RO|RS)|MMOR|IIU\x00|II\x1a\x00\x00\x00HEAPCCDR|\x00MRM|FOVb": _RAW,
     rb"....ftyp(hevc|hevx|hevm|hevs|msf1)": "a HEIC sequence of pictures",
     rb"....ftypavis": "an AVIF sequence of pictures",
-    rb"....ftyp(hei|mif1)": "a HEIC photograph",
-    rb"....ftypavif": "an AVIF image",
     rb"....(ftyp|moov|mdat|wide|free)|\x1aE\xdf\xa3|RIFF....AVI |FLV\x01|\x00\x00\x01[\xb3\xba]|OggS": _VIDEO,
     rb"\x00\x00\x01\x00": "an icon",
     rb"\x00\x00\x02\x00": "a cursor",

@@ -18,7 +18,7 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from app.errors import ConfigurationError
-from autoscaler.simulator.simulation import World
+from autoscaler.simulator.world import World
 from autoscaler.values import Limits
 
 # Seconds in a slot: the first that makes no more slots and, for whole instances, no more steps than these.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from autoscaler.policy import POLICIES, decide
 from autoscaler.simulator.rivals import Keda, TargetTracking, whole_fleet
-from autoscaler.simulator.simulation import Outcome, Policy, Simulation, World
+from autoscaler.simulator.simulation import Policy, Simulation
+from autoscaler.simulator.world import Outcome, World
 from autoscaler.values import Limits
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from autoscaler.simulator.simulation import Outcome, World
+from autoscaler.simulator.world import Outcome, World
 from autoscaler.values import Limits
 
 # What each figure is called and counted in, for people. A share is told in percent.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from autoscaler.simulator.simulation import Outcome
+from autoscaler.simulator.world import Outcome
 from autoscaler.values import Limits
 
 WIDTH, HEIGHT, LEFT, GAP = 1200, 170, 70, 34

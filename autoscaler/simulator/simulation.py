@@ -19,6 +19,7 @@ from app.domain import Instance, InstanceState, QueueDepth
 from app.errors import ConfigurationError
 from autoscaler.memory.boots import shortest_life_s
 from autoscaler.memory.past import Past
+from autoscaler.simulator.world import SLOW_BOOT, Outcome, World
 from autoscaler.values import Heard, Heartbeat, Limits, Observation, ScalingDecision
 
 LONGEST_LAG_S = 60.0
@@ -34,35 +35,6 @@ class Policy(Protocol):
         """Return what the fleet should be."""
 
 
-@dataclass(frozen=True, slots=True)
-class World:
-    """What the policy cannot choose. Times in seconds.
-
-    Attributes:
-        rate: images per second and instance, in the mean; a service takes half to one and a half times that.
-        boot_s: from a launch to a worker that is ready, in the mean; the deviation is an eighth of it.
-        pending_s: of the boot, the part before `running`, which is not billed.
-        failing_boots: the share of launches that end before they are ready.
-        reclaims_per_hour: how often a running instance is taken back; it then drains.
-        holds: images that a worker has in hand at once.
-        partitions: of the queue; each is in order, and a receive draws from any.
-        lag_s: mean age of the counts; exponentially distributed, a minute at most.
-        heartbeat_s: how often a worker tells how many images it has done.
-        bill_s: seconds billed at least.
-    """
-
-    rate: float
-    boot_s: float = 30.0
-    pending_s: float = 10.0
-    failing_boots: float = 0.01
-    reclaims_per_hour: float = 0.0
-    holds: int = 8
-    partitions: int = 16
-    lag_s: float = 2.0
-    heartbeat_s: float = 2.0
-    bill_s: float = 60.0
-
-
 @dataclass(slots=True)
 class Host:
     """An instance in the model; the lists are its images, by number."""
@@ -76,21 +48,7 @@ class Host:
     busy: bool = False
     idle_since_s: float = 0.0
     done: int = 0
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of a run.
-
-    Attributes:
-        waits_s: from each image's arrival to its end.
-        bills: of each instance, the seconds billed and the images done.
-        course: at each observation the time, the images outstanding, the instances ready, and all instances.
-    """
-
-    waits_s: list[float]
-    bills: list[tuple[float, int]] = field(default_factory=list)
-    course: list[tuple[float, int, int, int]] = field(default_factory=list)
+    polls_until_s: float = 0.0
 
 
 class Simulation:
@@ -127,7 +85,7 @@ class Simulation:
         self._order = 0
         self._hosts: dict[str, Host] = {}
         self._free: list[Host] = []
-        self._queue: list[deque[int]] = [deque() for _ in range(world.partitions)]
+        self._queue: list[deque[int]] = [deque() for _ in range(world.partitions or 1)]
         self._visible = self._in_flight = self._done = self._launched = 0
         self._history: deque[tuple[float, QueueDepth]] = deque()
         self._past = Past(EPOCH, shortest_life_s(idle_s))
@@ -195,7 +153,11 @@ class Simulation:
             partition = (partition + 1) % len(self._queue)
         self._visible -= 1
         self._in_flight += 1
-        return self._queue[partition].popleft()
+        queue = self._queue[partition]
+        if not self._world.partitions:
+            place = self._random.randrange(len(queue))
+            queue[0], queue[place] = queue[place], queue[0]
+        return queue.popleft()
 
     # Workers
 
@@ -218,7 +180,7 @@ class Simulation:
             return
         host.busy = False
         if host.draining:
-            self._end(host)
+            self._leave(host)
         else:
             self._watch_idleness(host)
 
@@ -240,9 +202,12 @@ class Simulation:
         self._hosts[host.id] = host
         boot_s = max(self._world.pending_s, self._random.gauss(self._world.boot_s, self._world.boot_s / 8))
         if self._random.random() < self._world.failing_boots:
-            self._at(self._now + boot_s * self._random.random(), lambda: self._end(host))
-        else:
-            self._at(self._now + boot_s, lambda: self._be_ready(host))
+            part = 1 + 2 * self._random.random() if self._world.fails_late else self._random.random()
+            self._at(self._now + boot_s * part, lambda: self._end(host))
+            return
+        if self._world.slow_boots and self._random.random() < self._world.slow_boots:
+            boot_s *= SLOW_BOOT
+        self._at(self._now + boot_s, lambda: self._be_ready(host))
 
     def _be_ready(self, host: Host) -> None:
         if host.id not in self._hosts:
@@ -263,7 +228,16 @@ class Simulation:
         host.draining = True
         if host in self._free:
             self._free.remove(host)
+            if self._world.poll_s and not self._visible:
+                host.polls_until_s = self._now + self._world.poll_s * self._random.random()
         if not host.held:
+            self._leave(host)
+
+    def _leave(self, host: Host) -> None:
+        """Let it end once the receive that is under way has come back; a message that it brings goes to others."""
+        if host.polls_until_s > self._now:
+            self._at(host.polls_until_s, lambda: self._leave(host))
+        else:
             self._end(host)
 
     def _tell(self, host: Host) -> None:
@@ -280,12 +254,13 @@ class Simulation:
         self._heartbeats.append(Heartbeat(host.id, now, host.done, full))
 
     def _end(self, host: Host) -> None:
-        del self._hosts[host.id]
+        if self._hosts.pop(host.id, None) is None:
+            return
         if host.ready_s is not None:
             self._heartbeat(host)
         if host in self._free:
             self._free.remove(host)
-        ran_s = self._now - host.launched_s - self._world.pending_s
+        ran_s = self._now - host.launched_s - self._world.pending_s + self._world.power_off_s
         self._outcome.bills.append((max(self._world.bill_s, ran_s), host.done))
 
     # The autoscaler

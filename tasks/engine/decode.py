@@ -40,7 +40,7 @@ def decode(image: bytes, how: Preprocessing, *, max_pixels: int) -> Pixels:
     """Return what the model takes of an image.
 
     Args:
-        image: a whole file, JPEG, PNG, WebP, GIF, BMP or TIFF.
+        image: a whole file, JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF.
         how: the size that the model takes; its mean and deviation are applied by the model itself.
         max_pixels: the largest image decoded, in pixels by its header.
 

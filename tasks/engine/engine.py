@@ -62,7 +62,7 @@ class Engine:
         """Return the five likeliest labels, best first; fewer where the model has fewer.
 
         Args:
-            image: a whole file, JPEG, PNG, WebP, GIF, BMP or TIFF.
+            image: a whole file, JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF.
 
         Raises:
             InvalidImage: it can't be decoded; the message is fit for its owner.

@@ -25,8 +25,8 @@ from autoscaler.simulator.bound import bound  # noqa: E402
 from autoscaler.simulator.contenders import CONTENDERS, simulate  # noqa: E402
 from autoscaler.simulator.figures import over_bound, report  # noqa: E402
 from autoscaler.simulator.plot import draw  # noqa: E402
-from autoscaler.simulator.simulation import Outcome, World  # noqa: E402
 from autoscaler.simulator.trace import read_trace  # noqa: E402
+from autoscaler.simulator.world import Outcome, World  # noqa: E402
 from autoscaler.values import Limits  # noqa: E402
 
 RATES = (0.5, 2.0, 20.0)

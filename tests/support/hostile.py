@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from tests.support import jpegs
 
@@ -113,6 +113,43 @@ def lossless(width: int, height: int) -> tuple[str, bytes]:
     return "VP8L", b"\x2f" + ((width - 1) | (height - 1) << 14).to_bytes(4, "little") + bytes(20)
 
 
+def box(kind: str, *content: bytes, full: int | None = None) -> bytes:
+    """Return a box of an ISO file; ``full`` is the version of one that has one."""
+    data = (b"" if full is None else bytes([full, 0, 0, 0])) + b"".join(content)
+    return struct.pack(">I", 8 + len(data)) + kind.encode() + data
+
+
+def heif(
+    size: tuple[int, int],
+    *,
+    brand: str = "heic",
+    kind: str = "hvc1",
+    tile: tuple[int, int] = (512, 512),
+    tiles: int = 0,
+    same: bool = False,
+    tile_kind: str = "hvc1",
+    extents: Sequence[tuple[int, int]] = ((0, 8),),
+    more: bytes = b"",
+) -> bytes:
+    """Return a HEIC without data: item 1, of ``size``, made of so many tiles, or of the ``same`` one so often."""
+    numbers = [2] * tiles if same else list(range(2, 2 + tiles))
+    items = {1: (kind, 1), **dict.fromkeys(numbers, (tile_kind, 2))}
+    infos = [box("infe", struct.pack(">HH", n, 0) + name.encode() + b"\0", full=2) for n, (name, _) in items.items()]
+    sizes = [box("ispe", struct.pack(">II", *each), full=0) for each in (size, tile)]
+    ties = [struct.pack(">HBB", item, 1, 0x80 | which) for item, (_, which) in items.items()]
+    refers = box("dimg", struct.pack(">HH", 1, tiles), *(struct.pack(">H", number) for number in numbers))
+    places = struct.pack(">HHHHH", 0x4400, 1, 1, 0, len(extents)) + b"".join(struct.pack(">II", *at) for at in extents)
+    meta = (
+        box("pitm", struct.pack(">H", 1), full=0),
+        box("iinf", struct.pack(">H", len(infos)), *infos, full=0),
+        box("iref", refers, full=0),
+        box("iprp", box("ipco", *sizes), box("ipma", struct.pack(">I", len(ties)), *ties, full=0)),
+        box("iloc", places, full=0),
+        more,
+    )
+    return box("ftyp", brand.encode() + bytes(4) + b"mif1") + box("meta", *meta, full=0)
+
+
 # By name, each made when it is asked for: what takes the most of whoever believes it.
 FILES: dict[str, Callable[[], bytes]] = {
     "gif of 65535 x 65535": lambda: gif(65_535, 65_535),
@@ -138,5 +175,12 @@ FILES: dict[str, Callable[[], bytes]] = {
     "bmp that skips 255 rows": lambda: bmp(90_000_000, 1, b"\x00\x02\xff\xff" * 100, depth=8, compression=1),
     "bmp of 90 megapixels in no bytes": lambda: bmp(10_000, 9_000, b""),
     "webp of 268 megapixels": lambda: webp(canvas(16_384, 16_384), lossless(1, 1)),
+    "heic of 400 megapixels": lambda: heif((20_000, 20_000)),
+    "heic of one tile a thousand times": lambda: heif(
+        (64, 64), kind="grid", tile=(8_000, 8_000), tiles=1_000, same=True
+    ),
+    "heic of grids of grids": lambda: heif((64, 64), kind="grid", tiles=100, tile_kind="grid"),
+    "heic of a million boxes": lambda: heif((64, 64), more=box("free") * 1_000_000),
+    "avif of 60,000 places": lambda: heif((64, 64), brand="avif", kind="av01", extents=[(0, 8)] * 60_000),
     "webp of a frame of 268 megapixels": lambda: webp(lossless(16_384, 16_384)),
 }

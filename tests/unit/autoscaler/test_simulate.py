@@ -61,6 +61,16 @@ def test_the_bound_is_printed_beside_what_a_policy_is_billed(trace: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    "given",
+    [["--harsh"], ["--lag", 20], ["--poll", 20], ["--power-off", 8], ["--slow", 0.5], ["--no-order"]],
+    ids=lambda given: given[0],
+)
+def test_whatever_makes_the_world_worse_changes_the_run(trace: Path, given: list[object]) -> None:
+    window = ["--seconds", 300, "--scale", 4, "--json"]
+    assert ran(trace, *window, *given).stdout != ran(trace, *window).stdout
+
+
+@pytest.mark.parametrize(
     ("given", "why"),
     [
         (["--rate", "nan"], "'nan' is not a finite number"),

@@ -71,9 +71,9 @@ def test_a_file_of_another_format_that_pillow_could_open_is_refused() -> None:
     ("content", "words"),
     [
         (b"", "empty"),
-        (b"meow, said the cat", "this is not an image; JPEG, PNG, WebP, GIF, BMP or TIFF is taken"),
+        (b"meow, said the cat", "this is not an image; JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF is taken"),
         (b"%PDF-1.7 ...", "a PDF document; convert it"),
-        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00", "a HEIC photograph; convert it"),
+        (b"\x00\x00\x00\x18ftyphevc\x00\x00\x00\x00", "a HEIC sequence of pictures; convert it"),
         (b"<!DOCTYPE html><title>cat.jpg</title>", "a web page"),
         (saved("PNG")[:20], "damaged or cut short"),
         (saved("JPEG")[:20], "damaged or cut short"),

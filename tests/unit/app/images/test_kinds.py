@@ -18,8 +18,6 @@ DOCTYPE = '<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "svg11.dtd" [<!ENTITY 
         (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 image"),
         (b"\xff\x4f\xff\x51\0", "a JPEG 2000 image"),
         (b"8BPS\0\x01", "a Photoshop document"),
-        (b"\0\0\0\x18ftypheic", "a HEIC photograph"),
-        (b"\0\0\0\x18ftypavif", "an AVIF image"),
         (b"\0\0\0\x18ftyphevc", "a HEIC sequence of pictures"),
         (b"\0\0\0\x18ftypmsf1", "a HEIC sequence of pictures"),
         (b"\0\0\0\x18ftypavis", "an AVIF sequence of pictures"),

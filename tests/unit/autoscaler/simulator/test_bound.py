@@ -8,7 +8,7 @@ from app.errors import ConfigurationError
 from autoscaler.policy import POLICIES
 from autoscaler.simulator.bound import bound
 from autoscaler.simulator.contenders import simulate
-from autoscaler.simulator.simulation import World
+from autoscaler.simulator.world import World
 from autoscaler.values import Limits
 
 # Ready 30 s after a launch, 20 of which are billed.

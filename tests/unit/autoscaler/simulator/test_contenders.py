@@ -5,7 +5,7 @@ from __future__ import annotations
 from autoscaler.policy import POLICIES
 from autoscaler.simulator.contenders import CONTENDERS, simulate
 from autoscaler.simulator.figures import report
-from autoscaler.simulator.simulation import World
+from autoscaler.simulator.world import World
 from autoscaler.values import Limits
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autoscaler.simulator.figures import WORDS, over_bound, report, spread, table
-from autoscaler.simulator.simulation import Outcome, World
+from autoscaler.simulator.world import Outcome, World
 from autoscaler.values import Limits
 
 OUTCOME = Outcome(waits_s=[1.0, 2.0, 61.0, 70.0], bills=[(60.0, 4), (66.0, 0)], course=[(0.0, 4, 0, 2)])

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from autoscaler.simulator.plot import ALARM, FAINT, GAP, HEIGHT, LEFT, STRONG, WIDTH, draw
-from autoscaler.simulator.simulation import Outcome
+from autoscaler.simulator.world import Outcome
 from autoscaler.values import Limits
 
 LIMITS = Limits(19, target_s=60.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 from app.errors import ConfigurationError
 from autoscaler.policy import decide
 from autoscaler.simulator.contenders import CONTENDERS
-from autoscaler.simulator.simulation import Outcome, Policy, Simulation, World
+from autoscaler.simulator.simulation import Policy, Simulation
+from autoscaler.simulator.world import Outcome, World
 from autoscaler.values import Limits, Observation, ScalingDecision
 
 SURE = World(rate=2.0, failing_boots=0.0)
@@ -130,3 +133,31 @@ def test_a_worker_is_heard_from_the_moment_it_is_ready() -> None:
 def test_a_run_in_which_nobody_works_stops_and_says_so() -> None:
     with pytest.raises(ConfigurationError, match="2 images are left and none was done for a week"):
         run([0.0, 1.0], Told(0))
+
+
+def test_a_drain_waits_for_the_receive_that_is_under_way_and_the_power_off_is_billed() -> None:
+    def billed(world: World) -> float:
+        return max(seconds for seconds, _ in run([0.0, 200.0], Told(2, drain_after_s=120), world, idle_s=0).bills[:1])
+
+    kind = billed(SURE)
+    assert billed(replace(SURE, power_off_s=8.0)) == pytest.approx(kind + 8)
+    assert kind < billed(replace(SURE, poll_s=20.0)) <= kind + 20
+
+
+def test_slow_boots_take_three_times_as_long() -> None:
+    outcome = run([0.0], Told(1), replace(SURE, slow_boots=1.0))
+    assert 60 < outcome.waits_s[0] < 130
+
+
+def test_boots_that_fail_late_end_when_they_should_have_been_over() -> None:
+    world = World(rate=2.0, failing_boots=0.9, fails_late=True)
+    failed = [billed for billed, done in run([0.0], Told(4), world, idle_s=0).bills if not done]
+    assert len(failed) > 2
+    assert max(failed) > world.boot_s + world.pending_s, "one that fails before the mean is billed for a minute at most"
+
+
+def test_a_queue_in_no_order_hands_out_the_newest_before_the_oldest() -> None:
+    def longest(world: World) -> float:
+        return max(run([n / 4 for n in range(400)], Told(1), world).waits_s)
+
+    assert longest(replace(SURE, rate=3.0, partitions=0)) > 1.3 * longest(replace(SURE, rate=3.0, partitions=1))

@@ -19,7 +19,7 @@ from app.errors import InvalidImage
 from app.images.decoding import BYTES_PER_PIXEL
 from tasks.engine.artifact import Preprocessing
 from tasks.engine.decode import Pixels, decode, region
-from tests.support import photographs
+from tests.support import photographs, stills
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
@@ -273,3 +273,19 @@ for path in sys.argv[1:]:
     decode(content, how, max_pixels=10**8)
     print(highest() - before)
 """
+
+
+@pytest.mark.parametrize("format", ["HEIF", "AVIF"])
+def test_what_phones_and_browsers_make_is_seen_as_the_same_photograph_in_another_format(format: str) -> None:
+    image = photograph((640, 480))
+
+    assert difference(seen(stills.still(image, format, quality=95)), usual(image)) < SHIFT
+
+
+@pytest.mark.parametrize("format", ["HEIF", "AVIF"])
+@pytest.mark.parametrize("part", [0.5, 0.95])
+def test_a_still_that_is_cut_short_is_refused(format: str, part: float) -> None:
+    whole = stills.still(photograph(), format)
+
+    with pytest.raises(InvalidImage, match="damaged or cut short"):
+        seen(whole[: int(part * len(whole))])

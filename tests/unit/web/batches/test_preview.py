@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from app.errors import InvalidImage
-from tests.support import photographs
+from tests.support import photographs, stills
 from web.batches.preview import render
 
 MANY = 100_000_000
@@ -17,6 +17,7 @@ MANY = 100_000_000
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     target = io.BytesIO()
+    assert stills  # Its import makes Pillow write HEIF.
     image.save(target, kind, **options)
     return target.getvalue()
 
@@ -48,7 +49,7 @@ def test_a_photograph_taken_on_its_side_stands_upright() -> None:
     assert np.asarray(small)[10, 20, 0] > 200  # the left half is on top now
 
 
-@pytest.mark.parametrize("kind", ["BMP", "TIFF", "GIF", "WEBP", "PNG"])
+@pytest.mark.parametrize("kind", ["BMP", "TIFF", "GIF", "WEBP", "PNG", "HEIF", "AVIF"])
 def test_formats_that_browsers_do_not_know_are_shown_too(kind: str) -> None:
     assert rendered(encoded(Image.new("RGB", (300, 200), "green"), kind)).size == (100, 67)
 
