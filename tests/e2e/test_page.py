@@ -96,7 +96,7 @@ def test_while_no_worker_comes_the_page_says_what_it_waits_for(serve: Serve, vis
     drop(page, ("chelsea.png", CAT))
     pace = page.locator("#pace")
     expect(pace).to_have_text("waiting: nothing has been heard of workers or of the autoscaler yet")
-    expect(pace).to_have_text(re.compile("^waiting: no worker is running; the autoscaler has not been heard for"))
+    expect(pace).to_have_text(re.compile("^waiting: no worker is heard; the autoscaler has not been heard for"))
 
 
 def test_a_batch_s_address_shows_it_again_with_pictures_and_the_start_page_remembers_it(

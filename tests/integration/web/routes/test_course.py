@@ -24,6 +24,7 @@ Serve = Callable[..., Site]
         ("myfile", "test_7.JPEG", "label of test_7.JPEG"),
         ("inputFile", "test_8.JPEG", "test_8:label of test_8.JPEG"),
         ("inputFile", "a.b.jpg", "a.b:label of a.b.jpg"),
+        ("inputFile", "2023/a.jpg", "a:label of 2023/a.jpg"),
         ("inputFile", "plain", "plain:label of plain"),
     ],
 )
