@@ -68,13 +68,7 @@ def stored(where: AwsSettings, body: bytes, digest: str = "", tier: str = "worke
     key = f"bundles/{tier}-{digest or hashlib.sha256(body).hexdigest()}.tar.gz"
     s3.put_object(Bucket="software", Key=key, Body=body)
     units = {tier: {"ELASTIQ_MODEL": 'odd "$name"'}}
-    return {
-        "bucket": "software",
-        "key": key,
-        "group": GROUP,
-        "alive": "worker=/run/elastiq-worker/alive",
-        "units": units,
-    }
+    return {**ABSENT, "key": key, "units": units}
 
 
 def small(**files: str) -> bytes:
