@@ -91,6 +91,20 @@ def test_a_chosen_folder_keeps_its_paths(serve: Serve, visit: Visit, tmp_path: P
     expect(page.locator("#files")).to_have_attribute("accept", re.compile(r"image/\*.*\.heic"))
 
 
+def test_photographs_of_one_name_in_two_folders_get_their_own_labels(stack: Site, visit: Visit, tmp_path: Path) -> None:
+    for year, data in (("2023", CAT), ("2024", COFFEE)):
+        (tmp_path / "trip" / year).mkdir(parents=True)
+        (tmp_path / "trip" / year / "1.png").write_bytes(data)
+    page = visit(stack.url)
+    page.set_input_files("#folder", tmp_path / "trip")
+    expect(tally(page)).to_have_text("2 images")
+    cat, coffee = page.locator(".tile button").all()
+    expect(cat).to_have_attribute("aria-label", re.compile(rf"^trip/2023/1\.png: ({CATS.pattern}), \d+%$"))
+    expect(coffee).to_have_attribute("aria-label", re.compile(r"^trip/2024/1\.png: espresso, \d+%$"))
+    coffee.press("Enter")
+    expect(page.locator("#detail .filename")).to_have_text("trip/2024/1.png")
+
+
 def test_while_no_worker_comes_the_page_says_what_it_waits_for(serve: Serve, visit: Visit) -> None:
     page = visit(serve().url)
     drop(page, ("chelsea.png", CAT))
