@@ -40,7 +40,7 @@ REDUCING_GAP = 2.0
 LARGE_APART_PIXELS = 25_000_000
 
 _large = threading.Lock()
-_apart = threading.BoundedSemaphore(os.cpu_count() or 1)
+_apart = threading.BoundedSemaphore(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
 # What Pillow raises on a damaged file, as fuzzing found.
 _DAMAGE = (
     OSError,
