@@ -6,7 +6,7 @@ import io
 import random
 import warnings
 from collections.abc import Callable, Iterator
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from importlib.metadata import distributions
 from typing import Any
 
@@ -43,12 +43,18 @@ FORMS: list[tuple[str, str, dict[str, Any]]] = [
 EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
-def corpus(size: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Yield so many files with their names: an eighth at most as they are, all others broken in one of `WAYS`."""
+def corpus(size: int, seed: int, *, heavy: bool = True) -> Iterator[tuple[str, bytes]]:
+    """Yield so many files with their names: an eighth at most as they are, all others broken in one of `WAYS`.
+
+    Args:
+        size: how many files.
+        seed: of what is broken.
+        heavy: with those that are let through and take the most.
+    """
     chance = random.Random(seed)
     whole = [*shipped(), *made()]
     chance.shuffle(whole)
-    files = [*hostile.FILES.items(), *hostile.HEAVY.items(), *whole[: size // 8]]
+    files = [*hostile.FILES.items(), *(hostile.HEAVY.items() if heavy else ()), *whole[: size // 8]]
     for name, make in files:
         yield name, make()
     for number in range(size - len(files)):
@@ -91,7 +97,6 @@ def _pictures() -> Iterator[tuple[str, Image.Image]]:
                 yield name, picture
 
 
-@lru_cache(500)
 def saved(picture: Image.Image, format: str, mode: str, how: tuple[tuple[str, Any], ...]) -> bytes:
     """Return a picture's file."""
     assert stills  # Its import makes Pillow write HEIF.

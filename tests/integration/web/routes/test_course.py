@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -99,5 +100,6 @@ def test_a_label_that_does_not_come_in_time_is_a_timeout_that_says_where_it_will
     site = serve(ELASTIQ_WAIT_SECONDS="1")
     answer = site.post("/", fields={"myfile": ("a.png", CAT)})
     assert answer.status == 504
+    assert re.search(r"\((nothing has been heard|no worker is heard).*\); the image", answer.json()["detail"])
     assert "queued still" in answer.json()["detail"]
     assert site.queued() == 1

@@ -35,7 +35,7 @@ BAD = [
     ("text.jpg", b"I am no photograph\n", "not an image"),
     ("bomb.png", photographs.bomb(), "200 megapixels"),
     ("corrupt.png", CAT[:20] + b"nonsense" * 100, "damaged"),
-    (HOSTILE, CAT, "relative path without"),
+    (HOSTILE, CAT, "must not hold a path that is absolute"),
 ]
 
 Serve = Callable[..., Site]

@@ -93,6 +93,7 @@ def test_in_a_folder_images_are_known_by_their_names_and_others_told_by_their_ki
     assert found.files[-1].given == "f/n.txt"  # named itself
     assert found.skipped == Counter({".txt": 2, ".psd": 1, "without an ending": 2})
     assert kinds(found.skipped) == "2 .txt, 2 without an ending, 1 .psd"
+    assert kinds(Counter("aabcdefgh")) == "2 a, 1 b, 1 c, 1 d, 1 e, 1 f, 2 others"
 
 
 def test_a_folder_s_files_come_in_the_order_of_their_paths(here: Path, spool: Path) -> None:
