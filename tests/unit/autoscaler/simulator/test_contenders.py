@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from autoscaler.policy import POLICIES
 from autoscaler.simulator.contenders import CONTENDERS, simulate
 from autoscaler.simulator.figures import report
@@ -45,3 +47,28 @@ def test_deadline_costs_much_less_than_one_instance_for_each_image_and_keeps_its
     assert deadline["billed_seconds"] < seed["billed_seconds"] / 2
     assert deadline["billed_over_work"] < 1.25
     assert deadline["share_over_target"] <= 0.001
+
+
+def bursts() -> list[float]:
+    """Return an hour of bursts, each of 20 s, that come at random every two minutes, over a little that always comes."""
+    chance, now, arrivals = random.Random(5), 0.0, [float(n) for n in range(0, 3600, 2)]
+    while now < 3500:
+        now += 20 + chance.expovariate(1 / 100)
+        arrivals += [now + 20 * chance.random() for _ in range(chance.randrange(50, 400))]
+    return sorted(arrivals)
+
+
+def cost(policy: str, arrivals: list[float]) -> dict[str, float]:
+    world = World(rate=2.0)
+    return report(simulate(arrivals, policy, limits(policy), world), arrivals, limits(policy), world)
+
+
+def test_bursts_teach_the_policy_not_to_expect_them_to_go_on() -> None:
+    arrivals = bursts()
+    learnt, known = cost("deadline", arrivals), cost("oracle", arrivals)
+    assert learnt["share_over_target"] <= 0.002
+    assert learnt["billed_seconds"] < 1.2 * known["billed_seconds"]
+
+
+def test_an_oracle_is_no_later_than_the_target() -> None:
+    assert cost("oracle", bursts())["share_over_target"] <= 0.002
