@@ -62,6 +62,8 @@ check: install $(MODULES)  ## Lint, check the formatting, the types and the impo
 	@$(NODE)/@biomejs/biome/bin/biome ci --error-on-warnings
 	@$(NODE)/typescript/bin/tsc --project .
 	@$(NODE)/typescript/bin/tsc --project tests/unit/web/static
+	@$(BIN)/cfn-lint docker/aws/elastiq.yaml
+	@$(BIN)/shellcheck docker/aws/host/*.sh docker/build .ci/*
 
 bench: model  ## Run every benchmark, or the one that NAME names; each prints JSON.
 	@set -e; for file in $(BENCHMARKS); do echo "$$file" >&2; $(BIN)/python "$$file" --json; done

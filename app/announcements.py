@@ -32,6 +32,7 @@ class ScalingDecided:
         arrival_rate: images that arrive.
         service_rate: images that one busy instance does.
         boot_s: seconds from a launch to a worker that is ready.
+        breaker_open: whether instances do not come to work, so that one alone is launched at a time.
     """
 
     TYPE: ClassVar[str] = "scaling-decision"
@@ -50,6 +51,7 @@ class ScalingDecided:
     arrival_rate: float | None = None
     service_rate: float | None = None
     boot_s: float | None = None
+    breaker_open: bool = False
 
     def to_event(self) -> dict[str, Any]:
         """Return the fields to send."""
@@ -80,6 +82,7 @@ class ScalingDecided:
             arrival_rate=said.maybe_number("arrival_rate"),
             service_rate=said.maybe_number("service_rate"),
             boot_s=said.maybe_number("boot_s"),
+            breaker_open=said.flag("breaker_open"),
         )
 
 

@@ -6,13 +6,14 @@ import json
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from app.errors import ElastiqError
 from app.process import logs
-from app.settings import settings
+from app.settings import Settings, settings
 
 _CLASSIFY_ENDS = """\b
 Exit status:
@@ -200,6 +201,78 @@ def bundle(machine: str, python: str) -> None:
 
     for made in make_bundles(settings(), Target(python, machine), lambda step: click.echo(step, err=True)).values():
         click.echo(f"{made.path}  {made.size / 1e6:.1f} MB")
+
+
+@main.command()
+@click.option("--name", default="elastiq", show_default=True, help="The system's name.")
+@click.option("--region", default="", help="The AWS region.  [default: that of the environment]")
+@click.option("--parameter", "parameters", multiple=True, metavar="KEY=VALUE", help="One of the template's parameters.")
+@click.option("--wait", default=900, show_default=True, help="Seconds to wait for the page; 0 does not.")
+@click.option("--python", default="3.12", hidden=True, help="The hosts' Python, if not Ubuntu's.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def deploy(name: str, region: str, parameters: tuple[str, ...], wait: int, python: str, yes: bool) -> None:
+    """Make the whole system in an AWS account, or upgrade it; what is as it should be is left alone.
+
+    Exit status: 0 when it is there, 1 when you did not agree, 2 when it could not be done.
+    """
+    from app.deploy.deploy import Wish, deploy
+
+    given = dict(_split(parameter) for parameter in parameters)
+    wish = Wish(name, given, wait, python)
+    if not deploy(_in_region(region), wish, click.echo, lambda: yes or click.confirm("do it?")):
+        sys.exit(1)
+    click.echo(f"elastiq open{'' if name == 'elastiq' else f' --name {name}'} leads to the page")
+
+
+@main.command()
+@click.option("--name", default="elastiq", show_default=True, help="The system's name.")
+@click.option("--region", default="", help="The AWS region.  [default: that of the environment]")
+@click.option("--force", is_flag=True, help="Though images wait: they stay without a result.")
+@click.option("--data", is_flag=True, help="Delete images and results too.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def destroy(name: str, region: str, force: bool, data: bool, yes: bool) -> None:
+    """End the system in an AWS account, and all of it that costs money; buckets with content stay.
+
+    Exit status: 0 when it is gone, 1 when you did not agree, 2 when it could not be done.
+    """
+    from app.deploy.destroy import destroy
+
+    def agreed() -> bool:
+        return yes or bool(click.confirm("do it?", abort=True))
+
+    for line in destroy(_in_region(region), name, click.echo, agreed, force=force, data=data):
+        click.echo(f"left: {line}")
+
+
+@main.command("open")
+@click.option("--name", default="elastiq", show_default=True, help="The system's name.")
+@click.option("--region", default="", help="The AWS region.  [default: that of the environment]")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="The port here.")
+@click.option("--print", "print_only", is_flag=True, help="Only print the address, and the command that leads to it.")
+def open_page(name: str, region: str, port: int, print_only: bool) -> None:
+    """Lead to the page of the system in an AWS account, through a port of this machine where it is not public."""
+    from app.aws import region as resolved
+    from app.deploy.open import find_way, go
+
+    where = _in_region(region)
+    way = find_way(where, name, port)
+    click.echo(way.address)
+    if way.instance and print_only:
+        click.echo(way.command(resolved(where.aws)))
+    elif way.instance:
+        go(where, way)
+
+
+def _in_region(region: str) -> Settings:
+    """Return the settings, in another region if one is named."""
+    return replace(settings(), aws=replace(settings().aws, region=region)) if region else settings()
+
+
+def _split(parameter: str) -> tuple[str, str]:
+    key, equals, value = parameter.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{parameter!r} is not KEY=VALUE")
+    return key, value
 
 
 @main.command()

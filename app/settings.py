@@ -203,6 +203,11 @@ class WorkerSettings:
     idle_s: float = _setting(
         "ELASTIQ_IDLE_SECONDS", 30.0, "Seconds without work after which a worker leaves; 0 means never.", low=0
     )
+    heed_rebalance: bool = _setting(
+        "ELASTIQ_HEED_REBALANCE",
+        False,
+        "EC2: 1 has a worker leave when EC2 recommends to replace its instance; it leaves before a real end anyway.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +231,8 @@ class AutoscalerSettings:
     boot_limit_s: float = _setting(
         "ELASTIQ_BOOT_LIMIT_SECONDS",
         300.0,
-        "An instance whose worker was not heard so many seconds after its launch is lost, and ended.",
+        "An instance whose worker was not heard so many seconds after its launch is lost, and ended; where boots are "
+        "slow, three times what they took.",
         low=1,
     )
     max_instances: int = _setting(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from app import aws
 from app.errors import ElastiqError
+from app.process.clock import elapsed_s
 from app.process.objects import parse
 from app.process.steps import repeat
 from app.settings import Settings
@@ -52,10 +52,10 @@ class Leader:
     Args:
         settings: the output bucket.
         name: of this autoscaler, for people.
-        clock: monotonic seconds.
+        clock: seconds that no setting of a clock changes and that go on while the host is suspended.
     """
 
-    def __init__(self, settings: Settings, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: Settings, name: str, clock: Callable[[], float] = elapsed_s) -> None:
         # An answer that comes later than this is of no use.
         self._s3 = aws.client("s3", settings.aws, read_timeout_s=3, attempts=1)
         self._bucket, self._name, self._clock = settings.buckets.output, name, clock

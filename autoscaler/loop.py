@@ -10,17 +10,18 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from app.errors import ConfigurationError, ElastiqError
 from app.process.alive import AliveFile
+from app.process.clock import SteadyClock
 from app.process.signals import StopSignals
-from app.process.steps import repeat
+from app.process.steps import each, repeat
 from app.settings import Settings
 from autoscaler.announce import Announcer
-from autoscaler.fleet import Fleet, NoRoom, make_fleet
+from autoscaler.fleet import Fleet, NotLaunched, make_fleet
 from autoscaler.leader import Leader
 from autoscaler.listen import Hearing, Listener
 from autoscaler.memory.orphans import Found, Orphans
@@ -33,6 +34,12 @@ from tasks.celery import make_app
 log = structlog.get_logger(__name__)
 
 UNSETTLED = timedelta(minutes=5)
+# Before the next launch where one's answer was lost, or it broke, the first time.
+LOST_PAUSE_S = 2.0
+# Before the next launch where one was refused for good, the first time.
+REFUSED_PAUSE_S = 30.0
+# Between two looks that fail, at most: as long as a count is good for.
+LONGEST_PAUSE_S = 15.0
 
 
 def run(settings: Settings) -> None:
@@ -47,11 +54,14 @@ def run(settings: Settings) -> None:
     stop = StopSignals(signal.SIGTERM, signal.SIGINT)
     name = f"{socket.gethostname()}:{os.getpid()}"
     app = make_app(settings)
-    hearing = Hearing(settings.worker.concurrency, lambda: datetime.now(UTC)) if settings.queue.listen else None
+    clock = SteadyClock()
+    hearing = Hearing(settings.worker.concurrency, clock) if settings.queue.listen else None
     listener = Listener(app, hearing) if hearing else None
     announcer, leader = Announcer(app, name), Leader(settings, name)
-    fleet = make_fleet(settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids) if hearing else []), hearing)
-    loop = Loop(Observer(settings, fleet, hearing=hearing), fleet, _limits(settings), leader.leads, announcer.decided)
+    fleet = make_fleet(
+        settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids) if hearing else []), hearing, clock
+    )
+    loop = Loop(Observer(settings, fleet, clock, hearing), fleet, _limits(settings), leader.leads, announcer.decided)
     stopped = threading.Event()
     log.info(
         "autoscaler_started",
@@ -115,6 +125,8 @@ class Loop:
         self._unsettled: _Launch | None = None
         self._seen: Observation | None = None
         self._said = ""
+        self._failed_looks = 0
+        self._tripped = False
 
     def run(self, wait: Callable[[float], bool], every_s: float, alive: AliveFile) -> None:
         """Take steps until ``wait`` says that it is over; an error that nobody foresaw costs its step alone.
@@ -134,7 +146,12 @@ class Loop:
             self.step()
             alive.touch()
 
-        repeat(step, wait, lambda: every_s, name="autoscaler")
+        repeat(step, wait, lambda: self._pause_s(every_s), name="autoscaler")
+
+    def _pause_s(self, every_s: float) -> float:
+        """Return the pause before the next step: longer while AWS does not answer, which may be for being asked."""
+        longer_s = every_s * 2.0 ** min(max(0, self._failed_looks - 1), 10)
+        return max(every_s, min(LONGEST_PAUSE_S, longer_s))
 
     def step(self) -> ScalingDecision | None:
         """Return the decision that was carried out; None when something failed, which is logged, or none may act.
@@ -142,7 +159,10 @@ class Loop:
         An error that is none of ours is told to those who follow the decisions, and raised.
         """
         try:
+            self._failed_looks += 1
             self._seen = seen = self._observer.observe()
+            self._failed_looks = 0
+            self._watch_breaker(seen)
             if not self._leads():
                 self._say_once(logging.INFO, "standing_by", "another autoscaler leads, or none can be known to")
                 return None
@@ -168,7 +188,7 @@ class Loop:
             reason = f"{decision.reason}; watched only, nothing is started or stopped"
             return replace(decision, launch=0, drain=(), reason=reason), Found()
         found = self._orphans.look(seen, self._limits)
-        if decision.held:
+        if decision.held and not decision.paused:
             return decision, Found()
         lost = tuple(instance.id for instance in found.lost)
         if lost:
@@ -177,20 +197,46 @@ class Loop:
         return decision, found
 
     def _act(self, seen: Observation, decision: ScalingDecision, orphans: Found) -> None:
-        if decision.launch and self._leads():
-            came = self._launch(decision.launch, seen.at)
-            log.info("scaled_out", launched=came, desired=decision.desired, had=len(seen.alive), reason=decision.reason)
-        if decision.drain and self._leads():
-            self._fleet.drain(decision.drain)
-            log.info("drain_asked", instances=decision.drain, desired=decision.desired, reason=decision.reason)
-        if orphans.reminded and self._leads():
-            ids = [instance.id for instance in orphans.reminded]
-            self._fleet.drain(ids)
-            log.info("drain_asked_again", instances=ids, reason="their workers go on")
+        """Do all that was decided, each part whatever became of the others."""
+        each(
+            lambda: self._end(orphans),
+            lambda: self._drain(decision, orphans),
+            lambda: self._launch(decision, seen),
+        )
+
+    def _end(self, orphans: Found) -> None:
         if orphans.stuck and self._leads():
             ids = [instance.id for instance in orphans.stuck]
+            log.warning(
+                "orphans_terminated", instances=ids, reason="they gave no sign for too long, and are still there"
+            )
             self._fleet.terminate(ids)
-            log.warning("orphans_terminated", instances=ids, reason="asked to leave, long silent, and still there")
+
+    def _drain(self, decision: ScalingDecision, orphans: Found) -> None:
+        if decision.drain and self._leads():
+            log.info("drain_asked", instances=decision.drain, desired=decision.desired, reason=decision.reason)
+            self._fleet.drain(decision.drain)
+        if orphans.reminded and self._leads():
+            ids = [instance.id for instance in orphans.reminded]
+            log.info("drain_asked_again", instances=ids, reason="their workers go on")
+            self._fleet.drain(ids)
+
+    def _launch(self, decision: ScalingDecision, seen: Observation) -> None:
+        if decision.launch and self._leads():
+            came = self._settle(decision.launch, seen.at)
+            log.info("scaled_out", launched=came, desired=decision.desired, had=len(seen.alive), reason=decision.reason)
+
+    def _watch_breaker(self, seen: Observation) -> None:
+        """Say when the breaker trips, and when it closes."""
+        if seen.breaker_open and not self._tripped:
+            log.error(
+                "breaker_open",
+                reason="instances end or fall silent before they can work: see the log of one, and the launch template",
+                now="one at a time is launched, after longer and longer pauses, until one comes to work",
+            )
+        elif self._tripped and not seen.breaker_open:
+            log.warning("breaker_closed", reason="an instance came to work")
+        self._tripped = seen.breaker_open
 
     def _tell_held(self, reason: str) -> None:
         """Tell those who follow the decisions that this step came to nothing."""
@@ -198,7 +244,7 @@ class Loop:
             seen = replace(self._seen, at=self._observer.now())
             self._tell(seen, ScalingDecision(desired=len(seen.alive), reason=reason, held=True), self._limits)
 
-    def _launch(self, count: int, at: datetime) -> list[str]:
+    def _settle(self, count: int, at: datetime) -> list[str]:
         """Launch, under the old token while it is unknown what the last launch did: nothing is launched twice.
 
         The old launch asks for the old count, which cannot break the ceiling, as nothing else is launched before it is
@@ -209,9 +255,12 @@ class Loop:
         launch = self._unsettled
         try:
             came = self._fleet.launch(launch.count, launch.token)
-        except (NoRoom, ConfigurationError) as err:
+        except (NotLaunched, ConfigurationError) as err:
             self._unsettled = None
-            self._observer.refused(str(err))
+            self._observer.refused(str(err), err.pause_s if isinstance(err, NotLaunched) else REFUSED_PAUSE_S)
+            raise
+        except Exception as err:  # it is asked again, but not at once
+            self._observer.refused(f"{type(err).__name__}: {err}", LOST_PAUSE_S)
             raise
         self._unsettled = None
         self._observer.launched(came)

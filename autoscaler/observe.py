@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
 from app.aws.depth import QueueReader
 from app.domain import Instance, InstanceState
+from app.process.clock import SteadyClock
 from app.settings import Settings
 from autoscaler.fleet import Fleet
 from autoscaler.listen import Hearing
@@ -34,15 +36,18 @@ class Observer:
         self,
         settings: Settings,
         fleet: Fleet,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] | None = None,
         hearing: Hearing | None = None,
     ) -> None:
         self._queue = QueueReader(settings)
+        self._random = random.Random()
         self._fleet = fleet
-        self.now = clock
+        self.now = clock = clock or SteadyClock()
         self._hearing = hearing
         # Boots that others see to do not fail here.
-        self._past = Past(clock(), shortest_life_s(settings.worker.idle_s) if fleet.elastic else 0.0)
+        idle_s = settings.worker.idle_s
+        shortest_s = shortest_life_s(idle_s) if fleet.elastic else 0.0
+        self._past = Past(clock(), shortest_s, settings.autoscaler.boot_limit_s, leaves=idle_s > 0)
 
     def observe(self) -> Observation:
         """Return the queue and the fleet as they are now.
@@ -66,11 +71,11 @@ class Observer:
 
     def launched(self, instances: Iterable[Instance]) -> None:
         """Take note of what has just been launched."""
-        self._past.launched(instances)
+        self._past.launched(instances, self.now())
 
-    def refused(self, why: str) -> None:
-        """Take note that a launch has just been refused."""
-        self._past.refused(why, self.now())
+    def refused(self, why: str, pause_s: float) -> None:
+        """Take note that a launch has just been refused, and that none is to be tried for so many seconds."""
+        self._past.refused(why, self.now(), pause_s, self._random.random())
 
     def _lived_s(self, instance: Instance, now: datetime) -> float:
         """Return how long an instance that is gone has lived; where it is known by its worker, until the last word."""

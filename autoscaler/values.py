@@ -86,20 +86,38 @@ class Estimates:
     boot_s: float | None = None
 
 
+# A boot may take so many times what boots have taken.
+SLOW_BOOTS = 3.0
+
+
 @dataclass(frozen=True, slots=True)
 class FailedBoots:
-    """Instances that ended before they could have done any work: how many in a row, and when (UTC) the last did."""
+    """Instances in a row that did not come to work.
+
+    Attributes:
+        in_a_row: how many.
+        last_at: when the last was found to have failed, UTC.
+        tripped_at: since when the breaker is open, UTC; None: it is closed, and launches go on.
+        probes: how many single instances have failed since then.
+        probe: the instance that is waited for meanwhile; empty: none.
+        surplus: the instances that are to be ended beside it.
+    """
 
     in_a_row: int
     last_at: datetime
+    tripped_at: datetime | None = None
+    probes: int = 0
+    probe: str = ""
+    surplus: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A launch that was refused: why, in words, and when (UTC)."""
+    """A launch that was refused: why, in words, when (UTC), and for how many seconds none is tried again."""
 
     reason: str
     at: datetime
+    pause_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +130,9 @@ class Observation:
         fleet: the instances, as of ``listed_at``.
         estimates: what the past tells.
         heard: what workers say.
-        failed_boots: those since the last instance that worked; None when there was none.
+        failed_boots: those since the last instance that came to work; None when there was none.
         refusal: the last launch that was refused; None when none was.
+        given_up: the ids of instances that gave no sign for a boot limit.
         gone: the instances that were there at the last observation and are no more.
     """
 
@@ -126,6 +145,7 @@ class Observation:
     heard: Heard = Heard()
     failed_boots: FailedBoots | None = None
     refusal: Refusal | None = None
+    given_up: frozenset[str] = frozenset()
     gone: tuple[Instance, ...] = ()
 
     @property
@@ -133,9 +153,18 @@ class Observation:
         """Return the instances that take work or soon will."""
         return tuple(i for i in self.fleet if i.state in (InstanceState.PENDING, InstanceState.RUNNING))
 
+    @property
+    def breaker_open(self) -> bool:
+        """Return whether instances do not come to work, so that one alone is launched at a time."""
+        return self.failed_boots is not None and self.failed_boots.tripped_at is not None
+
     def age_s(self, then: datetime) -> float:
         """Return the seconds from ``then`` to this observation."""
         return (self.at - then).total_seconds()
+
+    def boot_limit_s(self, limits: Limits) -> float:
+        """Return how many seconds a boot may take: what is set, or more where boots are slow."""
+        return max(limits.boot_limit_s, SLOW_BOOTS * (self.estimates.boot_s or 0.0))
 
     def unheard_s(self, instance: Instance) -> float:
         """Return for how many seconds an instance could have been heard, and was not; 0 where none can be."""
@@ -190,6 +219,7 @@ class ScalingDecision:
         drain: the ids of those to ask to leave.
         reason: why, in words.
         held: whether the observation was no ground to decide on: nothing changes.
+        paused: whether launches alone are held.
     """
 
     desired: int
@@ -197,3 +227,4 @@ class ScalingDecision:
     launch: int = 0
     drain: tuple[str, ...] = ()
     held: bool = False
+    paused: bool = False

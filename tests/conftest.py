@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from app.account.provision import provision
 from app.local import EmbeddedCloud
@@ -16,6 +17,9 @@ from app.settings import Settings
 
 os.environ.update(CREDENTIALS)
 os.environ.pop("AWS_PROFILE", None)
+# No test asserts how fast the wall clock runs.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

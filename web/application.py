@@ -15,7 +15,7 @@ from web.batches.feed import Feed
 from web.batches.preview import Previews
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
-from web.http import problems, security
+from web.http import hearing, problems, security
 from web.http.seats import Seats
 from web.routes import batches as api
 from web.routes import course as compat
@@ -38,6 +38,7 @@ def create_app(settings: Settings) -> Flask:
     app.extensions[EXTENSION] = _tier(settings)
     problems.install(app)
     security.install(app)
+    hearing.install(app, Seats(max(1, _page(settings.web.threads) // 2), "too many bodies are left to be read"))
     if hops := settings.web.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
         app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way to wrap an application
@@ -50,7 +51,7 @@ def _tier(settings: Settings) -> Tier:
     celery = make_app(settings)
     storage = Storage(settings, connections=64)
     feed, counts = Feed(storage), Metrics()
-    streams, previews, readers, waiters = _seats(settings.web.threads)
+    streams, previews, readers, bodies, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
         celery=celery,
@@ -65,24 +66,32 @@ def _tier(settings: Settings) -> Tier:
         previews=Previews(storage, settings.images.max_pixels, previews),
         streams=streams,
         readers=readers,
+        bodies=bodies,
         waiters=waiters,
     )
 
 
-def _seats(threads: int) -> tuple[Seats, Seats, Seats, Seats]:
-    """Return the seats of event streams, of previews, of those who read batches and of those who wait for a label.
+def _seats(threads: int) -> tuple[Seats, Seats, Seats, Seats, Seats]:
+    """Return the seats of event streams, previews, those who read batches, whose bodies are read, who wait for a label.
 
-    The threads beyond these serve uploads and the page, whatever the others do. Readers are few: those of one batch
-    share the work anyway.
+    The threads beyond these serve the page, whatever the others do. Readers are few: those of one batch share the work
+    anyway. Who waits for a label has sent a body before, and leaves some seats to uploads.
     """
     streams, previews = threads // 2 - threads // 32, max(1, threads // 20)
-    readers, others = max(1, threads // 32), max(1, threads // 20)
+    readers, others = max(1, threads // 32), _page(threads)
+    bodies = threads - streams - previews - readers - others
     return (
         Seats(streams, "too many event streams are open; poll GET /api/batches/<id> or /api/fleet, or try again"),
         Seats(previews, "too many previews are being drawn; try again"),
         Seats(readers, "too many batches are being read; try again"),
+        Seats(bodies, "too many uploads are under way; try again"),
         Seats(
-            threads - streams - previews - readers - others,
+            max(1, bodies - max(1, threads // 64)),
             "too many requests wait for a label already; try again, or use POST /api/batches",
         ),
     )
+
+
+def _page(threads: int) -> int:
+    """Return how many threads are the page's alone; at most half of them read what is left of a refused body."""
+    return max(1, threads // 20)

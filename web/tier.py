@@ -33,7 +33,8 @@ class Tier:
         counts: what this process has done; `web.routes.metrics` tells it.
         streams: the event streams that may be open at once.
         readers: the requests that may look a batch up in its buckets at once.
-        waiters: the requests that may wait for a label at once.
+        bodies: the requests whose bodies may be read at once, and those that then wait for a label.
+        waiters: the requests among them that may wait for a label.
     """
 
     settings: Settings
@@ -49,6 +50,7 @@ class Tier:
     previews: Previews
     streams: Seats
     readers: Seats
+    bodies: Seats
     waiters: Seats
 
     def close(self) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from app import aws
 from app.aws.address import dead_letter_queue_url, task_queue_url
 from app.aws.queues import dead_letter_queue
 from app.domain import QueueDepth
+from app.errors import TransientError
 from app.settings import Settings
 
 _COUNTS = [
@@ -37,4 +40,12 @@ class QueueReader:
         with aws.translated(f"reading the depth of queue {self._name!r}"):
             self._url = self._url or self._address(self._sqs, self._settings)
             counts = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=_COUNTS)["Attributes"]
-        return QueueDepth(*(int(counts[name]) for name in _COUNTS))
+            return QueueDepth(*(_count(counts, name) for name in _COUNTS))
+
+
+def _count(counts: Mapping[str, str], name: str) -> int:
+    """Return a count. One that is missing or none is an answer that failed, and never a 0."""
+    text = str(counts.get(name))
+    if not text.isdecimal():
+        raise TransientError(f"SQS gives no count as {name}: {text!r}")
+    return int(text)

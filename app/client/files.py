@@ -18,6 +18,7 @@ _OF_SYSTEMS = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 STDIN = ("-", "/dev/stdin")
 MOST_PIPED_BYTES = 1_000_000_000
 _READ_BYTES = 256 * 1024
+_KINDS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,9 @@ def gather(paths: Iterable[str | Path], spool: Path) -> Gathered:
 def kinds(skipped: Counter[str]) -> str:
     """Say how many of each kind there are, the most frequent first."""
     most = sorted(skipped.items(), key=lambda kind: (-kind[1], kind[0]))
-    return ", ".join(f"{count} {kind}" for kind, count in most)
+    others = sum(count for _, count in most[_KINDS:])
+    said = [f"{count} {kind}" for kind, count in most[:_KINDS]]
+    return ", ".join([*said, *([f"{others} others"] if others else [])])
 
 
 def _base(paths: Iterable[str]) -> str:

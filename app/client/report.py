@@ -54,7 +54,9 @@ class Report:
         self.failed += 1
         self._clear()
         if self._as_json:
-            blank = {"filename": given.rpartition("/")[2], "state": "failed", "label": None, "reason": reason}
+            # As the API has it of an image that there is.
+            names: dict[str, Any] = {"key": None, "filename": given.rpartition("/")[2]}
+            blank = {**names, "state": "failed", "label": None, "score": None, "top5": [], "reason": reason}
             print(json.dumps({**(image or blank), "path": given}), file=self._output, flush=True)
         click.echo(_plain(f"{given}: {reason}"), err=True)
         self._step()

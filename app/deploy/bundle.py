@@ -15,6 +15,7 @@ import hashlib
 import importlib.metadata
 import io
 import json
+import os
 import re
 import tarfile
 import zipfile
@@ -82,7 +83,7 @@ class Bundle:
 
 
 def build(tier: Tier, target: Target, out: Path, *, wheels: Path, model: Path | None = None) -> Bundle:
-    """Make the bundle of ``tier`` in the folder ``out``.
+    """Make the bundle of ``tier`` in the folder ``out``, unless it is there already.
 
     Args:
         tier: one of `TIERS`.
@@ -98,6 +99,40 @@ def build(tier: Tier, target: Target, out: Path, *, wheels: Path, model: Path | 
     found = fetch(_requirements(tier), target, lock, wheels / str(target))
     if tier.model:
         _check_model(model, lock)
+    inputs = _digest_of_inputs(tier, target, found, model if tier.model else None)
+    note = out / f".{tier.name}-{target}.json"
+    known = _noted(note, inputs)
+    if known is None:
+        known = _made(tier, target, found, model, out)
+        note.write_text(json.dumps({"inputs": inputs, "name": known.path.name}))
+    return known
+
+
+def _noted(note: Path, inputs: str) -> Bundle | None:
+    """Return the bundle that was made of the same inputs, if it is still there."""
+    try:
+        noted = json.loads(note.read_bytes())
+        path = note.with_name(noted["name"])
+        size = path.stat().st_size
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    digest = path.name.rpartition("-")[2].partition(".")[0]
+    return Bundle(path, digest, size) if noted["inputs"] == inputs else None
+
+
+def _digest_of_inputs(tier: Tier, target: Target, wheels: list[Path], model: Path | None) -> str:
+    """Return a digest of all that the bundle is made of; a wheel is known by its name, a model by its manifest."""
+    of = hashlib.sha256(f"{tier} {target}".encode())
+    for wheel in wheels:
+        of.update(f"{wheel.name} {wheel.stat().st_size}\n".encode())
+    for name, body in _our_files(tier):
+        of.update(f"{name} {len(body)}\n".encode() + body)
+    if model:
+        of.update((model / "manifest.json").read_bytes())
+    return of.hexdigest()
+
+
+def _made(tier: Tier, target: Target, found: list[Path], model: Path | None, out: Path) -> Bundle:
     packages = dict(sorted((str(name), str(version)) for name, version in map(_named, found)))
     about = {"tier": tier.name, "python": target.python, "machine": target.machine, "packages": packages}
     about["model"] = model.name if tier.model and model else ""
@@ -139,10 +174,14 @@ def _contents(tier: Tier, wheels: Iterable[Path], model: Path | None) -> Iterato
     """Yield every file of a bundle: its place, and what is in it."""
     for wheel in wheels:
         yield from _unpacked(wheel)
-    for package in OURS:
-        yield from _files(ROOT / package, f"packages/{package}")
+    yield from _our_files(tier)
     if model:
         yield from _files(model, f"models/{model.name}")
+
+
+def _our_files(tier: Tier) -> Iterator[tuple[str, bytes]]:
+    for package in OURS:
+        yield from _files(ROOT / package, f"packages/{package}")
     for unit in tier.units:
         yield f"units/{unit}.service", (UNITS / f"{unit}.service").read_bytes()
 
@@ -165,7 +204,7 @@ def _files(folder: Path, place: str) -> Iterator[tuple[str, bytes]]:
 
 def _packed(tier: Tier, contents: dict[str, bytes], out: Path) -> Bundle:
     out.mkdir(parents=True, exist_ok=True)
-    raw = out / f".{tier.name}.part"
+    raw = out / f".{tier.name}-{os.getpid()}.part"
     with raw.open("wb") as file:
         _write(file, contents)
     with raw.open("rb") as file:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -118,39 +118,66 @@ def _answer(process: subprocess.Popen[bytes], image: bytes, pixels: int, limits:
                 process.stdin.write(image)
             with suppress(BrokenPipeError):
                 process.stdin.close()
-            head = process.stdout.readline(_HEAD)
-            data = process.stdout.read(pixels * max(_MODES.values()) + 1)
+            said = _said(process.stdout.readline(_HEAD), pixels)
+            data = process.stdout.read(said.length)
             process.stdout.close()
             code = process.wait()
         finally:
             process.kill()
             clock.cancel()
-    _judge(code, late.is_set(), bool(head))
-    return _upright(head, data)
+    _judge(code, late.is_set())
+    return _upright(said, data)
 
 
-def _judge(code: int, late: bool, answered: bool) -> None:
-    """Say why a process ended as it did; nothing where all is well."""
+def _judge(code: int, late: bool) -> None:
+    """Say why a process ended as it did; nothing where it ended by itself."""
     if late or code == -signal.SIGXCPU:
         raise InvalidImage("the image takes too long to decode")
     if -code in _CRASHES:
         raise InvalidImage(f"the image is damaged: it crashes its decoder ({signal.Signals(-code).name})")
     if code < 0:
         raise TransientError(f"the process that decoded the image was ended by {signal.Signals(-code).name}")
-    if not answered:
-        raise ConfigurationError("HEIC and AVIF cannot be decoded here: install pillow-heif, and Pillow with AVIF")
 
 
-def _upright(head: bytes, data: bytes) -> Upright:
-    said = json.loads(head)
-    if "why" in said:
-        raise InvalidImage(f"the image is damaged or cut short ({said['why']})")
-    mode, size, whole = said["mode"], tuple(said["size"]), tuple(said["whole"])
-    if mode not in _MODES:
-        raise InvalidImage(f"the image's colours ({mode}) are none that we know")
-    if len(data) != size[0] * size[1] * _MODES[mode]:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The first line of a process's answer: what it made, or why it did not; nothing of either is believed."""
+
+    why: str = ""
+    missing: str = ""
+    mode: str = ""
+    size: Size = (0, 0)
+    whole: Size = (0, 0)
+    shrunk: int = 1
+
+    @property
+    def length(self) -> int:
+        """How many bytes its pixels are."""
+        return self.size[0] * self.size[1] * _MODES.get(self.mode, 0)
+
+
+def _said(head: bytes, pixels: int) -> _Said:
+    """Return what a first line says; nothing where it can't be so."""
+    try:
+        said = _Said(**json.loads(head))
+        size, whole = ((int(width), int(height)) for width, height in (said.size, said.whole))
+    except (ValueError, TypeError):
+        return _Said()
+    if said.mode and (min(*size, *whole, said.shrunk) < 1 or max(size[0] * size[1], whole[0] * whole[1]) > pixels):
+        return _Said()
+    return replace(said, size=size, whole=whole)
+
+
+def _upright(said: _Said, data: bytes) -> Upright:
+    if said.missing:
+        raise ConfigurationError(f"HEIC and AVIF cannot be decoded here: {said.missing}; install what setup.cfg names")
+    if said.why:
+        raise InvalidImage(f"the image is damaged or cut short ({said.why})")
+    if said.mode and said.mode not in _MODES:
+        raise InvalidImage(f"the image's colours ({said.mode}) are none that we know")
+    if not data or len(data) != said.length:
         raise TransientError("the process that decoded the image broke off")
-    return Upright(Image.frombytes(mode, size, data), whole, said["shrunk"])
+    return Upright(Image.frombytes(said.mode, said.size, data), said.whole, said.shrunk)
 
 
 @cache

@@ -22,7 +22,11 @@ def main() -> None:
     orders = json.loads(sys.argv[1])
     sys.path += orders["packages"]
     image = sys.stdin.buffer.read()
-    opener = _OPENERS[orders["format"]]()
+    try:
+        opener = _OPENERS[orders["format"]]()
+    except ImportError as err:
+        sys.stdout.write(json.dumps({"missing": str(err)[:200]}))
+        return
     _bind(orders)
     try:
         head, pixels = _decode(opener(io.BytesIO(image)), orders)
@@ -64,6 +68,8 @@ def _decode(source: Image.Image, orders: dict[str, Any]) -> tuple[dict[str, Any]
 def _avif() -> Callable[[BinaryIO], Image.Image]:
     from PIL import AvifImagePlugin, ImageOps, TiffImagePlugin  # noqa: F401
 
+    if not AvifImagePlugin.SUPPORTED:
+        raise ImportError("Pillow has no AVIF")
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     return AvifImagePlugin.AvifImageFile
 

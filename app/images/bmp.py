@@ -13,7 +13,7 @@ from app.images.structure import Structure, lacking
 
 # Run lengths are undone in Python, at some microseconds a run and a tenth of one a pixel.
 MAX_RLE_BYTES = 4_000_000
-MAX_RLE_PIXELS = 16_000_000
+MAX_RLE_PIXELS = 10_000_000
 # Two bytes skip up to 255 rows.
 MAX_RLE_WIDTH = 30_000
 

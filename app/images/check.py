@@ -16,6 +16,7 @@ from PIL import Image, ImageFile, TiffImagePlugin, WebPImagePlugin  # noqa: F401
 from app.errors import InvalidImage
 from app.images import whole_jpeg
 from app.images.header import judge
+from app.images.jpeg import Jpeg
 from app.images.kinds import CONTENT_TYPES
 from app.images.source import damaged
 
@@ -61,6 +62,6 @@ def open_header(stream: BinaryIO, *, max_pixels: int) -> ImageFile.ImageFile:
         raise damaged(str(err)) from err
     if image.width * image.height > found.pixels:
         raise InvalidImage(f"the image has two sizes: {image.width} x {image.height}, {found.width} x {found.height}")
-    if found.format == "JPEG":
-        whole_jpeg.guard(image)
+    if isinstance(found, Jpeg):
+        whole_jpeg.guard(image, found)
     return image

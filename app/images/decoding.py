@@ -17,7 +17,9 @@ from PIL import Image
 
 from app.errors import InvalidImage
 from app.images import apart, colours, turning
-from app.images.check import check, open_header
+from app.images.check import open_header
+from app.images.header import judge
+from app.images.timed import TimedFile
 from app.images.turning import Box, Size
 
 # From an upright picture's size to the size wanted, and the box of the picture that it is made of.
@@ -29,6 +31,8 @@ Resize = Callable[[Image.Image, Size, Box], Image.Image]
 LARGE_PIXELS = 8_000_000
 # What decoding holds at once at most, per pixel.
 BYTES_PER_PIXEL = 18
+# The processor's time that decoding may take: for anything, and for each pixel. A tenth is usual for a large picture.
+BASE_SECONDS, SECONDS_PER_PIXEL = 2, 0.2e-6
 # A large picture is first made cheaply, by the decoder or a box, this many times as large as the filter then makes it.
 REDUCING_GAP = 2.0
 
@@ -36,8 +40,7 @@ REDUCING_GAP = 2.0
 LARGE_APART_PIXELS = 25_000_000
 
 _large = threading.Lock()
-_apart = threading.BoundedSemaphore(os.cpu_count() or 1)
-_APART = {"image/heic": "HEIF", "image/heif": "HEIF", "image/avif": "AVIF"}
+_apart = threading.BoundedSemaphore(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
 # What Pillow raises on a damaged file, as fuzzing found.
 _DAMAGE = (
     OSError,
@@ -68,13 +71,15 @@ def decode(image: bytes, plan: Plan, resize: Resize, *, max_pixels: int) -> Imag
     """
     if image[4:8] == b"ftyp":
         return _decode_apart(image, plan, resize, max_pixels)
-    with open_header(io.BytesIO(image), max_pixels=max_pixels) as source:
+    file = TimedFile(image)
+    with open_header(file, max_pixels=max_pixels) as source:
         size = source.size
         shrunk = _shrink(source, plan)
         colours.cut_key(source)
         # A progressive JPEG is held whole, as coefficients, whatever size is made of it.
         held = size[0] * size[1] if source.info.get("progressive") else source.width * source.height
         with _large if held > LARGE_PIXELS else nullcontext():
+            file.allow(BASE_SECONDS + SECONDS_PER_PIXEL * size[0] * size[1])
             try:
                 source.load()
             except _DAMAGE as err:
@@ -84,13 +89,12 @@ def decode(image: bytes, plan: Plan, resize: Resize, *, max_pixels: int) -> Imag
 
 
 def _decode_apart(image: bytes, plan: Plan, resize: Resize, max_pixels: int) -> Image.Image:
-    kind = check(io.BytesIO(image), max_pixels=max_pixels)
-    pixels = kind.width * kind.height
+    found = judge(io.BytesIO(image), max_pixels=max_pixels)
     # Whichever way it is turned, this is the same.
-    (width, height), box = plan((kind.width, kind.height))
+    (width, height), box = plan((found.width, found.height))
     shrunk = max(1, int(min((box[2] - box[0]) / width, (box[3] - box[1]) / height) / REDUCING_GAP))
-    with _large if pixels > LARGE_APART_PIXELS else _apart:
-        upright = apart.decode(image, _APART[kind.content_type], pixels, shrunk)
+    with _large if found.pixels > LARGE_APART_PIXELS else _apart:
+        upright = apart.decode(image, "AVIF" if found.format == "AVIF" else "HEIF", found.pixels, shrunk)
     return _made(upright.image, upright.size, upright.shrunk, plan, resize)
 
 

@@ -47,12 +47,14 @@ class Jpeg(Structure):
         progressive: its coefficients come in several scans, and are all held until the last one.
         arithmetic: its data is coded arithmetically.
         in_one_scan: its first scan has it all; whatever is behind it does not matter.
+        first: where the data of the first scan begins.
         scans: empty where they were not asked for.
     """
 
     progressive: bool
     arithmetic: bool
     in_one_scan: bool
+    first: int
     scans: tuple[Scan, ...]
 
 
@@ -69,7 +71,7 @@ def read(source: Source, *, scans: bool = False) -> Jpeg:
     walk = _Walk(source)
     frame = _frame(source, walk)
     found: list[Scan] = []
-    visits = 0
+    visits = first = 0
     while segment := walk.next():
         if segment.marker in _FRAMES:
             raise damaged("it has a second frame")
@@ -80,15 +82,16 @@ def read(source: Source, *, scans: bool = False) -> Jpeg:
         if visits > max(FREE_VISITS, MAX_PASSES * frame.blocks):
             raise InvalidImage(f"the JPEG has more than {len(found)} scans; a photograph has ten, save it anew")
         in_one_scan = len(names) == len(frame.components) and not frame.progressive and not found
+        first = first or walk.at
         if in_one_scan and not scans:
-            return frame.jpeg(in_one_scan, ())
+            return frame.jpeg(in_one_scan, first, ())
         start, end = walk.skip_scan()
         found.append(Scan(start, end, frame.restarts(names, walk.interval)))
         if in_one_scan:
-            return frame.jpeg(in_one_scan, tuple(found))
+            return frame.jpeg(in_one_scan, first, tuple(found))
     if any(any(component.missing) for component in frame.components.values()):
         raise damaged("a part of its scans is missing")
-    return frame.jpeg(False, tuple(found))
+    return frame.jpeg(False, first, tuple(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ class _Walk:
     """Goes from marker to marker, a bounded number of them."""
 
     def __init__(self, source: Source) -> None:
-        self._source, self._at = source, 2
+        self._source, self.at = source, 2
         self._segments = self._junk = 0
         # MCUs between two restart markers, as the last segment that said so had it; 0 for none.
         self.interval = 0
@@ -121,22 +124,22 @@ class _Walk:
 
     def _marker(self) -> int | None:
         """Go behind the next marker, and return it; None where no other comes."""
-        at: int | None = self._at
-        if self._at + 2 > self._source.size or _MARKER.search(self._source.read(self._at, 2)) != 0:
-            at = self._source.find(_MARKER, self._at, MAX_JUNK - self._junk)
+        at: int | None = self.at
+        if self.at + 2 > self._source.size or _MARKER.search(self._source.read(self.at, 2)) != 0:
+            at = self._source.find(_MARKER, self.at, MAX_JUNK - self._junk)
         if at is None:
-            if self._source.size - self._at > MAX_JUNK - self._junk:
+            if self._source.size - self.at > MAX_JUNK - self._junk:
                 raise damaged("too much stands between its segments")
             return None
-        self._junk += at - self._at
-        self._at = at + 2
+        self._junk += at - self.at
+        self.at = at + 2
         return self._source.read(at, 2)[1]
 
     def _segment(self, marker: int) -> _Segment:
-        size = int.from_bytes(self._source.read(self._at, 2)) - 2
-        segment = _Segment(marker, self._at + 2, size)
-        self._at += 2 + size
-        if size < 0 or self._at > self._source.size:
+        size = int.from_bytes(self._source.read(self.at, 2)) - 2
+        segment = _Segment(marker, self.at + 2, size)
+        self.at += 2 + size
+        if size < 0 or self.at > self._source.size:
             raise damaged("a segment ends beyond the file")
         if marker == _DRI and size == 2:
             self.interval = int.from_bytes(self._source.read(segment.at, 2))
@@ -144,9 +147,9 @@ class _Walk:
 
     def skip_scan(self) -> tuple[int, int]:
         """Go to the end of a scan's data, and return where it begins and ends."""
-        start, end = self._at, self._source.find(_AFTER_SCAN, self._at)
-        self._at = self._source.size if end is None else end
-        return start, self._at
+        start, end = self.at, self._source.find(_AFTER_SCAN, self.at)
+        self.at = self._source.size if end is None else end
+        return start, self.at
 
 
 @dataclass(slots=True)
@@ -185,10 +188,10 @@ class _Frame:
         mcus = self.mcus if len(names) > 1 else self.components[min(names)].alone
         return (mcus - 1) // interval if interval else 0
 
-    def jpeg(self, in_one_scan: bool, scans: tuple[Scan, ...]) -> Jpeg:
+    def jpeg(self, in_one_scan: bool, first: int, scans: tuple[Scan, ...]) -> Jpeg:
+        size = self.width, self.height, self.width * self.height
         arithmetic = self.marker in _ARITHMETIC
-        pixels = self.width * self.height
-        return Jpeg("JPEG", self.width, self.height, pixels, "", self.progressive, arithmetic, in_one_scan, scans)
+        return Jpeg("JPEG", *size, "", self.progressive, arithmetic, in_one_scan, first, scans)
 
 
 def _frame(source: Source, walk: _Walk) -> _Frame:

@@ -50,6 +50,21 @@ def repeat(
             broken, pause_s = 0, every_s()
 
 
+def each(*actions: Callable[[], object]) -> None:
+    """Take every action, whatever the others did; the first error is raised at the end, and the others are logged."""
+    errors: list[Exception] = []
+    for action in actions:
+        try:
+            action()
+        except Exception as err:  # whatever it is, the next action is taken
+            errors.append(err)
+    for other in errors[1:]:
+        unforeseen = not isinstance(other, ElastiqError)
+        log.warning("failed_as_well", reason=f"{type(other).__name__}: {other}", exc_info=unforeseen)
+    if errors:
+        raise errors[0]
+
+
 def _tell(err: Exception, name: str, broken: int, pause_s: float) -> None:
     log.error(
         "step_broke",

@@ -1,16 +1,15 @@
 """Instances on EC2, started from a launch template and known by a tag.
 
-What it must get right: a lost answer launches nothing twice (ClientToken); a place without room is passed over, spot
-before on demand, one instance type before the next, zone by zone; and an instance that DescribeInstances does not list
-yet still counts (the ledger).
+What it must get right: a lost answer launches nothing twice (ClientToken); a place that refuses is passed over, spot
+before on demand, one instance type before the next, zone by zone (`refusals` says what a refusal speaks of); and an
+instance that DescribeInstances does not list still counts (the ledger).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -19,33 +18,25 @@ from botocore.exceptions import ClientError
 
 from app import aws
 from app.domain import DRAIN_TAG, Instance, InstanceState
-from app.errors import ConfigurationError
+from app.process.clock import SteadyClock
+from app.process.steps import each
 from app.settings import Settings
-from autoscaler.fleet.port import NoRoom
+from autoscaler.fleet.port import NoRoom, NotLaunched
+from autoscaler.fleet.refusals import Of, Refused, is_answer, meaning
 
 log = structlog.get_logger(__name__)
 
 FLEET_TAG = "elastiq-fleet"
-# DescribeInstances lists a new instance within seconds, now and then within minutes.
+# DescribeInstances lists a new instance within seconds, now and then within minutes, and one that ended for an hour:
+# one that it does not list is there for so long after it was seen last.
 LEDGER = timedelta(minutes=5)
+# A place that refused comes last for so long.
+BARRED = timedelta(minutes=5)
 
-# Source: EC2 API reference, error codes. The next zone, the next type, or the other market may have room.
-_NO_ROOM = {
-    "InsufficientInstanceCapacity",
-    "InsufficientHostCapacity",
-    "InsufficientReservedInstanceCapacity",
-    "InsufficientFreeAddressesInSubnet",
-    "InstanceLimitExceeded",
-    "MaxSpotInstanceCountExceeded",
-    "SpotMaxPriceTooLow",
-    "Unsupported",
-    "VcpuLimitExceeded",
-}
 _SPOT = {
     "MarketType": "spot",
     "SpotOptions": {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"},
 }
-_REFUSED = ("UnauthorizedOperation", "AuthFailure", "Invalid", "Idempotent", "MissingParameter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +56,10 @@ class _Place:
             **({"SubnetId": self.subnet} if self.subnet else {}),
         }
 
+    def key(self, of: Of) -> tuple[Of, tuple[object, ...]]:
+        """Return what it has in common with the places that a refusal of ``of`` speaks of."""
+        return of, tuple(getattr(self, part) for part in of.value)
+
     def __str__(self) -> str:
         market = "spot" if self.spot else "on demand"
         return ", ".join([market, self.type or "the template's type", self.subnet or "the template's subnet"])
@@ -72,12 +67,21 @@ class _Place:
 
 @dataclass(slots=True)
 class _Launch:
-    """How far one launch has come, so that trying again goes on where the answer was lost."""
+    """How far one launch has come, so that trying again goes on where the answer was lost.
+
+    Attributes:
+        token: its name.
+        wanted: how many instances.
+        places: where to ask yet.
+        came: the instances that came.
+        refusals: what refused, in words, and what that means.
+    """
 
     token: str
     wanted: int
     places: list[_Place]
     came: list[Instance] = field(default_factory=list)
+    refusals: dict[str, Refused] = field(default_factory=dict)
 
 
 class Ec2Fleet:
@@ -96,7 +100,7 @@ class Ec2Fleet:
         self,
         settings: Settings,
         tell: Callable[[list[str]], object],
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self._ec2 = aws.client("ec2", settings.aws, attempts=2)  # the loop tries again by itself
         kind = "LaunchTemplateId" if settings.ec2.launch_template.startswith("lt-") else "LaunchTemplateName"
@@ -104,81 +108,123 @@ class Ec2Fleet:
         self._places = _places(settings)
         self._name = settings.ec2.fleet
         self._tell = tell
-        self._clock = clock
-        self._ledger: dict[str, Instance] = {}
+        self._clock = clock or SteadyClock()
+        # Each instance as it was seen last, and when.
+        self._ledger: dict[str, tuple[Instance, datetime]] = {}
+        self._asked: set[str] = set()
+        self._barred: dict[tuple[Of, tuple[object, ...]], datetime] = {}
         self._launch: _Launch | None = None
 
     def instances(self) -> list[Instance]:
-        """Return what DescribeInstances lists, and what was launched too lately to be listed."""
-        with _translated("listing the fleet's instances"):
+        """Return what DescribeInstances lists, and what it left out though it was there of late."""
+        with aws.translated("listing the fleet's instances"):
             pages = self._ec2.get_paginator("describe_instances").paginate(
                 Filters=[{"Name": f"tag:{FLEET_TAG}", "Values": [self._name]}]
             )
-            listed = {found.id: found for page in pages for found in _instances(page)}
-        oldest = self._clock() - LEDGER
+            listed = [found for page in pages for found in _instances(page)]
+        now = self._clock()
+        self._ledger.update({found.id: (found, now) for found in listed})
         self._ledger = {
-            id: known for id, known in self._ledger.items() if id not in listed and known.launched_at > oldest
+            id: (known, at)
+            for id, (known, at) in self._ledger.items()
+            if now - at < LEDGER and known.state is not InstanceState.TERMINATED
         }
-        there = [found for found in listed.values() if found.state is not InstanceState.TERMINATED]
-        return sorted([*there, *self._ledger.values()], key=lambda instance: instance.launched_at)
+        self._asked &= self._ledger.keys()
+        there = [
+            replace(known, state=InstanceState.DRAINING) if id in self._asked else known
+            for id, (known, _) in self._ledger.items()
+        ]
+        return sorted(there, key=lambda instance: instance.launched_at)
 
     def launch(self, count: int, token: str) -> list[Instance]:
         """Ask one place after the other for what is still missing; each call has a ClientToken of its own."""
         if self._launch is None or self._launch.token != token:
-            self._launch = _Launch(token, count, list(self._places))
+            self._launch = _Launch(token, count, self._in_order())
         launch = self._launch
         while len(launch.came) < launch.wanted and launch.places:
-            came = self._run(launch.wanted - len(launch.came), token, launch.places[0])
+            came = self._run(launch, launch.places[0])
             launch.came += came
-            launch.places.pop(0)
-            self._ledger.update({instance.id: instance for instance in came})
+            launch.places = launch.places[1:]
+            self._ledger.update({instance.id: (instance, self._clock()) for instance in came})
         if not launch.came:
-            raise NoRoom(
-                f"EC2 or the account's quotas have no room for an instance ({'; '.join(map(str, self._places))}); more "
-                "subnets (ELASTIQ_SUBNETS) give more zones, and more types (ELASTIQ_INSTANCE_TYPES) more choice"
-            )
+            raise _not_launched(launch.refusals)
         return list(launch.came)
 
     def drain(self, ids: Iterable[str]) -> None:
         """Set the tag by which an instance is known to drain, also to a worker that reads it; and tell the worker."""
         wanted = list(ids)
-        with _translated("tagging instances to drain"):
-            _all_or_each(
-                lambda some: self._ec2.create_tags(Resources=some, Tags=[{"Key": DRAIN_TAG, "Value": "1"}]), wanted
-            )
-        for id in wanted:
-            if id in self._ledger:
-                self._ledger[id] = replace(self._ledger[id], state=InstanceState.DRAINING)
-        self._tell(wanted)
+        self._asked |= self._ledger.keys() & set(wanted)
+        each(lambda: self._tag(wanted), lambda: self._tell(wanted))
 
     def terminate(self, ids: Iterable[str]) -> None:
         """Terminate instances, and forget them."""
         wanted = list(ids)
-        with _translated("terminating instances"):
+        with aws.translated("terminating instances"):
             _all_or_each(lambda some: self._ec2.terminate_instances(InstanceIds=some), wanted)
         for id in wanted:
             self._ledger.pop(id, None)
 
-    def _run(self, count: int, token: str, place: _Place) -> list[Instance]:
-        """Launch up to ``count`` instances in one place; none when it has no room."""
+    def _tag(self, ids: list[str]) -> None:
+        with aws.translated("tagging instances to drain"):
+            tags = [{"Key": DRAIN_TAG, "Value": "1"}]
+            _all_or_each(lambda some: self._ec2.create_tags(Resources=some, Tags=tags), ids)
+
+    def _in_order(self) -> list[_Place]:
+        """Return where to launch: the places that refused of late come last, since no more may be left."""
+        now = self._clock()
+        self._barred = {key: at for key, at in self._barred.items() if now - at < BARRED}
+        return sorted(self._places, key=self._is_barred)
+
+    def _is_barred(self, place: _Place) -> bool:
+        return any(place.key(of) in self._barred for of in Of)
+
+    def _run(self, launch: _Launch, place: _Place) -> list[Instance]:
+        """Launch what is missing in one place; none when it refuses."""
         tags = [{"Key": FLEET_TAG, "Value": self._name}, {"Key": "Name", "Value": f"{self._name}-worker"}]
-        with _translated("launching instances"):
+        with aws.translated("launching instances"):
             try:
                 answer = self._ec2.run_instances(
                     LaunchTemplate=self._template,
                     MinCount=1,
-                    MaxCount=count,
-                    ClientToken=f"{token}-{place.number}",
+                    MaxCount=launch.wanted - len(launch.came),
+                    ClientToken=f"{launch.token}-{place.number}",
                     InstanceInitiatedShutdownBehavior="terminate",
                     TagSpecifications=[{"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume")],
                     **place.request(),
                 )
             except ClientError as err:
-                if aws.error_code(err) not in _NO_ROOM:
+                if not is_answer(aws.error_code(err), err.response["ResponseMetadata"].get("HTTPStatusCode", 0)):
                     raise
-                log.warning("no_room", place=str(place), wanted=count, error=aws.error_code(err))
+                self._note(launch, place, err)
                 return []
         return list(_instances({"Reservations": [answer]}))
+
+    def _note(self, launch: _Launch, place: _Place, err: ClientError) -> None:
+        """Take note that a place refused, and of which other places that speaks."""
+        code, now = aws.error_code(err), self._clock()
+        refused = meaning(code)
+        log.warning("launch_refused", place=str(place), wanted=launch.wanted - len(launch.came), error=code)
+        why = refused.why or err.response["Error"].get("Message", "")
+        launch.refusals[f"{code}: {why}"] = refused
+        if refused.of is Of.EVERYWHERE:
+            launch.places = []
+            return
+        self._barred[place.key(refused.of)] = now
+        first, *rest = launch.places
+        launch.places = [first, *sorted(rest, key=self._is_barred)]
+
+
+def _not_launched(refusals: dict[str, Refused]) -> NotLaunched:
+    """Return the error of a launch that every place refused."""
+    pause_s = max(refused.pause_s for refused in refusals.values())
+    text = "; ".join(refusals)
+    if all(refused.room for refused in refusals.values()):
+        return NoRoom(
+            f"EC2 or the account's quotas have no room for an instance ({text}); more subnets (ELASTIQ_SUBNETS) give "
+            "more zones, and more types (ELASTIQ_INSTANCE_TYPES) more choice",
+            pause_s,
+        )
+    return NotLaunched(f"EC2 launches no instance ({text}); ELASTIQ_LAUNCH_TEMPLATE says what it launches", pause_s)
 
 
 def _places(settings: Settings) -> list[_Place]:
@@ -204,22 +250,6 @@ def _state(name: str, asked_to_leave: bool) -> InstanceState:
     if name not in ("pending", "running"):
         return InstanceState.TERMINATED
     return InstanceState.DRAINING if asked_to_leave else InstanceState(name)
-
-
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    """Do as `aws.translated`, and know EC2's own refusals, which no retry mends."""
-    with aws.translated(what):
-        try:
-            yield
-        except ClientError as err:
-            code = aws.error_code(err)
-            if not code.startswith(_REFUSED):
-                raise
-            message = err.response["Error"].get("Message", "")
-            raise ConfigurationError(
-                f"{what}: {code}: {message}; check ELASTIQ_LAUNCH_TEMPLATE, ELASTIQ_SUBNETS and the role"
-            ) from err
 
 
 def _all_or_each(call: Callable[[list[str]], object], ids: list[str]) -> None:

@@ -9,8 +9,21 @@ from app.domain import Instance
 from app.errors import TransientError
 
 
-class NoRoom(TransientError):
-    """No instance came, that is certain: there was no room. A later launch with a token of its own may find some."""
+class NotLaunched(TransientError):
+    """No instance came, that is certain. A later launch with a token of its own may bring some.
+
+    Args:
+        message: why, and what would help.
+        pause_s: seconds before it is worth a try, the first time.
+    """
+
+    def __init__(self, message: str, pause_s: float = 30.0) -> None:
+        super().__init__(message)
+        self.pause_s = pause_s
+
+
+class NoRoom(NotLaunched):
+    """There was no room."""
 
 
 class Fleet(Protocol):
@@ -33,13 +46,16 @@ class Fleet(Protocol):
             token: names this launch. The same token again launches nothing twice: it returns what came.
 
         Raises:
-            NoRoom: none came.
+            NotLaunched: none came; `NoRoom` if there was no room.
             ConfigurationError: none came, and none will before somebody mends what the message says.
             TransientError: some may have come, the answer was lost; try again with the same token.
         """
 
     def drain(self, ids: Iterable[str]) -> None:
-        """Ask instances to finish what they have and leave; one that has gone is passed over."""
+        """Ask instances to finish what they have and leave, by every way there is; one that has gone is passed over.
+
+        Raises the first way's error when each has been tried.
+        """
 
     def terminate(self, ids: Iterable[str]) -> None:
         """End instances that do not answer, at once; what they held comes back to the queue by its lease."""

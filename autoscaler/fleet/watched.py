@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NoReturn
 
 from app.domain import Instance, InstanceState
 from app.errors import ConfigurationError, TransientError
+from app.process.clock import SteadyClock
 from autoscaler.listen import Hearing
 from autoscaler.policy.deadline import SILENT_S
 from autoscaler.values import Voice
@@ -23,8 +24,8 @@ class WatchedFleet:
 
     elastic = False
 
-    def __init__(self, hearing: Hearing, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._hearing, self._clock = hearing, clock
+    def __init__(self, hearing: Hearing, clock: Callable[[], datetime] | None = None) -> None:
+        self._hearing, self._clock = hearing, clock or SteadyClock()
 
     def instances(self) -> list[Instance]:
         """Return the instances whose workers are heard, oldest first.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import fmean, median
 
 from app.domain import Instance, InstanceState, QueueDepth
@@ -27,6 +27,12 @@ AGES = 9
 # The service rate is measured over this many images or busy seconds at least: fewer would tell of the images, not of
 # the rate, which then stays while nobody is busy. It is half forgotten after so many more busy seconds.
 GROUND_IMAGES, GROUND_S, HALF_LIFE_S = 30, 60.0, 300.0
+# A heartbeat that is older than the one before by up to this came late; by more, the worker's clock was set back.
+OVERTAKEN = timedelta(seconds=300)
+# Workers tell of themselves every two seconds; where it seems to be longer, a clock was set, or much was lost.
+LONGEST_BEAT_S = 30.0
+# An autoscaler that has not looked for longer than this, such as one that slept, does not know when boots ended.
+LONGEST_LOOK_S = 15.0
 # The weight of the newest boot in their mean.
 NEWEST = 0.2
 
@@ -49,25 +55,28 @@ class Estimator:
         self._start = start
         self._history: deque[_Point] = deque()
         self._rates: deque[float] = deque(maxlen=LONG)
-        self._last: dict[str, Heartbeat] = {}
+        # Of each worker the last heartbeat, and when that came, by the autoscaler's own clock.
+        self._last: dict[str, tuple[Heartbeat, datetime]] = {}
         self._completed = 0
         self._busy_s = self._worked = 0.0
         self._booting: set[str] = set()
+        self._looked_at = start
         self._boot_s: float | None = None
         self._pending: set[str] = set()
         self._pending_s: float | None = None
         self._forecast = Forecast()
 
-    def hear(self, heartbeats: Iterable[Heartbeat]) -> None:
-        """Take note of heartbeats; a worker's last ones count after it has left.
+    def hear(self, heartbeats: Iterable[Heartbeat], at: datetime) -> None:
+        """Take note of heartbeats that came until ``at``; a worker's last ones count after it has left.
 
-        Not counted: what a worker did before it was first heard, and a heartbeat that a later one has overtaken.
+        Not counted: what a worker did before it was first heard, and a heartbeat that a later one has overtaken. One
+        that is much older than the last is no such one: the worker's clock was set back.
         """
         for heard in heartbeats:
-            before = self._last.get(heard.instance)
-            if before and heard.at < before.at:
+            before, _ = self._last.get(heard.instance, (None, at))
+            if before and timedelta() < before.at - heard.at <= OVERTAKEN:
                 continue
-            self._last[heard.instance] = heard
+            self._last[heard.instance] = heard, at
             if before:
                 self._compare(before, heard)
 
@@ -77,8 +86,8 @@ class Estimator:
             return
         done = heard.done - before.done
         self._completed += done
-        if before.full and heard.full and heard.at > before.at:
-            seconds = (heard.at - before.at).total_seconds()
+        seconds = (heard.at - before.at).total_seconds()
+        if before.full and heard.full and 0 < seconds <= LONGEST_BEAT_S:
             kept = 0.5 ** (seconds / HALF_LIFE_S)
             self._busy_s, self._worked = self._busy_s * kept + seconds, self._worked * kept + done
 
@@ -91,7 +100,7 @@ class Estimator:
             fleet: the instances; those with ``heard_at`` are ready for work.
         """
         now = _Point((at - self._start).total_seconds(), depth.total + self._completed, self._completed)
-        self._learn_boot(fleet)
+        self._learn_boot(fleet, at)
         self._learn_pending(at, fleet)
         self._forget(at)
         if self._history and now.at_s > self._history[-1].at_s:
@@ -137,11 +146,15 @@ class Estimator:
 
     def _forget(self, at: datetime) -> None:
         """Drop the last heartbeats of workers that have long gone."""
-        gone = [name for name, last in self._last.items() if (at - last.at).total_seconds() > OLDEST_S]
+        gone = [name for name, (_, came_at) in self._last.items() if (at - came_at).total_seconds() > OLDEST_S]
         for name in gone:
             del self._last[name]
 
-    def _learn_boot(self, fleet: tuple[Instance, ...]) -> None:
+    def _learn_boot(self, fleet: tuple[Instance, ...], at: datetime) -> None:
+        """Learn from instances that were not ready at the last look, unless that was too long ago to tell when."""
+        looked_at, self._looked_at = self._looked_at, at
+        if (at - looked_at).total_seconds() > LONGEST_LOOK_S:
+            self._booting = set()
         for instance in fleet:
             seen_from_launch = instance.id in self._booting and instance.launched_at >= self._start
             if seen_from_launch and instance.heard_at is not None:

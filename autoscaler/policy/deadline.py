@@ -16,8 +16,8 @@ from autoscaler.values import Limits, Observation, ScalingDecision
 
 # Of the target, kept for counts that lag, boots that take longer than the mean, and images out of order.
 MARGIN = 0.35
-# Until a launch is of use, arrivals may grow by this.
-GROWTH = 1.5
+# Until a launch is of use, arrivals may grow by this; but for a minute at most, however long a boot takes.
+GROWTH, GROWS_S = 1.5, 60.0
 # Of the target, kept where all that is queued and to come is in time in any order; counts and boots still lag.
 ANY_ORDER_MARGIN = 0.2
 # How long the load must be bearable with one instance fewer before one is asked to leave: a launch costs a minute.
@@ -40,7 +40,7 @@ def deadline(seen: Observation, limits: Limits) -> ScalingDecision:
     unheard = _unheard(seen, forecast.boot_s)
     deaf = _deaf(seen, unheard)
     if deaf:
-        lost = sum(seen.unheard_s(instance) > limits.boot_limit_s for instance in seen.alive)
+        lost = sum(seen.unheard_s(instance) > seen.boot_limit_s(limits) for instance in seen.alive)
         decision = seed(seen, limits, lost)
         return replace(decision, reason=f"{deaf}, so one instance for each image: {decision.reason}")
     counted = [instance for instance in seen.alive if instance not in unheard]
@@ -98,7 +98,10 @@ def _deaf(seen: Observation, unheard: list[Instance]) -> str:
     if seen.heard.since is None:
         return "workers cannot be heard"
     dubious = sum(not seen.would_hear(instance, SILENT_S) for instance in unheard)
-    return f"no worker was heard though {dubious} should have been" if dubious else ""
+    # That images are in flight is another witness: where none is, nobody works, heard or not.
+    if not dubious or not seen.depth.in_flight:
+        return ""
+    return f"no worker was heard though {dubious} should have been"
 
 
 def _surplus(
@@ -139,8 +142,17 @@ def _forecast(seen: Observation, limits: Limits) -> _Forecast:
         arriving=known.arrival_rate or 0.0,
         arrivals=(known.arrival_rate if known.expected_rate is None else known.expected_rate) or 0.0,
         rate=known.service_rate or limits.service_rate,
-        boot_s=known.boot_s or limits.boot_s,
+        boot_s=_boot_s(seen, known.boot_s or limits.boot_s),
     )
+
+
+def _boot_s(seen: Observation, believed_s: float) -> float:
+    """Return the seconds to boot, given boots under way: what is not heard yet takes as long as that at least.
+
+    One alone may be stuck; two that have taken longer than is believed are believed.
+    """
+    ages_s = sorted((seen.unheard_s(instance) for instance in seen.alive if instance.heard_at is None), reverse=True)
+    return max(believed_s, ages_s[1]) if len(ages_s) > 1 else believed_s
 
 
 def _ready_in_s(instance: Instance, seen: Observation, boot_s: float) -> float:
@@ -178,7 +190,7 @@ class _Forecast:
         due earlier than in ``soonest_s``; with 0, one that is late already cannot be in time.
         """
         parts = [part / POINTS for part in range(1, POINTS + 1)]
-        to_come = self.arrivals * ahead_s * growth
+        to_come = self.arrivals * (ahead_s + (growth - 1) * min(ahead_s, GROWS_S))
         due = [(self.backlog * part, self._age_s(part)) for part in parts]
         due += [(self.backlog + to_come * part, -ahead_s * part) for part in parts]
         return all(self._done(ready_in_s, max(within_s - age_s, soonest_s)) >= images for images, age_s in due)
@@ -186,7 +198,7 @@ class _Forecast:
     def in_any_order(self, ready_in_s: Sequence[float], within_s: float, ahead_s: float, growth: float) -> bool:
         """Return whether all is done, what comes in ``ahead_s`` too, before the oldest image is so many seconds old."""
         left_s = within_s - self._age_s(0)
-        to_come = self.arrivals * growth * min(ahead_s, max(0.0, left_s))
+        to_come = self.arrivals * growth * min(ahead_s, GROWS_S, max(0.0, left_s))
         return self._done(ready_in_s, left_s) >= self.backlog + to_come
 
     def reason(self, verdict: str, there: int) -> str:

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from autoscaler.policy.deadline import deadline
 from autoscaler.policy.seed import seed
-from autoscaler.values import Limits, Observation, ScalingDecision
+from autoscaler.values import FailedBoots, Limits, Observation, ScalingDecision
 
-# After a launch that was refused; after instances that ended at once (2 s, 4 s, ... for as many in a row).
-REFUSED_PAUSE_S = 30
+# After instances that did not come to work: 2 s, 4 s, ... for as many in a row.
 LONGEST_PAUSE_S = 300
+# Before a probe, while the breaker is open: twice as long after each that failed.
+PROBE_PAUSE_S, LONGEST_PROBE_PAUSE_S = 60, 1800
 
 
 def decide(seen: Observation, limits: Limits) -> ScalingDecision:
@@ -35,7 +36,9 @@ def decide(seen: Observation, limits: Limits) -> ScalingDecision:
     decision = policy(seen, limits)
     pause = _pause(seen)
     if decision.launch and pause:
-        return replace(decision, launch=0, held=True, reason=f"{decision.reason}; but {pause}")
+        return replace(decision, launch=0, held=True, paused=True, reason=f"{decision.reason}; but {pause}")
+    if decision.launch and seen.breaker_open:
+        return replace(decision, launch=1, reason=f"{decision.reason}; one alone, to see whether it comes to work")
     room = max(0, limits.ceiling - len(seen.fleet))
     if decision.launch > room:
         draining = len(seen.fleet) - len(seen.alive)
@@ -59,14 +62,23 @@ def _pause(seen: Observation) -> str:
     """Return why nothing is launched for now: a broken image must not cost a fleet an hour."""
     refusal, failed = seen.refusal, seen.failed_boots
     if refusal:
-        left_s = REFUSED_PAUSE_S - seen.age_s(refusal.at)
+        left_s = refusal.pause_s - seen.age_s(refusal.at)
         if left_s > 0:
             return f"the last launch was refused: {refusal.reason}; next try in {left_s:.0f} s"
+    if failed and failed.probe:
+        return f"{_story(failed)}; waiting for {failed.probe} alone"
     if failed:
-        pause_s = min(LONGEST_PAUSE_S, 2 ** min(failed.in_a_row, 30))
-        left_s = pause_s - seen.age_s(failed.last_at)
+        left_s = _failed_pause_s(failed) - seen.age_s(failed.last_at)
         if left_s > 0:
-            return (
-                f"{failed.in_a_row} in a row ended before they could work, see their logs; next try in {left_s:.0f} s"
-            )
+            return f"{_story(failed)}; next try in {left_s:.0f} s"
     return ""
+
+
+def _failed_pause_s(failed: FailedBoots) -> float:
+    if failed.tripped_at is not None:
+        return min(LONGEST_PROBE_PAUSE_S, PROBE_PAUSE_S * 2.0 ** min(failed.probes, 30))
+    return min(LONGEST_PAUSE_S, 2.0 ** min(failed.in_a_row, 30))
+
+
+def _story(failed: FailedBoots) -> str:
+    return f"{failed.in_a_row} in a row ended or fell silent before they could work, see their logs"

@@ -81,14 +81,5 @@ def simulate(
         KeyError: there is no such policy.
     """
     contender = CONTENDERS[policy]
-    made = Simulation(
-        arrivals_s,
-        contender.make(arrivals_s),
-        limits,
-        world,
-        contender.observe_s,
-        contender.idle_s,
-        seed=seed,
-        tell=tell,
-    )
-    return made.run()
+    made = contender.make(arrivals_s)
+    return Simulation(arrivals_s, made, limits, world, contender.observe_s, contender.idle_s, seed, tell).run()

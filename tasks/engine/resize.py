@@ -39,7 +39,7 @@ def resize(image: Image.Image, size: tuple[int, int], box: Box, interpolation: s
 
 
 def _resize_rgb(image: Image.Image, size: tuple[int, int], box: Box, interpolation: str) -> Image.Image:
-    source = simd.ImageData(*image.size, simd.PixelType.U8x3, image.tobytes())
+    source = simd.ImageData(*image.size, simd.PixelType.U8x3, _packed(image))
     target = simd.ImageData(*size, simd.PixelType.U8x3)
     left, top, right, bottom = box
     options = simd.ResizeOptions(
@@ -49,6 +49,14 @@ def _resize_rgb(image: Image.Image, size: tuple[int, int], box: Box, interpolati
     # A resizer of its own: it keeps buffers, and threads must not share them.
     simd.Resizer().resize(source, target, options)
     return Image.fromarray(np.frombuffer(target.get_buffer(), np.uint8).reshape(size[1], size[0], 3))
+
+
+def _packed(image: Image.Image) -> bytes:
+    """Return ``image.tobytes()``; that goes by small blocks, which takes half as long again."""
+    encoder = Image._getencoder("RGB", "raw", "RGB")
+    encoder.setimage(image.im, (0, 0, *image.size))
+    packed: bytes = encoder.encode(max(3 * image.width * image.height, 4 * image.width))[2]
+    return packed
 
 
 # Pillow's bicubic is the Catmull-Rom spline.

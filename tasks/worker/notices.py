@@ -1,4 +1,4 @@
-"""EC2's notices: that it takes a spot instance back, that it may soon, and that the autoscaler asks it to drain.
+"""EC2's notices: that it takes a spot instance back, that it may some day, and that the autoscaler asks it to drain.
 
 They are read from the instance's own metadata service, version 2. Source: EC2 user guide, "Spot Instance interruption
 notices", "EC2 instance rebalance recommendations", "Instance metadata and user data".
@@ -28,9 +28,10 @@ TOKEN_S = 6 * 3600
 # its launch template has InstanceMetadataTags=enabled.
 PATHS = {
     "spot/instance-action": NOTICE,
-    "events/recommendations/rebalance": NOTICE,
     f"tags/instance/{DRAIN_TAG}": ASKED,
 }
+# Looked at only if that is set: most that are recommended to be replaced are never taken back (docs/worker.md).
+RECOMMENDED = {"events/recommendations/rebalance": NOTICE}
 
 
 class Metadata:
@@ -38,10 +39,11 @@ class Metadata:
 
     Args:
         endpoint: its address.
+        paths: where notices appear.
     """
 
-    def __init__(self, endpoint: str) -> None:
-        self._endpoint = endpoint.rstrip("/")
+    def __init__(self, endpoint: str, paths: Mapping[str, str] = PATHS) -> None:
+        self._endpoint, self.paths = endpoint.rstrip("/"), paths
         # Never through a proxy, and never again after a failure: the next look comes soon enough.
         timeout = urllib3.Timeout(connect=TIMEOUT_S, read=TIMEOUT_S)
         self._http = urllib3.PoolManager(timeout=timeout, retries=False, maxsize=1)
@@ -104,7 +106,7 @@ class Notices:
     def look(self) -> str | None:
         """Return why the worker is to leave; None while there is no notice, or none can be had, which is logged."""
         try:
-            for path, why in PATHS.items():
+            for path, why in self._metadata.paths.items():
                 said = self._metadata.get(path)
                 if said is not None:
                     log.warning("notice_received", notice=path, said=said)
@@ -132,4 +134,5 @@ def metadata_for(settings: Settings, environment: Mapping[str, str]) -> Metadata
     disabled = environment.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true"
     if disabled or not settings.worker.instance_id.startswith("i-"):
         return None
-    return Metadata(environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or "http://169.254.169.254")
+    paths = {**PATHS, **RECOMMENDED} if settings.worker.heed_rebalance else PATHS
+    return Metadata(environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or "http://169.254.169.254", paths)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from tests.rehearsal.calls import Call, asked, short
 from tests.rehearsal.groups import Groups
 from tests.rehearsal.identities import ACCOUNT, Identities, Keys
 from tests.rehearsal.signatures import Request, holds, read
+from tests.support.compose import ROOT
 from tests.support.waiting import wait_for
 
 REGION = "us-east-1"
@@ -49,6 +51,7 @@ class Account:
     Attributes:
         calls: every call so far; those of `client` are not among them.
         refuse: returns the code of the error with which a call is to be refused, empty for none.
+        slow: returns for how many seconds a call is to wait before it is carried out.
     """
 
     def __init__(self, folder: Path, start: Callable[[ec2.Instance], object] = lambda instance: None) -> None:
@@ -61,6 +64,7 @@ class Account:
         self.identities = Identities()
         self.calls: list[Call] = []
         self.refuse: Callable[[Call], str] = lambda call: ""
+        self.slow: Callable[[Call], float] = lambda call: 0.0
         self.instances = ec2.Instances(self.template, self._role, self._subnets, start)
         self.groups = Groups(self._groups, self.instances)
 
@@ -81,7 +85,7 @@ class Account:
         }
         with (self._folder / "cloud.log").open("wb") as output:
             self._cloud = subprocess.Popen(
-                [sys.executable, "-m", "ministack"], env=environment, stdout=output, stderr=output
+                [sys.executable, "-m", "tests.rehearsal.cloud"], cwd=ROOT, env=environment, stdout=output, stderr=output
             )
         wait_for(lambda: not why_not(f"http://127.0.0.1:{self._port}/_ministack/health"), 30)
         self.groups.start()
@@ -105,11 +109,10 @@ class Account:
         """
         listener = listener or socket.create_server(("127.0.0.1", 0), backlog=128)
         host, port = listener.getsockname()[:2]
-        server = ThreadingHTTPServer((host, port), self._handler(), bind_and_activate=False)
+        server = _Server((host, port), self._handler(), bind_and_activate=False)
         server.socket.close()
         server.socket = listener
         server.server_address = (host, port)
-        server.daemon_threads = True
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         self._servers.append(server)
         return f"http://{host}:{port}"
@@ -178,6 +181,8 @@ class Account:
             return _said(403, xml.error("SignatureDoesNotMatch", "the signature is not the one that the secret makes"))
         if self.identities.expired(keys):
             return _said(400, xml.error("ExpiredToken", "the security token has expired"))
+        if wait_s := self.slow(call):
+            time.sleep(wait_s)
         if code := self.refuse(call):
             return _said(400, xml.error(code, "so the rehearsal wants it"))
         try:
@@ -260,7 +265,7 @@ class Account:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 request = Request(self.command, address.path, address.query, headers, self._body())
                 status, answered, pieces = account.answer(request)
-                self.send_response(status)
+                self.send_response_only(status)  # the date, too, is in the headers
                 chunked = "Content-Length" not in answered and self.command != "HEAD"
                 for name, value in {**answered, **({"Transfer-Encoding": "chunked"} if chunked else {})}.items():
                     self.send_header(name, value)
@@ -290,6 +295,15 @@ class Account:
         return Handler
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell of every error but that a client has gone: hosts end in the middle of calls."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def account(folder: Path, start: Callable[[ec2.Instance], object] = lambda instance: None) -> Iterator[Account]:
     """Run one that is ended with the block."""
@@ -302,7 +316,8 @@ def account(folder: Path, start: Callable[[ec2.Instance], object] = lambda insta
 
 
 def _said(status: int, body: bytes) -> tuple[int, dict[str, str], Iterator[bytes]]:
-    return status, {"Content-Type": "text/xml", "Content-Length": str(len(body))}, iter([body])
+    date = formatdate(usegmt=True)
+    return status, {"Content-Type": "text/xml", "Content-Length": str(len(body)), "Date": date}, iter([body])
 
 
 def _pieces(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:

@@ -41,11 +41,15 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What a launch template's version brings into a launch: its id, its data, and the role that it passes."""
+    """What a launch template's version brings into a launch: its id, its data, the role that it passes.
+
+    ``vpcs`` are those of all subnets, by the subnets' ids.
+    """
 
     id: str
     data: Mapping[str, Any]
     role_arn: str
+    vpcs: Mapping[str, str]
 
 
 def needed(call: Call, launch: Callable[[dict[str, str]], Launch]) -> list[Need]:
@@ -164,7 +168,10 @@ def _run(parameters: dict[str, Any], template: Launch) -> Iterator[Need]:
         "ec2:InstanceMarketType": "spot" if "InstanceMarketOptions" in parameters else "on-demand",
         "ec2:MetadataHttpTokens": data.get("MetadataOptions", {}).get("HttpTokens", "optional"),
     }
-    new = {"instance": {**taken, **instance}, "volume": taken, "network-interface": taken}
+    interfaces = data.get("NetworkInterfaces", [])
+    subnet = parameters.get("SubnetId") or data.get("SubnetId") or (interfaces[0].get("SubnetId") if interfaces else "")
+    place = {"ec2:Vpc": _arn("ec2", f"vpc/{template.vpcs[subnet]}")} if subnet in template.vpcs else {}
+    new = {"instance": {**taken, **instance}, "volume": taken, "network-interface": {**taken, **place}}
     for kind, context in new.items():
         own = _request_tags(tags.get(kind, {}))
         yield Need("ec2:RunInstances", _arn("ec2", f"{kind}/{kind[0]}-0123456789abcdef0"), common | context | own)
@@ -175,13 +182,11 @@ def _run(parameters: dict[str, Any], template: Launch) -> Iterator[Need]:
     image = parameters.get("ImageId") or data["ImageId"]
     image = "ami-0123456789abcdef0" if image.startswith("resolve:") else image
     yield Need("ec2:RunInstances", f"arn:aws:ec2:{REGION}::image/{image}", common | taken)
-    interfaces = data.get("NetworkInterfaces", [])
-    subnet = parameters.get("SubnetId") or data.get("SubnetId") or (interfaces[0].get("SubnetId") if interfaces else "")
-    context = common | (given if "SubnetId" in parameters else taken)
+    context = common | place | (given if "SubnetId" in parameters else taken)
     yield Need("ec2:RunInstances", _arn("ec2", f"subnet/{subnet or 'subnet-0'}"), context)
     groups = data.get("SecurityGroupIds") or [group for one in interfaces for group in one.get("Groups", [])]
     for group in groups or ["sg-0"]:
-        yield Need("ec2:RunInstances", _arn("ec2", f"security-group/{group}"), common | taken)
+        yield Need("ec2:RunInstances", _arn("ec2", f"security-group/{group}"), common | place | taken)
     if template.role_arn:
         yield Need("iam:PassRole", template.role_arn, {"iam:PassedToService": "ec2.amazonaws.com"})
 
@@ -206,7 +211,7 @@ def _resource_tags(call: Call, id: str) -> dict[str, str | list[str]]:
     return {f"{prefix}:ResourceTag/{key}": value for prefix in ("aws", "ec2") for key, value in tags.items()}
 
 
-def variable(text: str) -> str:
-    """Return a resource with what differs from one image or instance to the next taken out: cases, not calls."""
-    text = re.sub(r"\bi-[0-9a-f]{17}\b", "i-*", text)
-    return re.sub(r"(arn:aws:s3:::[^/]+)/.*?((?:\.error)?\.\w+)?$", r"\1/*\2", text)
+def typical(resource: str) -> str:
+    """Return a resource of which there are many as one that stands for all: an image of a batch, or an instance."""
+    text = re.sub(r"\bi-[0-9a-f]{17}\b", "i-0123456789abcdef0", resource)
+    return re.sub(r"/\d{8}T\d{9}Z-[0-9a-f]{8}/(?:[^.]*)(.*)$", r"/20261124T101530123Z-9f2c01ab/image\1", text)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.rehearsal.account import Account
-from tests.rehearsal.authorizations import Launch, Need, needed
+from tests.rehearsal.authorizations import Launch, Need, needed, typical
 from tests.rehearsal.calls import Call
 from tests.rehearsal.identities import ACCOUNT
 from tests.support.compose import ROOT
@@ -162,7 +162,7 @@ def _request(role: Role, call: Call, need: Need, roles: dict[str, Role]) -> str:
         "principal": f"arn:aws:sts::{ACCOUNT}:assumed-role/{role.name}/session",
         "account": ACCOUNT,
         "action": need.action,
-        "resource": need.resource,
+        "resource": typical(need.resource),
         "context": {**_GLOBAL, "aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/{role.name}", **need.context},
         "policies": policies,
         "trust": assumed.trust if assumed else None,
@@ -176,7 +176,9 @@ def _launch(account: Account, which: dict[str, str]) -> Launch:
     profile = data.get("IamInstanceProfile", {})
     name = profile.get("Name") or str(profile.get("Arn", "")).rpartition("/")[2]
     found = account.client("iam").get_instance_profile(InstanceProfileName=name) if name else None
-    return Launch(version["LaunchTemplateId"], data, found["InstanceProfile"]["Roles"][0]["Arn"] if found else "")
+    vpcs = {one["SubnetId"]: one["VpcId"] for one in account.client("ec2").describe_subnets()["Subnets"]}
+    role_arn = found["InstanceProfile"]["Roles"][0]["Arn"] if found else ""
+    return Launch(version["LaunchTemplateId"], data, role_arn, vpcs)
 
 
 def _policies(iam: Any, role: str) -> dict[str, dict[str, Any]]:

@@ -20,13 +20,13 @@ def photograph(size: tuple[int, int] = (500, 375), mode: str = "RGB", **how: Any
     return file.getvalue()
 
 
-def scans(size: tuple[int, int], count: int) -> bytes:
-    """Return a progressive JPEG of one colour that goes over itself ``count`` times after its ten scans."""
+def scans(size: tuple[int, int], count: int = 0, length: int = 0) -> bytes:
+    """Return a progressive JPEG of one colour that goes over itself ``count`` times more, or for so many bytes."""
     file = io.BytesIO()
     Image.new("RGB", size, (200, 100, 50)).save(file, "JPEG", progressive=True)
     whole = file.getvalue()
     last = whole[whole.rindex(b"\xff\xda") : -2]
-    return whole[:-2] + last * count + EOI
+    return whole[:-2] + last * (count or length // len(last)) + EOI
 
 
 def in_scans_of_one_channel(size: tuple[int, int] = (64, 48)) -> bytes:

@@ -35,6 +35,11 @@ def first_cells(text: str) -> set[str]:
     return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
 
 
+def test_each_decision_has_a_number_of_its_own() -> None:
+    numbers = [Path(name).name[:4] for name in sorted(FILES) if name.startswith("docs/adr/")]
+    assert numbers == [f"{number:04}" for number in range(len(numbers))]
+
+
 @pytest.mark.parametrize("path", PRESENT, ids=short)
 def test_each_path_that_a_document_names_is_there(path: Path) -> None:
     named = re.findall(rf"(?<![\w./<-])(?:{ROOMS})/[\w./-]*\w", path.read_text())

@@ -65,7 +65,7 @@ def why(heard: Heard) -> Waiting:
     if heard.silent_s > heard.patience_s:
         since = "" if heard.decision else ", since this server began"
         silence = f"the autoscaler has not been heard for {_lasting(heard.silent_s)}{since}"
-        return Waiting(Cause.NO_AUTOSCALER, f"no worker is running; {silence}")
+        return Waiting(Cause.NO_AUTOSCALER, f"no worker is heard; {silence}")
     if heard.decision is None:
         return Waiting(Cause.UNHEARD, "nothing has been heard of workers or of the autoscaler yet")
     return _decided(heard.decision)

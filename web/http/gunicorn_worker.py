@@ -20,6 +20,7 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from web.http.heads import HEAD_BYTES, RefusedHead, is_whole
+from web.http.pace import STALLED_S, PacedSocket
 from web.http.problems import on_the_wire
 
 log = structlog.get_logger(__name__)
@@ -74,7 +75,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
                 raise
             return
         self.nr_conns += 1
-        self.enqueue_req(Connection(self.cfg, client, address, listener.getsockname()))
+        paced = PacedSocket(fileno=client.detach())
+        self.enqueue_req(Connection(self.cfg, paced, address, listener.getsockname()))
 
     def enqueue_req(self, conn: Connection) -> None:
         """Give a connection, new or kept alive, a thread as soon as its next request's head is whole."""
@@ -125,6 +127,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
     def _hand_over(self, conn: Connection) -> None:
         self._forget(conn)
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        conn.sock.wait_at_most(STALLED_S)
         super().enqueue_req(conn)
 
     def _end_oldest(self) -> None:

@@ -20,15 +20,11 @@ from app.errors import (
     PermanentError,
     TransientError,
 )
-from web.http.bodies import raw
-from web.http.gunicorn_internals import UNREADABLE
 
 log = structlog.get_logger(__name__)
 
 MIME_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
-# What is still read of a request that is refused: a client that is cut off while it sends never sees why.
-HEARD_OUT_BYTES = 64_000_000
 
 # The nearest class in an error's ancestry counts.
 STATUS: dict[type[ElastiqError], HTTPStatus] = {
@@ -53,7 +49,6 @@ def install(app: Flask) -> None:
     app.register_error_handler(ElastiqError, _ours)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unforeseen)
-    app.after_request(_hear_out)
 
 
 def problem(status: int, detail: str, **more: object) -> Response:
@@ -112,15 +107,3 @@ def _http(error: HTTPException) -> Response:
 def _unforeseen(error: Exception) -> Response:
     log.error("request_broke", path=request.path, exc_info=error)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "this is a fault of ours; the web tier's log says more")
-
-
-def _hear_out(answer: Response) -> Response:
-    if answer.status_code < HTTPStatus.BAD_REQUEST:
-        return answer
-    heard = 0
-    try:
-        while heard < HEARD_OUT_BYTES and (data := raw().read(64 * 1024)):
-            heard += len(data)
-    except UNREADABLE as err:
-        log.info("client_gone", reason=str(err))
-    return answer

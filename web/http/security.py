@@ -6,6 +6,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import Forbidden
 
 from web.http.gunicorn_internals import connection
+from web.http.pace import SLOWEST, STALLED_S, PacedSocket
 
 # Everything comes from here, nothing is inline; `blob:` is a file of the user's own before it is uploaded.
 PAGE_POLICY = (
@@ -26,9 +27,6 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
-# What a stalled client can hold a thread for, in seconds.
-STALLED_S = 60
-
 
 def install(app: Flask) -> None:
     """Hold every request and answer of ``app`` to the rules."""
@@ -44,8 +42,8 @@ def _refuse_other_sites() -> None:
 
 
 def _limit_stalls() -> None:
-    if (client := connection()) is not None:
-        client.settimeout(STALLED_S)
+    if isinstance(client := connection(), PacedSocket):
+        client.wait_at_most(STALLED_S, SLOWEST)
 
 
 def _add_headers(answer: Response) -> Response:

@@ -115,7 +115,7 @@ def _take(id: str) -> list[Taken]:
     limit = tier().settings.images.max_file_bytes
     files = parts(body(), request.headers.get("Content-Type", ""), fields=frozenset({FIELD}), max_bytes=limit)
     sent: Counter[str] = Counter()
-    with stored_in(id):
+    with tier().bodies.taken(), stored_in(id):
         taken = tier().intake.take(id, _by_field(files, sent))
     log.info("upload_taken", batch=id, files=len(taken), rejected=_rejected(taken))
     if not sent[FIELD]:

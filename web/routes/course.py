@@ -30,7 +30,7 @@ blueprint = Blueprint("compat", __name__)
 @blueprint.post("/")
 def classify() -> Response:
     """Answer with the label alone (field ``myfile``) or ``<name>:<label>`` (field ``inputFile``), once it is known."""
-    with tier().waiters.taken():
+    with tier().waiters.taken(), tier().bodies.taken():
         part = _only_file()
         try:
             taken = tier().intake.admit(tier().current_batch.id(datetime.now(UTC)), part)

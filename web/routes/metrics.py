@@ -121,6 +121,7 @@ def _of_fleet(fleet: FleetFeed) -> Iterator[str]:
     yield family("instances", "gauge", "Instances by state, as the autoscaler sees them.", samples)
     yield _gauge("instances_desired", "Instances that the autoscaler wants.", newest.desired)
     yield _gauge("instances_ceiling", "Instances that there may be.", newest.ceiling)
+    yield _gauge("breaker_open", "Whether instances do not come to work, so that one is tried.", newest.breaker_open)
     if newest.oldest_s is not None:
         yield _gauge("oldest_image_seconds", "Age of the oldest outstanding image.", newest.oldest_s)
 

@@ -25,6 +25,8 @@ import { waitsIn } from "./waits.js";
 const POLL_MS = 2_000;
 const POLL_HIDDEN_MS = 15_000;
 const AGAIN_MS = 1_000;
+// Ends of the batch while images of it wait: the first may have been on its way; before the last all of it is read anew.
+const ENDS = 3;
 
 export class Batch {
   /**
@@ -40,6 +42,7 @@ export class Batch {
     /** @type {Waits | null} what the server says that the images wait for */
     this.waits = null;
     this._closed = false;
+    this._ends = 0;
     this._cursor = "";
     /** @type {number | null} images that were finished before they were watched; null until those are told */
     this._found = id ? null : 0;
@@ -124,6 +127,7 @@ export class Batch {
   }
 
   _stored() {
+    this._ends = 0;
     this._listener.onStored();
     this._follow();
   }
@@ -167,6 +171,10 @@ export class Batch {
   _done() {
     this._news.stop();
     this.waits = null;
+    if (!this.images.counts.waiting) this._ends = 0;
+    else if (!this.uploader.busy) this._ends += 1;
+    if (this._ends === ENDS - 1) this._cursor = "";
+    if (this._ends === ENDS) this.images.lose();
     this._tell(({ onProgress }) => onProgress());
     // An end that was on its way while more was uploaded is none.
     if (this.images.counts.waiting) setTimeout(() => this._follow(), AGAIN_MS);

@@ -1,6 +1,6 @@
 // The deck above the tiles: how far the batch is, how fast, what was found, and what of it to show.
 
-import { around, byId, element, find, say } from "./dom.js";
+import { around, arrange, byId, element, find, say } from "./dom.js";
 import { frequent } from "./images.js";
 import { Pace, pace, tally } from "./pace.js";
 import { dropAll, isTaken, show } from "./picture.js";
@@ -102,7 +102,7 @@ export class Deck {
     const filled = most.map(([label, items]) => fillChip(chips.get(label) ?? newChip(label), items));
     const gone = this._chips().filter((chip) => !filled.includes(chip));
     for (const chip of gone) dropAll(chip);
-    this._labels.replaceChildren(...filled);
+    arrange(this._labels, filled);
     this._press();
   }
 

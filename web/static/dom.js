@@ -56,6 +56,21 @@ export function element(name, className, text) {
 }
 
 /**
+ * Have in `box` these, in this order; what is there already is not moved, and keeps the keyboard if it has it.
+ * @param {Element} box
+ * @param {Element[]} wanted
+ */
+export function arrange(box, wanted) {
+  const held = box.contains(document.activeElement) ? document.activeElement : null;
+  for (const child of [...box.children]) if (!wanted.includes(child)) child.remove();
+  wanted.forEach((child, index) => {
+    if (box.children[index] !== child) box.insertBefore(child, box.children[index] ?? null);
+  });
+  if (held instanceof HTMLElement && box.contains(held) && document.activeElement !== held)
+    held.focus({ preventScroll: true });
+}
+
+/**
  * Set a text where it differs: what is set again is read out again.
  * @param {Element} node
  * @param {string} text

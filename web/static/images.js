@@ -94,6 +94,13 @@ export class Images {
     else this._byKey.set(told.key, this._insert({ ...fieldsOf(told), file: null }));
   }
 
+  /** Give up those that wait: the server has none of them. */
+  lose() {
+    const reason = "the server does not say what became of it";
+    for (const item of this.items.filter(({ state }) => state === "waiting"))
+      this.set(item, { state: "failed", reason });
+  }
+
   /** Take what was held back: it belongs to none of our uploads. */
   settle() {
     for (const told of this._early.values()) this.learn(told, false);

@@ -1,6 +1,6 @@
 // The tiles: only the rows near the window are in the page, so that ten thousand images scroll like ten.
 
-import { around, element, find } from "./dom.js";
+import { around, arrange, element, find } from "./dom.js";
 import { fillFive } from "./five.js";
 import { layout, led, near } from "./layout.js";
 import { drop, show } from "./picture.js";
@@ -114,16 +114,23 @@ export class Tiles {
    */
   _place(items, start) {
     const wanted = new Set(items);
+    const held = this._grid.contains(document.activeElement) && document.activeElement !== this._grid;
     for (const item of [...this._drawn.keys()]) if (!wanted.has(item)) this._remove(item);
-    let before = this._grid.firstElementChild;
-    items.forEach((item, index) => {
+    const tiles = items.map((item, index) => {
       const tile = this._drawn.get(item) ?? this._make(item);
       tile.setAttribute("aria-posinset", String(start + index + 1));
       tile.setAttribute("aria-setsize", String(this._view.length));
-      if (tile === before) before = before.nextElementSibling;
-      else this._grid.insertBefore(tile, before);
+      return tile;
     });
+    arrange(this._grid, tiles);
     if (!this._current || !this._drawn.has(this._current)) this._roam(items[0] ?? null);
+    if (held && !this._grid.contains(document.activeElement)) this._hold();
+  }
+
+  /** The tile that had the keyboard is gone: the one that Tab reaches has it now, or the grid. */
+  _hold() {
+    const tile = this._current && this._drawn.get(this._current);
+    (tile ? buttonOf(tile) : this._grid).focus({ preventScroll: true });
   }
 
   /** @param {Item} item */

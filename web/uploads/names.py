@@ -30,15 +30,15 @@ def check(path: str) -> None:
     if not path:
         raise InvalidImage("the file has no name; send it as a file, with its name in filename=")
     if "\\" in path:
-        raise InvalidImage(f"the name holds a backslash: {_shown(path)}; put a / between folders")
+        raise InvalidImage(f"the name must not hold a path with backslashes: {_shown(path)}; put a / between folders")
     if any(unicodedata.category(character) == "Cc" for character in path):
         raise InvalidImage(f"the name holds control characters: {_shown(path)}")
     if len(path.encode()) > MAX_BYTES:
         raise InvalidImage(f"the name is longer than {MAX_BYTES} bytes, folders included: {_shown(path)}")
-    if not _NO_FOLDERS.isdisjoint(path.split("/")):
-        raise InvalidImage(f"the name must be a file's, or a relative path without '.' and '..': {_shown(path)}")
-    if path.endswith(".error") or REJECTED.match(path):
+    if path in _NO_FOLDERS or path.endswith(".error") or REJECTED.match(path):
         raise InvalidImage(f"the name is reserved: {_shown(path)}; give the file another")
+    if not _NO_FOLDERS.isdisjoint(path.split("/")):
+        raise InvalidImage(f"the name must not hold a path that is absolute or has '.' or '..': {_shown(path)}")
 
 
 def keys(batch: str, path: str, md5: str) -> Iterator[str]:

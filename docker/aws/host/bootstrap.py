@@ -30,8 +30,8 @@ def main(values, root="/"):
     """Set the host up as ``values`` say; power it off if that fails.
 
     Args:
-        values: ``bucket`` and ``key`` of the bundle, ``group`` of logs, ``alive`` for the logs' unit, and ``units``:
-            the environment of each, by name.
+        values: ``bucket`` and ``key`` of the bundle, ``group`` of logs, ``alive`` for the logs' unit, ``settings`` of
+            all units, and ``units``: the settings of each beside them, by name.
         root: where the host's files are.
     """
     began, host = time.monotonic(), Host()
@@ -105,7 +105,7 @@ def write_environments(values, host, root):
         role = settings.get("ROLE")
         roles.update({unit: role} if role else {})
         taken = {"AWS_PROFILE": unit, "AWS_CONFIG_FILE": str(folder / "aws.conf")} if role else {}
-        told = {**common, **passed_on, **settings, **taken}
+        told = {**common, **passed_on, **values["settings"], **settings, **taken}
         lines = [f"{name}={quoted(str(value))}\n" for name, value in sorted(told.items()) if name != "ROLE"]
         (folder / f"{unit}.env").write_text("".join(lines))
     source = "credential_source = Ec2InstanceMetadata\n"

@@ -140,7 +140,7 @@ def test_an_instance_that_was_launched_and_never_listed_has_failed_to_boot(looki
 
 
 def test_a_launch_that_was_refused_is_remembered_with_its_reason(looking: Looking) -> None:
-    looking.observer.refused("no room")
+    looking.observer.refused("no room", 30)
     refused_at = looking.now
     refusal = looking.observer.observe().refusal
     assert refusal is not None

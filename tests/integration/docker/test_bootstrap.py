@@ -26,6 +26,7 @@ ABSENT: dict[str, Any] = {
     "key": f"bundles/worker-{'1' * 64}.tar.gz",
     "group": GROUP,
     "alive": "worker=/run/elastiq-worker/alive",
+    "settings": {"ELASTIQ_QUEUE": "elastiq-tasks"},
     "units": {},
 }
 
@@ -66,14 +67,8 @@ def stored(where: AwsSettings, body: bytes, digest: str = "", tier: str = "worke
         s3.create_bucket(Bucket="software", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     key = f"bundles/{tier}-{digest or hashlib.sha256(body).hexdigest()}.tar.gz"
     s3.put_object(Bucket="software", Key=key, Body=body)
-    units = {tier: {"ELASTIQ_QUEUE": "elastiq-tasks", "ELASTIQ_MODEL": 'odd "$name"'}}
-    return {
-        "bucket": "software",
-        "key": key,
-        "group": GROUP,
-        "alive": "worker=/run/elastiq-worker/alive",
-        "units": units,
-    }
+    units = {tier: {"ELASTIQ_MODEL": 'odd "$name"'}}
+    return {**ABSENT, "key": key, "units": units}
 
 
 def small(**files: str) -> bytes:

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.errors import InvalidImage
 from tasks.engine.artifact import Preprocessing
 from tasks.engine.decode import decode
 from tests.support import photographs
+from tests.support.stills import still, ten_bits
 from web.batches.preview import render
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -66,10 +68,14 @@ def saved(image: Image.Image, format: str, **how: object) -> bytes:
     return file.getvalue()
 
 
-def lying(way: int) -> bytes:
+def exif(way: int) -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = way
-    return saved(photograph(), "JPEG", quality=95, exif=exif)
+    return exif
+
+
+def lying(way: int) -> bytes:
+    return saved(photograph(), "JPEG", quality=95, exif=exif(way))
 
 
 KINDS: dict[str, Callable[[], bytes]] = {
@@ -102,6 +108,15 @@ KINDS: dict[str, Callable[[], bytes]] = {
     "TIFF, floating, 0 to 1": lambda: saved(floating(0, 1), "TIFF"),
     "TIFF, floating": lambda: saved(floating(-500, 70_000), "TIFF"),
     "TIFF, premultiplied grey": premultiplied_grey,
+    "HEIC": lambda: still(photograph(), "HEIF"),
+    "HEIC, large": lambda: still(photograph().resize((1403, 903)), "HEIF"),
+    "HEIC, turned": lambda: still(photograph(), "HEIF", exif=exif(6).tobytes()),
+    "HEIC, alpha": lambda: still(faded("RGBA"), "HEIF"),
+    "HEIC, 10 bits": lambda: ten_bits(photograph()),
+    "AVIF": lambda: still(photograph(), "AVIF"),
+    "AVIF, large": lambda: still(photograph().resize((1403, 903)), "AVIF"),
+    "AVIF, turned": lambda: still(photograph(), "AVIF", exif=exif(8).tobytes()),
+    "AVIF, alpha": lambda: still(faded("RGBA"), "AVIF"),
     **{f"JPEG, turned {way}": lambda way=way: lying(way) for way in range(2, 9)},  # type: ignore[misc]
 }
 
@@ -129,3 +144,36 @@ def test_what_is_deep_or_floating_is_seen_as_the_photograph_that_it_is(kind: str
     plain = np.asarray(grey().resize(seen.shape[1::-1], Image.Resampling.BICUBIC, reducing_gap=2)).astype(int)
 
     assert np.abs(seen[..., 0] - plain).mean() < 3
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_half_a_jpeg_is_neither_labelled_nor_shown_and_one_without_its_last_two_bytes_is_both(
+    progressive: bool,
+) -> None:
+    whole = saved(photograph(), "JPEG", quality=90, progressive=progressive)
+    for part in (whole[: len(whole) // 2], whole[: len(whole) // 2] + b"\xff\xd9"):
+        with pytest.raises(InvalidImage, match="damaged or cut short"):
+            decode(part, NATIVE, max_pixels=MAX_PIXELS)
+        with pytest.raises(InvalidImage, match="damaged or cut short"):
+            render(part, side=SIDE, max_pixels=MAX_PIXELS)
+
+    seen = decode(whole[:-2], NATIVE, max_pixels=MAX_PIXELS)
+    assert np.array_equal(seen, decode(whole, NATIVE, max_pixels=MAX_PIXELS))
+    assert render(whole[:-2], side=SIDE, max_pixels=MAX_PIXELS) == render(whole, side=SIDE, max_pixels=MAX_PIXELS)
+
+
+@pytest.mark.parametrize("kind", ["HEIC", "HEIC, large", "HEIC, 10 bits", "AVIF", "AVIF, large"])
+def test_a_photograph_of_a_phone_is_seen_as_the_one_that_was_taken(kind: str) -> None:
+    seen = decode(KINDS[kind](), NATIVE, max_pixels=MAX_PIXELS).astype(int)
+    plain = np.asarray(photograph().resize(seen.shape[1::-1], Image.Resampling.BICUBIC, reducing_gap=2)).astype(int)
+
+    assert np.abs(seen - plain).mean() < 4
+
+
+@pytest.mark.parametrize(("kind", "back"), [("HEIC, turned", 90), ("AVIF, turned", 270)])
+def test_a_phone_s_photograph_stands_upright(kind: str, back: int) -> None:
+    seen = decode(KINDS[kind](), NATIVE, max_pixels=MAX_PIXELS)
+    lying = np.asarray(Image.fromarray(seen).rotate(back, expand=True)).astype(int)
+    plain = np.asarray(photograph().resize(lying.shape[1::-1], Image.Resampling.BICUBIC, reducing_gap=2)).astype(int)
+
+    assert np.abs(lying - plain).mean() < 4

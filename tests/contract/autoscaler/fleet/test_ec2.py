@@ -14,8 +14,8 @@ from app.domain import InstanceState
 from app.errors import ConfigurationError, TransientError
 from app.settings import Settings
 from autoscaler.announce import Announcer
-from autoscaler.fleet import NoRoom
-from autoscaler.fleet.ec2 import FLEET_TAG, LEDGER, Ec2Fleet
+from autoscaler.fleet import NoRoom, NotLaunched
+from autoscaler.fleet.ec2 import BARRED, FLEET_TAG, LEDGER, Ec2Fleet
 from autoscaler.listen import Hearing, Listener
 from tasks.celery import make_app
 from tests.contract.ec2_server import Ec2Server, nobody
@@ -109,13 +109,72 @@ def test_an_answer_lost_in_the_second_subnet_is_asked_for_again_there(
     assert ec2.calls_of("RunInstances")[-1]["SubnetId"] == second
 
 
-@pytest.mark.parametrize("fault", ["RequestLimitExceeded", "500"])
-def test_a_throttled_or_failing_launch_may_be_tried_again(fleet: Ec2Fleet, ec2: Ec2Server, fault: str) -> None:
-    ec2.faults["RunInstances"] = [fault, fault]
+def test_a_failing_launch_may_be_tried_again_under_its_token(fleet: Ec2Fleet, ec2: Ec2Server) -> None:
+    ec2.faults["RunInstances"] = ["500", "500"]
     with pytest.raises(TransientError) as raised:
         fleet.launch(2, "first")
-    assert not isinstance(raised.value, NoRoom)
+    assert not isinstance(raised.value, NotLaunched)
     assert len(fleet.launch(2, "first")) == 2
+
+
+@pytest.mark.parametrize("fault", ["RequestLimitExceeded", "PendingVerification", "Blocked", "ExpiredToken"])
+def test_what_no_place_will_do_is_asked_of_one_place_alone(fleet: Ec2Fleet, ec2: Ec2Server, fault: str) -> None:
+    ec2.faults["RunInstances"] = [fault, fault]
+    with pytest.raises(NotLaunched, match=fault):
+        fleet.launch(2, "first")
+    assert len({call["SubnetId"] for call in ec2.calls_of("RunInstances")}) == 1
+    ec2.faults.clear()
+    assert len(fleet.launch(2, "second")) == 2
+
+
+@pytest.mark.parametrize("fault", ["InvalidSubnetID.NotFound", "Unsupported", "InvalidParameterValue", "NeverHeardOf"])
+def test_a_place_that_refuses_is_passed_over_and_comes_last_for_some_minutes(
+    ec2: Ec2Server, ec2_settings: Settings, fault: str
+) -> None:
+    now = [datetime.now(UTC)]
+    fleet = Ec2Fleet(ec2_settings, nobody, clock=lambda: now[0])
+    first, second, _ = subnets(ec2_settings)
+    ec2.faults["RunInstances"] = [fault]
+    assert len(fleet.launch(1, "first")) == 1
+    fleet.launch(1, "second")
+    now[0] += BARRED
+    fleet.launch(1, "third")
+    assert [call["SubnetId"] for call in ec2.calls_of("RunInstances")] == [first, second, second, first]
+
+
+def test_a_market_that_refuses_is_passed_over_for_every_type_and_subnet(ec2: Ec2Server, ec2_settings: Settings) -> None:
+    fleet = Ec2Fleet(changed(ec2_settings, spot=True, instance_types="c7i.large,c7a.large"), nobody)
+    ec2.faults["RunInstances"] = ["AuthFailure.ServiceLinkedRoleCreationNotPermitted"]
+    assert len(fleet.launch(1, "first")) == 1
+    assert ["InstanceMarketOptions.MarketType" in call for call in ec2.calls_of("RunInstances")] == [True, False]
+
+
+def test_where_all_have_refused_of_late_all_are_asked_again(
+    fleet: Ec2Fleet, ec2: Ec2Server, ec2_settings: Settings
+) -> None:
+    ec2.faults["RunInstances"] = ["InsufficientInstanceCapacity"] * 3
+    with pytest.raises(NoRoom):
+        fleet.launch(1, "first")
+    assert len(fleet.launch(1, "second")) == 1
+
+
+def test_fewer_that_came_before_a_refusal_of_all_places_are_better_than_an_error(
+    fleet: Ec2Fleet, ec2: Ec2Server, ec2_settings: Settings
+) -> None:
+    ec2.room = {subnets(ec2_settings)[0]: 1}
+    ec2.faults["RunInstances"] = ["", "RequestLimitExceeded", "RequestLimitExceeded"]
+    assert len(fleet.launch(3, "first")) == 1
+
+
+def test_the_error_of_a_launch_names_every_reason_and_the_longest_pause(fleet: Ec2Fleet, ec2: Ec2Server) -> None:
+    ec2.faults["RunInstances"] = ["InvalidSubnetID.NotFound", "UnauthorizedOperation", "OptInRequired"]
+    with pytest.raises(NotLaunched) as raised:
+        fleet.launch(1, "first")
+    said = str(raised.value)
+    assert [code in said for code in ("InvalidSubnetID.NotFound", "UnauthorizedOperation", "OptInRequired")] == [
+        True
+    ] * 3
+    assert (raised.value.pause_s, isinstance(raised.value, NoRoom)) == (60.0, False)
 
 
 @pytest.mark.parametrize("fault", ["RequestLimitExceeded", "500", "lost"])
@@ -129,8 +188,8 @@ def test_a_failed_describe_is_an_error_and_never_an_empty_fleet(fleet: Ec2Fleet,
 
 @pytest.mark.parametrize("fault", ["UnauthorizedOperation", "InvalidLaunchTemplateName.NotFoundException"])
 def test_a_refusal_that_no_retry_mends_says_what_to_check(fleet: Ec2Fleet, ec2: Ec2Server, fault: str) -> None:
-    ec2.faults["RunInstances"] = [fault]
-    with pytest.raises(ConfigurationError, match=f"{fault}.*ELASTIQ_LAUNCH_TEMPLATE"):
+    ec2.faults["RunInstances"] = [fault] * 3
+    with pytest.raises(NotLaunched, match=f"{fault}.*ELASTIQ_LAUNCH_TEMPLATE"):
         fleet.launch(1, "first")
 
 
@@ -141,12 +200,40 @@ def test_an_instance_counts_from_its_launch_even_while_it_is_not_listed_yet(flee
         assert {instance.id for instance in fleet.instances()} == {instance.id for instance in launched}
 
 
-def test_an_instance_that_is_never_listed_stops_counting_in_the_end(ec2_settings: Settings, ec2: Ec2Server) -> None:
-    later = datetime.now(UTC) + LEDGER + timedelta(seconds=10)
-    fleet = Ec2Fleet(ec2_settings, nobody, clock=lambda: later)
+@pytest.mark.parametrize("listed", [False, True], ids=["never", "once"])
+def test_an_instance_that_is_listed_no_more_counts_for_five_minutes(
+    ec2_settings: Settings, ec2: Ec2Server, listed: bool
+) -> None:
+    now = [datetime.now(UTC)]
+    fleet = Ec2Fleet(ec2_settings, nobody, clock=lambda: now[0])
     fleet.launch(2, "first")
-    ec2.unlisted = 1
+    if listed:
+        assert len(fleet.instances()) == 2
+    ec2.unlisted = 2
+    now[0] += LEDGER - timedelta(seconds=1)
+    assert len(fleet.instances()) == 2
+    now[0] += timedelta(seconds=2)
     assert fleet.instances() == []
+
+
+def test_an_instance_that_may_not_be_terminated_still_counts(fleet: Ec2Fleet, ec2: Ec2Server) -> None:
+    (instance,) = fleet.launch(1, "first")
+    ec2.faults["TerminateInstances"] = ["UnauthorizedOperation"]
+    with pytest.raises(ConfigurationError, match="terminating"):
+        fleet.terminate([instance.id])
+    assert [one.id for one in fleet.instances()] == [instance.id]
+
+
+def test_where_the_tag_cannot_be_set_the_worker_is_told_all_the_same(ec2: Ec2Server, ec2_settings: Settings) -> None:
+    told: list[list[str]] = []
+    fleet = Ec2Fleet(ec2_settings, told.append)
+    one, two = fleet.launch(2, "first")
+    ec2.faults["CreateTags"] = ["UnauthorizedOperation"]
+    with pytest.raises(ConfigurationError, match="tagging"):
+        fleet.drain([one.id])
+    assert told == [[one.id]]
+    states = {instance.id: instance.state for instance in fleet.instances()}
+    assert (states[one.id], states[two.id] is InstanceState.DRAINING) == (InstanceState.DRAINING, False)
 
 
 def test_an_instance_that_ended_before_it_was_ever_seen_running_does_not_count(

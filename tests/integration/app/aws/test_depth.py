@@ -14,6 +14,7 @@ from app.domain import QueueDepth
 from app.errors import ConfigurationError, TransientError
 from app.settings import Settings
 from tests.support.fault_proxy import FaultProxy
+from tests.support.world import World, sqs_counts
 
 
 @pytest.fixture
@@ -70,3 +71,14 @@ def test_a_count_that_cannot_be_had_now_is_an_error_that_may_pass(config: Settin
     assert proxy.calls["GetQueueAttributes"] == 2, "the next look comes soon"
     proxy.mend()
     assert reader.depth().total == 0
+
+
+@pytest.mark.parametrize("count", ["NaN", "-1", "", "1.5", None], ids=repr)
+def test_what_is_no_count_is_an_answer_that_failed_and_never_a_zero(count: str | None) -> None:
+    def counts(visible: int, in_flight: int) -> dict[str, str]:
+        made = sqs_counts(visible, in_flight)
+        made.pop("ApproximateNumberOfMessagesNotVisible")
+        return made if count is None else {**made, "ApproximateNumberOfMessagesNotVisible": count}
+
+    with World(counts=counts).connected() as settings, pytest.raises(TransientError, match="NotVisible"):
+        QueueReader(settings).depth()

@@ -38,15 +38,23 @@ class Forgetful:
     Attributes:
         answered: the path that it answers for.
         labelled: whether it ever gives that a label.
+        busy: whether it refuses every upload, for now.
+        meanwhile: is called when a batch is asked for.
     """
 
     def __init__(self) -> None:
-        self.answered, self.labelled = "", True
+        self.answered, self.labelled, self.busy = "", True, False
+        self.meanwhile: Callable[[], object] = lambda: None
         tier = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if not self.path.endswith("/images"):
+                    tier.meanwhile()
+                elif tier.busy:
+                    self._say(503, {"detail": "the disk is full"})
+                    return
                 self._say(201, {"id": "b", "images": [tier.image("waiting")]})
 
             def do_GET(self) -> None:
@@ -429,6 +437,39 @@ def test_a_file_that_the_web_tier_does_not_answer_for_is_said_and_nobody_waits_f
     assert f"{folder}/cat.png: the web tier does not say what became of it" in found.stderr
 
 
+def test_a_web_tier_that_takes_no_upload_is_given_up(site: Site, forgetful: Forgetful, folder: Path) -> None:
+    forgetful.busy = True
+    found = classify(site, "--url", forgetful.url, "--patience", 1, folder)
+    assert (found.returncode, found.stdout) == (3, "")
+    assert "elastiq: no answer for 1 s (the disk is full); given up" in found.stderr
+    assert "2 of 2 have no outcome yet" in found.stderr
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_file_that_goes_before_it_is_sent_fails_alone(
+    site: Site, forgetful: Forgetful, folder: Path, alone: bool
+) -> None:
+    forgetful.answered = "day 2/cup.PNG"
+    forgetful.meanwhile = (folder / "cat.png").unlink
+    files = [folder / "cat.png"] if alone else [folder / "cat.png", folder / "day 2"]
+    found = classify(site, "--json", "--url", forgetful.url, *files)
+    assert found.returncode == 1
+    gone, *others = map(json.loads, found.stdout.splitlines())
+    assert (gone["path"], gone["state"], gone["label"]) == (f"{folder}/cat.png", "failed", None)
+    assert gone["reason"] == "the file cannot be read any more (No such file or directory)"
+    assert [image["label"] for image in others] == ([] if alone else ["tabby"])
+
+
+def test_who_reads_no_further_ends_it_without_a_traceback(site: Site, folder: Path) -> None:
+    with Labeller(site), begin(site, folder) as running:
+        assert running.stdout is not None
+        running.stdout.close()
+        assert running.stderr is not None
+        said = running.stderr.read()
+        assert running.wait(60) == 1
+    assert "Traceback" not in said
+
+
 def test_an_image_that_a_complete_batch_does_not_have_is_said_to_be_lost(
     site: Site, forgetful: Forgetful, folder: Path
 ) -> None:
@@ -443,10 +484,9 @@ def test_what_is_waited_for_is_said_once_for_each_change(serve: Serve, folder: P
     wait_for_listener(site.config)
     starting = (Instance("i-0aaa", InstanceState.PENDING, datetime.now(UTC)),)
     with begin(site, folder / "cat.png") as running, announcer(site.config) as announce:
-        *_, unheard = said_before(running, "waiting: ")
-        assert unheard == "waiting: nothing has been heard of workers or of the autoscaler yet\n"
+        said_before(running, "waiting: (nothing has been heard of workers|no worker is heard)")
         announce.say(decision(fleet=starting, boot_s=None))
-        assert said_before(running, "waiting: ") == ["waiting: an instance is starting\n"]
+        assert said_before(running, "starting")[-1] == "waiting: an instance is starting\n"
         announce.say(WorkerHeartbeat(0, 0), "i-0aaa@host")
         assert said_before(running, "waiting: ") == ["waiting: a worker is there\n"]
         with Labeller(site):

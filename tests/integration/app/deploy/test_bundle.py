@@ -98,6 +98,15 @@ def test_the_same_inputs_make_the_same_bytes_and_the_name_is_their_digest(contro
     assert again.path.read_bytes() == control.path.read_bytes()
 
 
+def test_what_is_there_already_is_not_made_again_until_something_in_it_changes(control: Bundle) -> None:
+    control.path.write_bytes(b"as it was")
+
+    assert bundles.build(TIERS["control"], control.path.parent).path.read_bytes() == b"as it was"
+    note = control.path.with_name(f".control-{bundles.HERE}.json")
+    note.write_text(note.read_text().replace('"inputs": "', '"inputs": "other'))
+    assert bundles.build(TIERS["control"], control.path.parent).size == control.size
+
+
 def test_a_bundle_is_small_enough_to_be_there_in_a_second(worker: Bundle, control: Bundle) -> None:
     assert worker.size < 100e6
     assert control.size < 25e6

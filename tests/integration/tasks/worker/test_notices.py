@@ -38,7 +38,6 @@ def test_where_there_is_no_notice_there_is_no_reason_to_leave(service: MetadataS
     ("path", "said", "why"),
     [
         ("spot/instance-action", TERMINATE, "notice"),
-        ("events/recommendations/rebalance", '{"noticeTime": "2026-11-24T10:15:00Z"}', "notice"),
         ("tags/instance/elastiq-drain", "1", "asked"),
     ],
 )
@@ -49,6 +48,17 @@ def test_a_notice_is_a_reason_to_leave_and_is_logged_as_it_came(
     with capture_logs() as logged:
         assert looker(service).look() == why
     assert [(line["event"], line["notice"], line["said"]) for line in logged] == [("notice_received", path, said)]
+
+
+@pytest.mark.parametrize(("setting", "heeded"), [("0", None), ("1", "notice")])
+def test_a_recommendation_to_replace_the_instance_is_heeded_only_if_that_is_set(
+    service: MetadataService, setting: str, heeded: str | None
+) -> None:
+    service.found["events/recommendations/rebalance"] = '{"noticeTime": "2026-11-24T10:15:00Z"}'
+    told = Settings.from_environment({"ELASTIQ_INSTANCE_ID": "i-0123", "ELASTIQ_HEED_REBALANCE": setting})
+    metadata = metadata_for(told, {"AWS_EC2_METADATA_SERVICE_ENDPOINT": service.endpoint})
+    assert metadata is not None
+    assert Notices(metadata, lambda _: None).look() == heeded
 
 
 def test_a_token_serves_many_looks_and_is_renewed_when_it_has_expired(service: MetadataService) -> None:

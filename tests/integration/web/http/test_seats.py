@@ -1,14 +1,17 @@
-"""Requests that wait, for news, for a label or for a bucket, take no thread from uploads and from the page."""
+"""Requests that wait, for news, a label, a bucket or a body, take no thread from the others and from the page."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from app.client.remote import Remote
 from app.local import EmbeddedCloud
 from tests.support import photographs
 from tests.support.fault_proxy import FaultProxy
@@ -82,7 +85,7 @@ def test_streams_beyond_their_number_are_told_to_poll_and_take_nothing_from_uplo
 
 
 def test_requests_beyond_their_number_are_told_to_try_again(serve: Serve) -> None:
-    site = serve(ELASTIQ_WEB_THREADS="9")
+    site = serve(ELASTIQ_WEB_THREADS="11")
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(site.post, "/", fields={"myfile": (f"{n}.png", CAT)}) for n in range(2)]
         wait_for(lambda: site.queued() == 2, 20)
@@ -95,7 +98,7 @@ def test_requests_beyond_their_number_are_told_to_try_again(serve: Serve) -> Non
 
 
 def test_a_client_that_hangs_up_frees_its_waiting_seat(serve: Serve) -> None:
-    site = serve(ELASTIQ_WEB_THREADS="9")
+    site = serve(ELASTIQ_WEB_THREADS="11")
     address = urlsplit(site.url).hostname, urlsplit(site.url).port
     body = b'--limit\r\nContent-Disposition: form-data; name="myfile"; filename="%d.png"\r\n\r\n%s\r\n--limit--\r\n'
     for n in range(2):
@@ -110,3 +113,48 @@ def test_a_client_that_hangs_up_frees_its_waiting_seat(serve: Serve) -> None:
         return bool(answer.status == 422)
 
     wait_for(free, 30)
+
+
+BOUNDARY = b'--limit\r\nContent-Disposition: form-data; name="files"; filename="slow.png"\r\n\r\n'
+
+
+def test_bodies_that_trickle_leave_the_page_and_streams_alone_and_uploads_wait_for_a_seat(
+    serve: Serve, tmp_path: Path
+) -> None:
+    site = serve(ELASTIQ_WEB_THREADS=str(THREADS))
+    id = site.upload(("a.png", CAT))["id"]
+    with ExitStack() as opened:
+        slow = [opened.enter_context(trickling(site, f"/api/batches/{id}/images")) for _ in range(THREADS)]
+        wait_for(lambda: site.post("/api/batches", fields={"files": ("b.png", CAT)}).status == 503, 20)
+        slow += [opened.enter_context(trickling(site, path)) for path in ("/api/batches", "/", "/healthz") * 40]
+        for client in slow:
+            with suppress(OSError):  # those beyond the seats have had their answer
+                client.sendall(b"x")
+        answers = [site.get(path) for path in ("/healthz", "/", "/monitor", f"/api/batches/{id}")]
+        assert [answer.status for answer in answers] == [200] * 4
+        stream = site.events(id)
+        assert stream.until("image-waiting")
+        stream.close()
+        refused = site.post("/api/batches", fields={"files": ("b.png", CAT)})
+        assert (refused.status, refused.json()["detail"]) == (503, "too many uploads are under way; try again")
+        assert int(refused.headers["Retry-After"]) > 0
+        with ThreadPoolExecutor(1) as pool:
+            remote, file = Remote(site.url), tmp_path / "honest.png"
+            file.write_bytes(CAT)
+            honest = pool.submit(remote.add, id, [file])
+            for client in slow:
+                client.close()
+            assert honest.result(60)[0]["state"] == "waiting"
+
+
+def connected(site: Site) -> socket.socket:
+    return socket.create_connection((urlsplit(site.url).hostname, urlsplit(site.url).port), timeout=60)
+
+
+@contextmanager
+def trickling(site: Site, path: str) -> Iterator[socket.socket]:
+    """A request whose head is whole and whose body has only begun."""
+    with connected(site) as client:
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
+        client.sendall(head.encode() + b"Content-Type: multipart/form-data; boundary=limit\r\n\r\n" + BOUNDARY)
+        yield client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -24,6 +25,7 @@ Serve = Callable[..., Site]
         ("myfile", "test_7.JPEG", "label of test_7.JPEG"),
         ("inputFile", "test_8.JPEG", "test_8:label of test_8.JPEG"),
         ("inputFile", "a.b.jpg", "a.b:label of a.b.jpg"),
+        ("inputFile", "2023/a.jpg", "a:label of 2023/a.jpg"),
         ("inputFile", "plain", "plain:label of plain"),
     ],
 )
@@ -98,5 +100,6 @@ def test_a_label_that_does_not_come_in_time_is_a_timeout_that_says_where_it_will
     site = serve(ELASTIQ_WAIT_SECONDS="1")
     answer = site.post("/", fields={"myfile": ("a.png", CAT)})
     assert answer.status == 504
+    assert re.search(r"\((nothing has been heard|no worker is heard).*\); the image", answer.json()["detail"])
     assert "queued still" in answer.json()["detail"]
     assert site.queued() == 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import resource
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +22,7 @@ from app.domain import BATCH_ID, Failure
 from app.local import EmbeddedCloud
 from app.settings import Settings
 from app.storage import Storage
-from tests.support import photographs
+from tests.support import hostile, photographs
 from tests.support.fault_proxy import FaultProxy
 from tests.support.kms_proxy import KmsProxy
 from tests.support.waiting import wait_for
@@ -33,7 +35,7 @@ BAD = [
     ("text.jpg", b"I am no photograph\n", "not an image"),
     ("bomb.png", photographs.bomb(), "200 megapixels"),
     ("corrupt.png", CAT[:20] + b"nonsense" * 100, "damaged"),
-    (HOSTILE, CAT, "relative path without"),
+    (HOSTILE, CAT, "must not hold a path that is absolute"),
 ]
 
 Serve = Callable[..., Site]
@@ -67,6 +69,28 @@ def test_a_refused_file_costs_its_neighbours_nothing_and_keeps_its_reason(serve:
     assert site.keys(made["id"]) == [f"{made['id']}/a.png", f"{made['id']}/b.png"]
     assert site.queued() == 2
     assert site.batch(made["id"])["counts"] == {"total": 7, "waiting": 2, "done": 0, "failed": 5}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits another process's memory")
+def test_a_request_of_hostile_files_alone_is_answered_within_300_megabytes(serve: Serve) -> None:
+    site = serve(MALLOC_ARENA_MAX="2", ELASTIQ_MAX_FILE_BYTES="25000000")
+    site.upload(("a.png", CAT))
+    # Each with its reason: one for which there was no memory would have another.
+    bad = {
+        "gif of 65535 x 65535": "4295 megapixels",
+        "gif of 20000 x 20000": "400 megapixels",
+        "tiff of 4.9 million strips": "4900000 values",
+        "png of 1.6 million chunks": "more texts than picture",
+    }
+    files = [(f"{number}.gif", hostile.FILES[name]()) for number, name in enumerate([*bad] * 2)]
+    held = psutil.Process(site.process.pid).memory_info().vms
+    for process in (site.process.pid, *(child.pid for child in psutil.Process(site.process.pid).children(True))):
+        resource.prlimit(process, resource.RLIMIT_AS, (held + 300_000_000, held + 300_000_000))
+
+    made = site.upload(*files, ("b.png", COFFEE))
+
+    assert [image["state"] for image in made["images"]] == ["failed"] * 8 + ["waiting"]
+    assert all(reason in image["reason"] for image, reason in zip(made["images"], [*bad.values()] * 2, strict=False))
 
 
 def test_a_file_over_the_limit_is_refused_alone(serve: Serve) -> None:

@@ -7,11 +7,15 @@ import socket
 import threading
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.client import files
 from app.client.files import File, Gathered, gather, kinds
+from web.uploads import names
 
 NAME_BYTES = 250  # a file system's names may be a little longer
 
@@ -64,6 +68,23 @@ def test_a_path_in_the_batch_never_leads_out_of_it(here: Path, spool: Path) -> N
     assert sent == ["a/1.jpg", "here/b/2.jpg", "here/3.jpg"]
 
 
+NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/\\"), min_size=1, max_size=40)
+
+
+@given(st.lists(NAMES.filter(lambda name: name not in {".", ".."}), min_size=1, max_size=4), st.integers(0, 4))
+def test_the_web_tier_takes_the_path_of_any_file_that_a_disk_can_have(parts: list[str], above: int) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, *(part.encode()[:200].decode(errors="ignore") or "x" for part in parts))
+        path = path.with_name(f"{path.name}.jpg")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"image")
+        named = [path, *path.parents][above % (len(parts) + 1)]
+        (file,) = gather([named], Path(folder)).files
+        names.check(file.sent)
+        assert os.path.samefile(file.given, path)
+        assert path.as_posix().endswith(f"/{file.sent}")
+
+
 def test_in_a_folder_images_are_known_by_their_names_and_others_told_by_their_kinds(here: Path, spool: Path) -> None:
     lay(*(f"f/{n}{suffix}" for n, suffix in enumerate(files.IMAGE_SUFFIXES)), "f/A.HEIC", "f/b.JPG")
     lay("f/n.txt", "f/x/n.TXT", "f/x.psd", "f/readme", "f/.hidden", "f/.DS_Store", "f/Thumbs.db")
@@ -72,6 +93,7 @@ def test_in_a_folder_images_are_known_by_their_names_and_others_told_by_their_ki
     assert found.files[-1].given == "f/n.txt"  # named itself
     assert found.skipped == Counter({".txt": 2, ".psd": 1, "without an ending": 2})
     assert kinds(found.skipped) == "2 .txt, 2 without an ending, 1 .psd"
+    assert kinds(Counter("aabcdefgh")) == "2 a, 1 b, 1 c, 1 d, 1 e, 1 f, 2 others"
 
 
 def test_a_folder_s_files_come_in_the_order_of_their_paths(here: Path, spool: Path) -> None:

@@ -4,9 +4,12 @@ import io
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.errors import InvalidImage
 from app.images.header import judge
@@ -37,6 +40,34 @@ with ThreadPoolExecutor(8) as pool:
     found = [list(pool.map(outcome, [path] * 8)) for path in sys.argv[2:]]
 print(json.dumps(found))
 """
+
+
+SMALL = [
+    jpegs.photograph((60, 40)),
+    jpegs.photograph((60, 40), progressive=True, restart_marker_blocks=2),
+    jpegs.in_scans_of_one_channel(),
+    *(jpegs.saved(format, (60, 40), mode, frames=2) for format, mode in (("GIF", "P"), ("WEBP", "RGB"), ("PNG", "P"))),
+    *(jpegs.saved(format, (60, 40)) for format in ("PNG", "BMP", "TIFF", "WEBP")),
+    hostile.bmp(60, 40, b"\xff\x01" * 60, depth=8, compression=1),
+    hostile.heif((640, 480), kind="grid", tiles=6),
+]
+
+
+@settings(max_examples=1_000)
+@given(
+    content=st.sampled_from(SMALL),
+    changes=st.lists(st.tuples(st.integers(0, 3_000), st.integers(0, 255)), max_size=8),
+    end=st.just(100_000) | st.integers(0, 4_000),
+)
+def test_no_damage_of_any_format_raises_anything_but_invalid_image(
+    content: bytes, changes: list[tuple[int, int]], end: int
+) -> None:
+    damaged = bytearray(content[:end])
+    for place, value in changes:
+        if place < len(damaged):
+            damaged[place] = value
+    with suppress(InvalidImage):
+        assert 0 < judge(io.BytesIO(damaged), max_pixels=MAX_PIXELS).pixels <= MAX_PIXELS
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])

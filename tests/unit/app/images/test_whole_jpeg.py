@@ -26,7 +26,7 @@ KINDS = [
 def pixels(content: bytes, draft: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     with Image.open(io.BytesIO(content)) as image:
         image.draft(None, draft)
-        whole_jpeg.guard(image)  # type: ignore[arg-type]
+        whole_jpeg.guard(image, read(Source(io.BytesIO(content))))  # type: ignore[arg-type]
         return np.asarray(image)
 
 

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.errors import ConfigurationError, TransientError
-from app.process.steps import LONGEST_PAUSE_S, SHORTEST_PAUSE_S, repeat
+from app.process.steps import LONGEST_PAUSE_S, SHORTEST_PAUSE_S, each, repeat
 
 
 class Waits:
@@ -90,3 +90,22 @@ def test_what_is_fatal_ends_it() -> None:
             name="steps",
             fatal=(ConfigurationError,),
         )
+
+
+def test_every_action_is_taken_and_the_first_error_is_raised_at_the_end_and_the_others_are_said() -> None:
+    taken: list[str] = []
+
+    def fail(name: str) -> None:
+        taken.append(name)
+        raise TransientError(name)
+
+    with capture_logs() as logs, pytest.raises(TransientError, match="one"):
+        each(lambda: fail("one"), lambda: taken.append("two"), lambda: fail("three"))
+    assert taken == ["one", "two", "three"]
+    assert [(entry["event"], entry["reason"]) for entry in logs] == [("failed_as_well", "TransientError: three")]
+
+
+def test_actions_that_succeed_raise_nothing() -> None:
+    taken: list[int] = []
+    each(lambda: taken.append(1), lambda: taken.append(2))
+    assert taken == [1, 2]

@@ -27,7 +27,7 @@ def steady(arrivals: float, done: float, seconds: int, full: bool = False) -> Es
     estimator = Estimator(START)
     for second in range(0, seconds + 1, 2):
         completed = round(done * second)
-        estimator.hear([Heartbeat("i-0", at(second), completed, full)])
+        estimator.hear([Heartbeat("i-0", at(second), completed, full)], at(second))
         known = estimator.see(at(second), QueueDepth(round(arrivals * second) - completed, 0), ready(1))
     return known
 
@@ -64,8 +64,10 @@ def test_a_worker_with_a_hand_free_says_nothing_of_the_service_rate() -> None:
 def test_what_a_worker_has_done_counts_after_it_has_left() -> None:
     estimator = Estimator(START)
     for second in range(0, 32, 2):
-        estimator.hear([Heartbeat("i-0", at(second), min(second, 10), full=False)])
-        estimator.hear([Heartbeat("i-1", at(second), max(0, second - 10), full=False)] if second >= 10 else [])
+        estimator.hear([Heartbeat("i-0", at(second), min(second, 10), full=False)], at(second))
+        estimator.hear(
+            [Heartbeat("i-1", at(second), max(0, second - 10), full=False)] if second >= 10 else [], at(second)
+        )
         known = estimator.see(at(second), QueueDepth(second * 4 - second, 0), ready(1))
     assert known.arrival_rate == pytest.approx(4, rel=0.05)
 
@@ -95,7 +97,33 @@ def test_the_boot_time_is_that_of_the_instances_that_became_ready() -> None:
     estimator = Estimator(START)
     booting = (Instance("i-0", InstanceState.PENDING, START),)
     assert estimator.see(at(0), QueueDepth(1, 0), booting).boot_s is None
+    assert estimator.see(at(30), QueueDepth(1, 0), booting).boot_s is None
     assert estimator.see(at(40), QueueDepth(1, 0), ready(1, boot_s=36)).boot_s == pytest.approx(36)
+
+
+def test_one_that_did_not_look_for_long_does_not_take_that_for_a_long_boot() -> None:
+    estimator = Estimator(START)
+    estimator.see(at(10), QueueDepth(1, 0), (Instance("i-0", InstanceState.PENDING, START),))
+    assert estimator.see(at(2400), QueueDepth(1, 0), ready(1, boot_s=2400)).boot_s is None
+
+
+@pytest.mark.parametrize("ahead_s", [3600, -3600], ids=["ahead", "behind"])
+def test_a_worker_whose_clock_was_set_is_measured_as_before(ahead_s: int) -> None:
+    estimator = Estimator(START)
+    for second in range(0, 122, 2):
+        said_at = at(second + (ahead_s if second == 60 or (second > 60 and ahead_s < 0) else 0))
+        estimator.hear([Heartbeat("i-0", said_at, 2 * second, full=True)], at(second))
+        known = estimator.see(at(second), QueueDepth(second, 0), ready(1))
+    assert known.service_rate == pytest.approx(2, rel=0.05)
+    assert known.arrival_rate == pytest.approx(3, rel=0.05)
+
+
+def test_a_worker_whose_clock_is_hours_behind_is_not_forgotten() -> None:
+    estimator = Estimator(START)
+    for second in range(0, 62, 2):
+        estimator.hear([Heartbeat("i-0", at(second - 20_000), 2 * second, full=False)], at(second))
+        known = estimator.see(at(second), QueueDepth(second, 0), ready(1))
+    assert known.arrival_rate == pytest.approx(3, rel=0.05)
 
 
 def test_an_instance_that_was_there_before_says_nothing_of_the_boot_time() -> None:
@@ -109,7 +137,7 @@ def test_an_instance_that_was_there_before_says_nothing_of_the_boot_time() -> No
 def test_what_was_done_before_anybody_listened_is_no_arrival() -> None:
     estimator = Estimator(START)
     for second in range(0, 30, 2):
-        estimator.hear([Heartbeat("i-0", at(second), 5000 + second, full=False)] if second >= 4 else [])
+        estimator.hear([Heartbeat("i-0", at(second), 5000 + second, full=False)] if second >= 4 else [], at(second))
         known = estimator.see(at(second), QueueDepth(2, 0), ready(1))
     assert known.arrival_rate == pytest.approx(1, rel=0.3)
 
@@ -119,7 +147,7 @@ def test_a_heartbeat_that_a_later_one_has_overtaken_changes_nothing() -> None:
     known = []
     for order in orders:
         estimator = Estimator(START)
-        estimator.hear(Heartbeat("i-0", at(10 * n), 20 * n, full=True) for n in order)
+        estimator.hear((Heartbeat("i-0", at(10 * n), 20 * n, full=True) for n in order), at(50))
         known.append(estimator.see(at(40), QueueDepth(0, 0), ready(1)).service_rate)
     assert known == [pytest.approx(2), pytest.approx(2)]
 
@@ -127,7 +155,7 @@ def test_a_heartbeat_that_a_later_one_has_overtaken_changes_nothing() -> None:
 def test_a_worker_that_began_anew_on_its_instance_is_not_taken_for_one_that_undid_its_work() -> None:
     estimator = Estimator(START)
     for n, done in enumerate([0, 20, 40, 10, 30]):
-        estimator.hear([Heartbeat("i-0", at(10 * n), done, full=True)])
+        estimator.hear([Heartbeat("i-0", at(10 * n), done, full=True)], at(10 * n))
     assert estimator.see(at(40), QueueDepth(0, 0), ready(1)).service_rate == pytest.approx(2)
 
 

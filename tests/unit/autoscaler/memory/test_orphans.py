@@ -10,7 +10,7 @@ import pytest
 
 from app.domain import Instance, InstanceState, QueueDepth
 from autoscaler.memory.orphans import ORPHAN_LEAVES_S, SILENT_LIMIT_S, WORKER_LEAVES_S, Orphans
-from autoscaler.values import Heard, Limits, Observation
+from autoscaler.values import Estimates, FailedBoots, Heard, Limits, Observation
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LIMITS = Limits(ceiling=19, boot_limit_s=300)
@@ -129,3 +129,40 @@ def test_what_has_gone_is_forgotten() -> None:
     again = replace(leaving, launched_at=at(104))
     assert orphans.look(seen(104 + WORKER_LEAVES_S, again), LIMITS).stuck == ()
     assert orphans.look(seen(110 + 2 * WORKER_LEAVES_S, again), LIMITS).stuck == (again,)
+
+
+def tripped(*surplus: str, probe: str = "") -> FailedBoots:
+    return FailedBoots(3, at(300), tripped_at=at(300), probe=probe, surplus=surplus)
+
+
+def test_what_the_breaker_wants_gone_is_ended_at_once_and_again_if_it_stays() -> None:
+    orphans = Orphans()
+    ended = []
+    for now_s in range(301, 401, 10):
+        look = replace(seen(now_s, instance("a"), instance("b")), failed_boots=tripped("b", probe="a"))
+        found = orphans.look(look, LIMITS)
+        assert "b" not in [one.id for one in found.lost]
+        ended += [(now_s, one.id) for one in found.stuck]
+    assert ended == [(301, "b"), (341, "b"), (381, "b")]
+
+
+def test_one_that_is_given_up_is_lost_though_no_worker_was_heard_and_the_probe_is_not() -> None:
+    alone = replace(seen(301, instance("a"), worker_at=None), given_up=frozenset("a"))
+    assert lost(alone) == ["a"]
+    assert lost(replace(alone, failed_boots=tripped(probe="a"))) == []
+
+
+def test_one_that_is_given_up_and_does_not_leave_is_ended() -> None:
+    orphans = Orphans()
+    orphans.look(replace(seen(301, instance("a"), worker_at=None), given_up=frozenset("a")), LIMITS)
+    ended = []
+    for now_s in (303, 303 + ORPHAN_LEAVES_S, 304 + ORPHAN_LEAVES_S):
+        asked = seen(now_s, instance("a", state=InstanceState.DRAINING), worker_at=None)
+        ended.append(len(orphans.look(replace(asked, given_up=frozenset("a")), LIMITS).stuck))
+    assert ended == [0, 0, 1]
+
+
+def test_a_boot_may_take_three_times_what_boots_have_taken() -> None:
+    slow = Estimates(boot_s=200)
+    assert lost(replace(seen(599, instance("silent"), instance("well", heard_s=598)), estimates=slow)) == []
+    assert lost(replace(seen(601, instance("silent"), instance("well", heard_s=600)), estimates=slow)) == ["silent"]

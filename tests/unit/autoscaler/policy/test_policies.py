@@ -115,6 +115,38 @@ def test_after_a_refused_launch_it_waits_and_says_why() -> None:
     assert decide(later, Limits(19)).launch == 5
 
 
+def open_breaker(ago_s: float, probes: int = 0, probe: str = "") -> FailedBoots:
+    last_at = NOW - timedelta(seconds=ago_s)
+    return FailedBoots(3, last_at, tripped_at=last_at, probes=probes, probe=probe)
+
+
+@pytest.mark.parametrize(
+    ("probes", "ago_s", "launch"), [(0, 59, 0), (0, 61, 1), (3, 479, 0), (3, 481, 1), (50, 1799, 0), (50, 1801, 1)]
+)
+def test_while_the_breaker_is_open_one_alone_is_launched_after_a_pause_that_doubles(
+    probes: int, ago_s: float, launch: int
+) -> None:
+    decision = decide(seen(visible=50, failed_boots=open_breaker(ago_s, probes)), Limits(19))
+    assert (decision.launch, decision.paused) == (launch, launch == 0)
+
+
+def test_while_a_probe_is_waited_for_none_is_launched() -> None:
+    decision = decide(seen(visible=50, failed_boots=open_breaker(9999, probe="i-1")), Limits(19))
+    assert (decision.launch, decision.held, decision.paused) == (0, True, True)
+    assert decision.reason.endswith("waiting for i-1 alone")
+
+
+def test_a_pause_between_launches_is_no_pause_between_ends() -> None:
+    stale = decide(seen(visible=50, counted_s_ago=16), Limits(19))
+    refused = decide(seen(visible=50, refusal=Refusal("no room", NOW)), Limits(19))
+    assert [(decision.held, decision.paused) for decision in (stale, refused)] == [(True, False), (True, True)]
+
+
+def test_a_refusal_has_its_own_pause() -> None:
+    refused = seen(visible=5, refusal=Refusal("throttled", NOW - timedelta(seconds=10), pause_s=120))
+    assert decide(refused, Limits(19)).reason.endswith("throttled; next try in 110 s")
+
+
 @given(observations, limits)
 def test_it_stays_within_its_bounds(observation: Observation, limits: Limits) -> None:
     decision = decide(observation, limits)

@@ -126,7 +126,7 @@ def test_a_worker_is_heard_from_the_moment_it_is_ready() -> None:
     run([0.0], policy := Told(1))
     booting = [seen for seen in policy.seen if seen.fleet and seen.fleet[0].heard_at is None]
     ready = next(seen for seen in policy.seen if seen.fleet and seen.fleet[0].heard_at)
-    assert [seen.fleet[0].state for seen in booting] == ["pending"] * 5 + ["running"] * (len(booting) - 5)
+    assert [seen.fleet[0].state for seen in booting] == ["pending"] * 4 + ["running"] * (len(booting) - 4)
     assert ready.estimates.pending_s == pytest.approx(SURE.pending_s, abs=2)
     assert ready.estimates.boot_s == pytest.approx(SURE.boot_s, rel=0.5)
 

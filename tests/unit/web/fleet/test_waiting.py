@@ -39,17 +39,17 @@ def said(workers: int = 0, silent_s: float = 1.0, **decided: Any) -> tuple[str, 
         (
             {"silent_s": 45.2},
             "no-autoscaler",
-            "no worker is running; the autoscaler has not been heard for 45 s, since this server began",
+            "no worker is heard; the autoscaler has not been heard for 45 s, since this server began",
         ),
         (
             {"silent_s": 120.0, **NOTHING},
             "no-autoscaler",
-            "no worker is running; the autoscaler has not been heard for 2 min",
+            "no worker is heard; the autoscaler has not been heard for 2 min",
         ),
         (
             {"silent_s": 7500.0, "fleet": (READY,)},
             "no-autoscaler",
-            "no worker is running; the autoscaler has not been heard for 2 h",
+            "no worker is heard; the autoscaler has not been heard for 2 h",
         ),
         ({"fleet": (PENDING,), "boot_s": None}, "starting", "an instance is starting"),
         (

@@ -10,7 +10,8 @@ from flask import Flask, Response
 from flask.testing import FlaskClient
 
 from web.http import problems, security
-from web.http.security import CONTENT_POLICY, HEADERS, STALLED_S
+from web.http.pace import STALLED_S, PacedSocket
+from web.http.security import CONTENT_POLICY, HEADERS
 
 
 @pytest.fixture
@@ -67,8 +68,8 @@ def test_another_site_may_link_here(client: FlaskClient, site: str) -> None:
 @pytest.fixture
 def connection() -> Iterator[socket.socket]:
     ours, theirs = socket.socketpair()
-    with ours, theirs:
-        yield ours
+    with PacedSocket(fileno=ours.detach()) as paced, theirs:
+        yield paced
 
 
 def test_a_client_that_stalls_is_waited_for_no_longer_than_the_limit(

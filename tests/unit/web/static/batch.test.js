@@ -155,6 +155,25 @@ test("an end that came while more was uploaded is none", async () => {
   assert.deepEqual([view.browser.streams.length, view.browser.stream.closed], [2, false]);
 });
 
+test("an image that a complete batch does not have, read anew, is said to be lost", async () => {
+  const view = new View("b");
+  view.batch.add([handed("a.png"), handed("b.png")]);
+  await settled();
+  view.browser.stream.send("image-classified", done("b/a.png", "tabby"), "e-1");
+  for (let end = 1; end < 3; end += 1) {
+    view.browser.stream.send("done", { waiting: 0 });
+    assert.equal(view.batch.images.counts.waiting, 1);
+    mock.timers.tick(1_000);
+  }
+  const urls = view.browser.streams.map(({ url }) => url.split("=")[1]);
+  assert.deepEqual(urls, ["", "e-1", ""]);
+  view.browser.stream.send("done", { waiting: 0 });
+  mock.timers.tick(60_000);
+
+  assert.deepEqual([view.states, view.browser.streams.length], [["a.png done", "b.png failed"], 3]);
+  assert.equal(view.batch.images.items[1]?.reason, "the server does not say what became of it");
+});
+
 test("more files make a complete batch be followed again", async () => {
   const view = new View("b");
   view.browser.stream.send("done", { waiting: 0 });

@@ -1,0 +1,168 @@
+"""The autoscaler's worst days: the real loop, observer and EC2 adapter in fake time, and what each day costs at most.
+
+`tests/benchmarks/trials.py` prints the figures of them all, for longer.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.support import trials
+from tests.support.trials import CODES, HOUR_S, Trial
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Any:
+    with capture_logs() as logs:
+        yield logs
+
+
+@pytest.fixture(scope="module")
+def good_day() -> Trial:
+    return trials.good_days()
+
+
+def goes_as_on_a_good_day(trial: Trial, good_day: Trial) -> bool:
+    """Whether it made no difference: as many launches, as many hours, as few late."""
+    told, good = trial.figures(), good_day.figures()
+    names = ("launches", "images", "late_percent", "most_there", "there_at_the_end")
+    hours = told["instance_hours"] <= 1.02 * good["instance_hours"]
+    return hours and all(told[name] == good[name] for name in names)
+
+
+def test_on_a_good_day_there_is_no_instance_too_many_and_no_image_is_late(good_day: Trial) -> None:
+    figures = good_day.figures()
+    assert (figures["launches"], figures["late_percent"], figures["there_at_the_end"]) == (5, 0, 0)
+    assert figures["over_work"] < 1.3
+
+
+def test_an_image_that_never_comes_to_work_costs_a_probe_now_and_then_and_is_said(logs: Any) -> None:
+    trial = trials.broken_image(hours=4)
+    figures = trial.figures()
+    assert figures["launches"] <= 9
+    assert figures["instance_hours"] < 1.5
+    assert figures["most_there"] <= 2
+    assert [entry["log_level"] for entry in logs if entry["event"] == "breaker_open"] == ["error"]
+    told = [(decision, seen.breaker_open) for at_s, seen, decision in trial.told if at_s > HOUR_S]
+    assert all(is_open for _, is_open in told)
+    assert all("before they could work" in decision.reason for decision, _ in told if decision.held)
+    assert sum(decision.held for decision, _ in told) > 0.9 * len(told)
+
+
+def test_pauses_between_probes_grow_to_half_an_hour() -> None:
+    launched_s = trials.broken_image(hours=4).world.launch_times_s
+    pauses_s = [after - before for before, after in pairwise(launched_s[2:])]
+    assert pauses_s == sorted(pauses_s)
+    assert 1800 < pauses_s[-1] <= 1800 + 2 * 300 + 20
+
+
+def test_once_nothing_waits_any_more_no_unheard_instance_stays() -> None:
+    figures = trials.broken_image_purged(hours=2).figures()
+    assert figures["there_at_the_end"] == 0
+    assert figures["instance_hours"] < 1
+
+
+def test_the_breaker_does_its_work_where_workers_cannot_be_heard_at_all() -> None:
+    figures = trials.broken_image(hours=2, listens=False).figures()
+    assert figures["launches"] <= 7
+    assert figures["most_there"] <= 2
+
+
+def test_hosts_that_power_themselves_off_are_replaced_ever_more_slowly() -> None:
+    figures = trials.powers_off(hours=1).figures()
+    assert figures["launches"] <= 10
+    assert figures["instance_hours"] < 0.2
+
+
+def test_workers_that_are_heard_and_end_before_they_do_anything_are_no_success() -> None:
+    assert trials.crashes_once_heard(hours=0.5).figures()["launches"] <= 8
+
+
+def test_a_new_image_that_is_broken_is_found_though_old_workers_go_on() -> None:
+    trial = trials.new_image_broken(hours=0.75)
+    assert trial.figures()["launches"] <= 10
+    assert trial.figures()["most_there"] <= 7
+    assert len([host for host in trial.world.there if host.done]) >= 2
+
+
+@pytest.mark.parametrize(("boot_s", "launches"), [((90, 280), 9), ((320, 320), 30)])
+def test_slow_boots_are_waited_for(boot_s: tuple[float, float], launches: int) -> None:
+    figures = trials.slow_boots(*boot_s).figures()
+    assert figures["launches"] <= launches
+    assert figures["images"] == 15587
+
+
+@pytest.mark.parametrize("ahead_s", [30, 120, -120])
+def test_ec2s_clock_makes_no_difference(ahead_s: float, good_day: Trial) -> None:
+    assert goes_as_on_a_good_day(trials.clock_ahead(ahead_s), good_day)
+
+
+@pytest.mark.parametrize("jump_s", [HOUR_S, -HOUR_S])
+def test_a_wall_clock_that_jumps_makes_no_difference(jump_s: float, good_day: Trial) -> None:
+    assert goes_as_on_a_good_day(trials.clock_jumps(jump_s), good_day)
+
+
+@pytest.mark.parametrize("refused", [trials.subnet_gone, trials.type_invalid, trials.spot_role_missing])
+def test_a_place_that_refuses_for_good_makes_no_difference(refused: Any, good_day: Trial) -> None:
+    assert goes_as_on_a_good_day(refused(), good_day)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_launch_that_is_always_refused_is_tried_ever_more_slowly(code: str) -> None:
+    figures = trials.always(code, seconds=900).figures()
+    assert figures["launches"] == 0
+    assert 3 <= figures["run_calls"] <= 28
+
+
+def test_a_listing_that_is_throttled_is_asked_for_more_slowly() -> None:
+    calls = trials.always("RequestLimitExceeded", "DescribeInstances", seconds=900).world.calls
+    assert 50 <= calls["DescribeInstances"] <= 2 * (900 / 15 + 5)
+
+
+@pytest.mark.parametrize("lags", [trials.listing_lags, trials.listing_lags_for_minutes])
+def test_a_listing_that_lags_makes_no_difference(lags: Any, good_day: Trial) -> None:
+    assert goes_as_on_a_good_day(lags(), good_day)
+
+
+def test_recommendations_to_replace_instances_make_no_difference() -> None:
+    figures = trials.recommended(120, seconds=1200).figures()
+    assert (figures["launches"], figures["late_percent"]) == (5, 0)
+
+
+def test_workers_leave_though_they_may_not_be_tagged() -> None:
+    assert trials.tags_denied().figures() == trials.good_days_falling().figures()
+
+
+def test_instances_that_may_not_be_ended_still_count() -> None:
+    trial = trials.ends_denied(hours=1)
+    assert trial.figures()["launches"] <= 4
+    assert 10 <= trial.world.calls["TerminateInstances"] <= HOUR_S / 30
+
+
+@pytest.mark.parametrize("count", ["NaN", None])
+def test_a_count_that_is_none_costs_the_steps_in_which_it_came(count: str | None, good_day: Trial) -> None:
+    trial = trials.counts_odd(count)
+    figures = trial.figures()
+    assert (figures["images"], figures["launches"]) == (good_day.figures()["images"], 5)
+    assert any(decision.held and "no count" in decision.reason for _, _, decision in trial.told)
+
+
+def test_an_autoscaler_that_slept_goes_on_as_before() -> None:
+    figures = trials.suspended().figures()
+    assert figures["launches"] <= 8
+    assert figures["late_percent"] < 1
+
+
+def test_heartbeats_that_lie_change_nothing(good_day: Trial) -> None:
+    assert goes_as_on_a_good_day(trials.heartbeats_lie(HOUR_S), good_day)
+
+
+def test_workers_that_work_and_may_not_say_so_are_left_to_work() -> None:
+    trial = trials.workers_unheard()
+    assert not any(seen.breaker_open for _, seen, _ in trial.told)
+    assert trial.figures()["late_percent"] < 1
+    assert trial.figures()["there_at_the_end"] == 0

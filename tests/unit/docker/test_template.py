@@ -1,0 +1,208 @@
+"""The template: it says what the code says, has what hosts run in it, and gives no more rights than are used."""
+
+from __future__ import annotations
+
+import email
+import re
+from dataclasses import fields
+from itertools import product
+from typing import Any
+
+import pytest
+
+from app.account.provision import _EXPIRY
+from app.aws.queues import QueuePlan, dead_letter_attributes, dead_letter_queue, task_queue_attributes
+from app.deploy.bundle import TIERS, UNITS
+from app.settings import SECTIONS, Settings
+from autoscaler.fleet.ec2 import FLEET_TAG
+from tests.support import template
+from tests.support.template import resources, statements, words
+
+TEMPLATE = template.load()
+KNOWN = {field.metadata["variable"] for section in SECTIONS.values() for field in fields(section)}
+
+
+def user_data(name: str) -> str:
+    """Return a host's user data; what it takes from elsewhere in the template stands as it is named there."""
+    data = resources("AWS::EC2::LaunchTemplate")[name]["LaunchTemplateData"]["UserData"]
+    start, (values, _) = data["Fn::Base64"]["Fn::Join"][1][0], data["Fn::Base64"]["Fn::Join"][1][1]["Fn::Sub"]
+    assert start == {"Fn::FindInMap": ["Host", "Setup", "UserData"]}
+    return str(TEMPLATE["Mappings"]["Host"]["Setup"]["UserData"] + values)
+
+
+def told(name: str) -> dict[str, Any]:
+    """Return the values that a host's set-up is called with."""
+    found = re.search(r"^main\((\{.*\})\)$", user_data(name), re.MULTILINE | re.DOTALL)
+    assert found
+    values: dict[str, Any] = eval(found[1])
+    return values
+
+
+def test_it_is_small_enough_to_be_handed_over_as_it_is() -> None:
+    # Source: CloudFormation user guide, quotas: a template body that is passed in a request.
+    assert len(template.FILE.read_bytes()) <= 51_200
+
+
+@pytest.mark.parametrize("name", ["WorkerTemplate", "ControlTemplate"])
+def test_hosts_run_what_is_in_the_folder_of_hosts(name: str) -> None:
+    deadline, setup = email.message_from_string(user_data(name)).get_payload()
+
+    assert deadline.get_content_type() == "text/cloud-boothook"
+    assert deadline.get_payload().strip() == (UNITS / "deadline.sh").read_text().strip(), "run docker/embed.py"
+    assert setup.get_content_type() == "text/x-shellscript"
+    source, _, call = setup.get_payload().rpartition("\nmain(")
+    assert source.strip() == (UNITS / "bootstrap.py").read_text().strip(), "run docker/embed.py"
+    assert call.strip().endswith("})")
+
+
+@pytest.mark.parametrize("name", ["WorkerTemplate", "ControlTemplate"])
+def test_user_data_leaves_room_below_what_ec2_takes(name: str) -> None:
+    assert len(user_data(name)) < 14_000
+
+
+@pytest.mark.parametrize("name", ["WorkerTemplate", "ControlTemplate"])
+def test_what_a_host_is_told_are_settings_that_exist(name: str) -> None:
+    values = told(name)
+
+    for settings in (values["settings"], *values["units"].values()):
+        assert settings.keys() - {"ROLE"} <= KNOWN
+
+
+@pytest.mark.parametrize(("name", "tier"), [("WorkerTemplate", "worker"), ("ControlTemplate", "control")])
+def test_a_host_starts_the_units_of_its_bundle(name: str, tier: str) -> None:
+    values = told(name)
+
+    assert {"elastiq-logs", *(f"elastiq-{unit}" for unit in values["units"])} == set(TIERS[tier].units)
+    assert {part.partition("=")[0] for part in values["alive"].split()} == values["units"].keys()
+
+
+def test_the_queues_are_as_the_code_would_make_them() -> None:
+    queues = resources("AWS::SQS::Queue")
+    tasks, dead = queues["Tasks"], queues["DeadLetters"]
+    name = tasks["QueueName"]["Fn::Sub"]
+
+    assert dead["QueueName"]["Fn::Sub"] == dead_letter_queue(name)
+    for made, wanted in (
+        (tasks, task_queue_attributes(name, QueuePlan(), "arn")),
+        (dead, dead_letter_attributes(name, QueuePlan())),
+    ):
+        for attribute, value in wanted.items():
+            if attribute == "RedrivePolicy":
+                assert made[attribute]["maxReceiveCount"] == QueuePlan().max_receives
+                assert made[attribute]["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetters", "Arn"]}
+            else:
+                assert str(made[attribute]) == value
+
+
+def test_names_are_those_that_the_settings_make_of_the_queue_s() -> None:
+    queue = Settings.from_environment({"ELASTIQ_QUEUE": "e-tasks"}).queue
+
+    topic = resources("AWS::SNS::Topic")["Events"]["TopicName"]["Fn::Sub"]
+    assert topic.replace("${NamePrefix}", "e") == queue.topic
+    listeners = {resource for _, s in statements() for resource in re.findall(r"[^:\"]*-on-\*", words(s))}
+    assert {name.replace("${NamePrefix}", "e") for name in listeners} == {f"{queue.listener_prefix}*"}
+
+
+def test_results_of_tasks_expire_as_provision_has_it() -> None:
+    rules = resources("AWS::S3::Bucket")["Output"]["LifecycleConfiguration"]["Rules"]
+
+    (rule,) = [rule for rule in rules if rule.get("Id") == _EXPIRY["ID"]]
+    assert rule["Prefix"] == _EXPIRY["Filter"]["Prefix"]
+    assert rule["ExpirationInDays"] == _EXPIRY["Expiration"]["Days"]
+
+
+@pytest.mark.parametrize("name", resources("AWS::S3::Bucket"))
+def test_a_bucket_is_private_encrypted_and_answers_to_tls_alone(name: str) -> None:
+    bucket, policy = resources("AWS::S3::Bucket")[name], resources("AWS::S3::BucketPolicy")[f"{name}Policy"]
+
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    assert "BucketEncryption" in bucket
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+@pytest.mark.parametrize("name", resources("AWS::EC2::LaunchTemplate"))
+def test_a_host_asks_for_a_token_encrypts_its_disk_and_is_gone_when_it_is_off(name: str) -> None:
+    data = resources("AWS::EC2::LaunchTemplate")[name]["LaunchTemplateData"]
+
+    assert data["MetadataOptions"] == {
+        "HttpTokens": "required",
+        "HttpPutResponseHopLimit": 1,
+        "InstanceMetadataTags": "enabled",
+    }
+    assert data["InstanceInitiatedShutdownBehavior"] == "terminate"
+    assert data["BlockDeviceMappings"][0]["Ebs"]["Encrypted"] is True
+
+
+def test_only_workers_carry_the_tag_by_which_the_autoscaler_counts() -> None:
+    tagged = {
+        name
+        for name, resource in TEMPLATE["Resources"].items()
+        if resource["Type"] not in ("AWS::IAM::Policy",) and f'"{FLEET_TAG}"' in words(resource)
+    }
+
+    assert tagged == {"WorkerTemplate"}
+
+
+def test_nobody_reaches_a_host_from_outside_unless_the_page_is_public() -> None:
+    groups = TEMPLATE["Resources"]
+    opened = [
+        name
+        for name, group in resources("AWS::EC2::SecurityGroup").items()
+        if "SecurityGroupIngress" in group and groups[name].get("Condition") != "Public"
+    ]
+
+    assert not opened
+
+
+def test_every_role_can_be_bounded_and_is_named_by_the_prefix() -> None:
+    for role in resources("AWS::IAM::Role").values():
+        assert role["PermissionsBoundary"]["Fn::If"][:2] == ["HasBoundary", {"Ref": "PermissionsBoundary"}]
+        assert role["RoleName"]["Fn::Sub"].startswith("${NamePrefix}-")
+
+
+def rights(role: str) -> set[str]:
+    found = [statement["Action"] for name, statement in statements() if name == role]
+    return {action for actions in found for action in ([actions] if isinstance(actions, str) else actions)}
+
+
+def test_no_right_is_given_by_a_pattern_and_everywhere_only_what_knows_no_resource() -> None:
+    everywhere = {"sns:Unsubscribe", "sqs:ListQueues", "ec2:DescribeInstances"}
+    for role, statement in statements():
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        assert not [action for action in actions if "*" in action], role
+        if statement["Resource"] == "*":
+            assert set(actions) <= everywhere
+
+
+def test_a_worker_and_web_have_no_right_over_instances_and_no_role_to_pass() -> None:
+    for role, service in product(("WorkerRole", "WebRole"), ("ec2", "iam", "sts", "ssm")):
+        assert not [right for right in rights(role) if right.startswith(f"{service}:")]
+
+
+def test_the_autoscaler_launches_one_template_tagged_and_touches_only_what_carries_the_tag() -> None:
+    launching = [s for role, s in statements() if role == "AutoscalerRole" and "ec2:" in words(s)]
+    runs = [s for s in launching if s["Action"] == "ec2:RunInstances"]
+    assert all("WorkerTemplate" in words(s["Condition"]["ArnEquals"]["ec2:LaunchTemplate"]) for s in runs)
+    assert any(s["Condition"].get("StringEquals", {}).keys() == {f"aws:RequestTag/{FLEET_TAG}"} for s in runs)
+    (ends,) = [s for s in launching if s["Action"] == "ec2:TerminateInstances"]
+    assert ends["Condition"] == {"StringEquals": {f"aws:ResourceTag/{FLEET_TAG}": {"Ref": "NamePrefix"}}}
+    (passes,) = [s for role, s in statements() if role == "AutoscalerRole" and s["Action"] == "iam:PassRole"]
+    assert passes["Resource"] == {"Fn::GetAtt": ["WorkerRole", "Arn"]}
+    assert passes["Condition"] == {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
+
+
+def test_a_host_may_only_take_on_its_two_processes_roles() -> None:
+    (takes,) = [s for role, s in statements() if role == "HostRole" and "sts:" in words(s["Action"])]
+
+    assert len(takes["Resource"]) == 2
+    trusts = resources("AWS::IAM::Role")
+    for name in ("WebRole", "AutoscalerRole"):
+        (statement,) = trusts[name]["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"AWS": {"Fn::GetAtt": ["HostRole", "Arn"]}}
+
+
+def test_every_parameter_has_a_default_so_that_none_must_be_given() -> None:
+    assert not [name for name, parameter in TEMPLATE["Parameters"].items() if "Default" not in parameter]
