@@ -115,9 +115,18 @@ class InstanceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One host of the app tier; its worker was last heard of at ``heard_at``, None before it is ready."""
+    """One host of the app tier.
+
+    Attributes:
+        id: its name.
+        state: where in its life it is.
+        launched_at: when it was launched, UTC.
+        heard_at: when its worker was heard last, UTC; None before it is ready.
+        outdated: whether what it runs is older than what is launched now.
+    """
 
     id: str
     state: InstanceState
     launched_at: datetime
     heard_at: datetime | None = None
+    outdated: bool = False

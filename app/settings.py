@@ -263,6 +263,11 @@ class Ec2Settings:
     launch_template: str = _setting(
         "ELASTIQ_LAUNCH_TEMPLATE", "", "EC2: the launch template that instances are started from."
     )
+    launch_template_version: str = _setting(
+        "ELASTIQ_LAUNCH_TEMPLATE_VERSION",
+        "$Default",
+        "EC2: its version; with a number, instances of an older one are replaced while they work.",
+    )
     subnets: str = _setting("ELASTIQ_SUBNETS", "", "EC2: subnets to launch in, comma-separated, tried in order.")
     instance_types: str = _setting(
         "ELASTIQ_INSTANCE_TYPES",

@@ -27,6 +27,8 @@ from autoscaler.fleet.refusals import Of, Refused, is_answer, meaning
 log = structlog.get_logger(__name__)
 
 FLEET_TAG = "elastiq-fleet"
+# EC2's own: the version of the launch template that an instance came from.
+VERSION_TAG = "aws:ec2launchtemplate:version"
 # DescribeInstances lists a new instance within seconds, now and then within minutes, and one that ended for an hour:
 # one that it does not list is there for so long after it was seen last.
 LEDGER = timedelta(minutes=5)
@@ -88,8 +90,8 @@ class Ec2Fleet:
     """The instances that carry this fleet's tag.
 
     Args:
-        settings: of ``ec2`` the ``launch_template`` (its name or id), ``subnets`` and ``instance_types`` to launch
-            (else its own), ``spot``, and the name of the ``fleet``.
+        settings: of ``ec2`` the ``launch_template`` (its name or id) and its version, ``subnets`` and
+            ``instance_types`` to launch (else its own), ``spot``, and the name of the ``fleet``.
         tell: tells the workers of instances, by id, to leave, at once and beside the tag.
         clock: the time, UTC; a test may bring its own.
     """
@@ -104,7 +106,7 @@ class Ec2Fleet:
     ) -> None:
         self._ec2 = aws.client("ec2", settings.aws, attempts=2)  # the loop tries again by itself
         kind = "LaunchTemplateId" if settings.ec2.launch_template.startswith("lt-") else "LaunchTemplateName"
-        self._template = {kind: settings.ec2.launch_template, "Version": "$Default"}
+        self._template = {kind: settings.ec2.launch_template, "Version": settings.ec2.launch_template_version}
         self._places = _places(settings)
         self._name = settings.ec2.fleet
         self._tell = tell
@@ -121,7 +123,7 @@ class Ec2Fleet:
             pages = self._ec2.get_paginator("describe_instances").paginate(
                 Filters=[{"Name": f"tag:{FLEET_TAG}", "Values": [self._name]}]
             )
-            listed = [found for page in pages for found in _instances(page)]
+            listed = [found for page in pages for found in _instances(page, self._template["Version"])]
         now = self._clock()
         self._ledger.update({found.id: (found, now) for found in listed})
         self._ledger = {
@@ -238,11 +240,18 @@ def _listed(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()] or [""]
 
 
-def _instances(page: dict[str, Any]) -> Iterator[Instance]:
+def _instances(page: dict[str, Any], version: str = "") -> Iterator[Instance]:
+    """Yield a page's instances; outdated are those of a version before ``version``, if that is a number."""
     for reservation in page["Reservations"]:
         for found in reservation["Instances"]:
-            tags = {tag["Key"] for tag in found.get("Tags", [])}
-            yield Instance(found["InstanceId"], _state(found["State"]["Name"], DRAIN_TAG in tags), found["LaunchTime"])
+            tags = {tag["Key"]: tag.get("Value", "") for tag in found.get("Tags", [])}
+            state = _state(found["State"]["Name"], DRAIN_TAG in tags)
+            yield Instance(found["InstanceId"], state, found["LaunchTime"], outdated=_older(tags, version))
+
+
+def _older(tags: dict[str, str], version: str) -> bool:
+    own = tags.get(VERSION_TAG, "")
+    return own.isdigit() and version.isdigit() and int(own) < int(version)
 
 
 def _state(name: str, asked_to_leave: bool) -> InstanceState:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from autoscaler.policy.deadline import deadline
+from autoscaler.policy.renewal import renewed
 from autoscaler.policy.seed import seed
 from autoscaler.values import FailedBoots, Limits, Observation, ScalingDecision
 
@@ -33,7 +34,7 @@ def decide(seen: Observation, limits: Limits) -> ScalingDecision:
     stale = _stale(seen, limits)
     if stale:
         return ScalingDecision(desired=min(len(seen.alive), limits.ceiling), reason=stale, held=True)
-    decision = policy(seen, limits)
+    decision = renewed(policy(seen, limits), seen, limits, policy)
     pause = _pause(seen)
     if decision.launch and pause:
         return replace(decision, launch=0, held=True, paused=True, reason=f"{decision.reason}; but {pause}")

@@ -331,3 +331,22 @@ def test_an_answer_lost_for_a_spot_instance_launches_none_on_demand_beside_it(
     assert len(fleet.launch(3, "first")) == 3
     assert len(fleet.instances()) == 3
     assert all("InstanceMarketOptions.MarketType" in call for call in ec2.calls_of("RunInstances"))
+
+
+def test_instances_of_an_older_version_of_the_template_are_outdated(
+    fleet: Ec2Fleet, ec2: Ec2Server, ec2_settings: Settings
+) -> None:
+    (first,) = fleet.launch(1, "first")
+    client = aws.client("ec2", ec2_settings.aws)
+    client.create_launch_template_version(
+        LaunchTemplateName=ec2_settings.ec2.launch_template,
+        SourceVersion="1",
+        LaunchTemplateData={"InstanceType": "c6i.large"},
+    )
+
+    newer = Ec2Fleet(changed(ec2_settings, launch_template_version="2"), nobody)
+    (second,) = newer.launch(1, "second")
+
+    assert {found.id: found.outdated for found in newer.instances()} == {first.id: True, second.id: False}
+    assert ec2.calls_of("RunInstances")[-1]["LaunchTemplate.Version"] == "2"
+    assert not any(found.outdated for found in fleet.instances()), "it has no version of its own to compare with"
