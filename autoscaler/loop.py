@@ -34,7 +34,7 @@ from tasks.celery import make_app
 log = structlog.get_logger(__name__)
 
 UNSETTLED = timedelta(minutes=5)
-# Before the next launch where one's answer was lost, or it broke, the first time.
+# Before the next launch where one's answer was lost, the first time.
 LOST_PAUSE_S = 2.0
 # Before the next launch where one was refused for good, the first time.
 REFUSED_PAUSE_S = 30.0
@@ -259,8 +259,8 @@ class Loop:
             self._unsettled = None
             self._observer.refused(str(err), err.pause_s if isinstance(err, NotLaunched) else REFUSED_PAUSE_S)
             raise
-        except Exception as err:  # it is asked again, but not at once
-            self._observer.refused(f"{type(err).__name__}: {err}", LOST_PAUSE_S)
+        except ElastiqError as err:  # what became of it is unknown: it is asked again, but not at once
+            self._observer.refused(str(err), LOST_PAUSE_S)
             raise
         self._unsettled = None
         self._observer.launched(came)

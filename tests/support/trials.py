@@ -166,12 +166,14 @@ def broken_image_purged(hours: float = 4.0) -> Trial:
 
 
 def powers_off(hours: float = 6.0) -> Trial:
-    """Every host ends 45 s after its launch."""
+    """Every host ends 45 s after its launch, and a hundred images wait."""
 
     def boot(host: Host, chance: random.Random) -> None:
         host.ready_s, host.dies_s = math.inf, 45.0
 
-    return Trial(one_image(boot=boot)).run(hours * HOUR_S)
+    world = World(boot=boot)
+    world.put(100)
+    return Trial(world).run(hours * HOUR_S)
 
 
 def crashes_once_heard(hours: float = 2.0) -> Trial:

@@ -109,7 +109,7 @@ def test_a_worker_that_cannot_start_is_said_with_its_log_and_not_started_without
         failed = wait_for_event(log, "instance_failed")[0]
         held = wait_for_event(log, "held")[0]
     assert "python -m tasks.engine build" in Path(str(failed["log"])).read_text()
-    assert "ended before they could work" in str(held["reason"])
+    assert "before they could work" in str(held["reason"])
 
 
 # An autoscaler of before, whose instances outlived it.
