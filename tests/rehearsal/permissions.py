@@ -15,13 +15,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.rehearsal.account import Account
+from tests.rehearsal.account import REGION, Account
 from tests.rehearsal.authorizations import Launch, Need, needed, typical
 from tests.rehearsal.calls import Call
 from tests.rehearsal.identities import ACCOUNT
 from tests.support.compose import ROOT
 
-_GLOBAL = {"aws:SecureTransport": "true", "aws:PrincipalAccount": ACCOUNT, "aws:ResourceAccount": ACCOUNT}
+_GLOBAL = {
+    "aws:SecureTransport": "true",
+    "aws:PrincipalAccount": ACCOUNT,
+    "aws:ResourceAccount": ACCOUNT,
+    "aws:RequestedRegion": REGION,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,14 @@ def roles_of(account: Account) -> list[Role]:
         Role(one["RoleName"], _policies(iam, one["RoleName"]), one["AssumeRolePolicyDocument"])
         for one in iam.list_roles(MaxItems=1000)["Roles"]
     ]
+
+
+def deployer_of(name: str) -> Role:
+    """Return the role of whoever deploys a system of that name, as docs/deploy.md tells to make it."""
+    text = (ROOT / "docker" / "aws" / "deployer.json").read_text()
+    for word, value in (("REGION", REGION), ("ACCOUNT", ACCOUNT), ("NAME", name)):
+        text = text.replace(word, value)
+    return Role("deployer", {"deployer": json.loads(text)}, {"Version": "2012-10-17", "Statement": []})
 
 
 def judge(calls: list[Call], roles: list[Role], account: Account) -> Verdict:

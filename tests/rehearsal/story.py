@@ -25,7 +25,7 @@ from tests.rehearsal.ec2 import VERSION_TAG, Instance
 from tests.rehearsal.groups import GROUP_TAG
 from tests.rehearsal.hosts import Host, Hosts
 from tests.rehearsal.operator import NAME, Operator
-from tests.rehearsal.permissions import Role, Verdict, judge, roles_of
+from tests.rehearsal.permissions import Role, Verdict, deployer_of, judge, roles_of
 from tests.support.photographs import labelled
 from tests.support.tunnel import Tunnel
 from tests.support.waiting import wait_for
@@ -220,6 +220,10 @@ class Story:
         """Everything goes."""
         seconds = self._operator.run("destroy", "--yes", "--data")
         wait_for(lambda: not self._account.instances.alive(), 120, self._consoles)
+        deployer = deployer_of(NAME)
+        verdict = judge([call for call in self._account.calls if call.role == deployer.name], [deployer], self._account)
+        self.figures["permissions"] += verdict.table([deployer])
+        self.figures["denied"] += verdict.denied
         self.figures["destroy"] = {"seconds": round(seconds, 1), "left": self._left()}
 
     # -- the page -----------------------------------------------------------------------------------
