@@ -72,12 +72,16 @@ class Estimates:
         ages_s: the ages of outstanding images, in seconds, at equal steps from the oldest to the newest; empty: all are
             new.
         arrival_rate: images per second.
+        expected_rate: the same of about the next minute.
+        pending_s: seconds from a launch to an instance that is billed.
         service_rate: images per second of one busy instance.
         boot_s: seconds from a launch to a worker that is ready.
     """
 
     ages_s: tuple[float, ...] = ()
     arrival_rate: float | None = None
+    expected_rate: float | None = None
+    pending_s: float | None = None
     service_rate: float | None = None
     boot_s: float | None = None
 
