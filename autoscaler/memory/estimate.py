@@ -26,7 +26,7 @@ OLDEST_S = 3600.0
 AGES = 9
 # The service rate is measured over this many images or busy seconds at least: fewer would tell of the images, not of
 # the rate, which then stays while nobody is busy. It is half forgotten after so many more busy seconds.
-GROUND_IMAGES, GROUND_S, HALF_LIFE_S = 30, 60.0, 300.0
+GROUND_IMAGES, GROUND_S, HALF_LIFE_S = 10, 60.0, 300.0
 # A heartbeat that is older than the one before by up to this came late; by more, the worker's clock was set back.
 OVERTAKEN = timedelta(seconds=300)
 # Workers tell of themselves every two seconds; where it seems to be longer, a clock was set, or much was lost.

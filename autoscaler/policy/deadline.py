@@ -141,7 +141,7 @@ def _forecast(seen: Observation, limits: Limits) -> _Forecast:
         ages_s=known.ages_s or (0.0,),
         arriving=known.arrival_rate or 0.0,
         arrivals=(known.arrival_rate if known.expected_rate is None else known.expected_rate) or 0.0,
-        rate=known.service_rate or limits.service_rate,
+        rate=known.service_rate or limits.service_rate * limits.unsure,
         boot_s=_boot_s(seen, known.boot_s or limits.boot_s),
     )
 

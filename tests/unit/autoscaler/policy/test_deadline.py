@@ -198,3 +198,10 @@ def test_images_out_of_order_need_no_margin_where_any_order_is_in_time() -> None
     assert decide(seen(36), LIMITS).launch == 1
     # The second image came 20 s ago: no order but its own has it done in time, and that margin is larger.
     assert decide(seen(36, ages_s=(20.0, 0.0)), LIMITS).launch > 1
+
+
+def test_who_is_unsure_of_the_rate_launches_no_more_than_a_much_higher_one_needs_until_it_is_measured() -> None:
+    unsure = replace(LIMITS, unsure=10.0)
+    assert decide(seen(1000), LIMITS).launch == 19
+    assert decide(seen(1000), unsure).launch == 3
+    assert decide(seen(1000, rate=2.0), unsure).launch == 19
