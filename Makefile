@@ -7,6 +7,7 @@ NAME ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+LINTERS := .linters
 STAMP := $(VENV)/.installed
 # What checks web/static, and the pages in a browser; and the node that runs it, which pip brings.
 MODULES := node_modules/.package-lock.json
@@ -16,7 +17,7 @@ BENCHMARKS := $(filter-out tests/benchmarks/_%,$(wildcard tests/benchmarks/$(or 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install model run test test-images rehearsal check bench images lock clean
+.PHONY: help install model run test test-images rehearsal check check-template bench images lock clean
 
 help:  ## Print this list.
 	@sed -n 's/^\([a-z-]*\):[^#]*##  *\(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -65,6 +66,13 @@ check: install $(MODULES)  ## Lint, check the formatting, the types and the impo
 	@$(BIN)/cfn-lint docker/aws/elastiq.yaml
 	@$(BIN)/shellcheck docker/aws/host/*.sh docker/build .ci/*
 
+# Apart from `check`: checkov alone is 300 MB and pins what the rest needs newer; parliament needs an old setuptools.
+check-template: install  ## Look at the template and its policies with checkov and parliament, in an own .linters.
+	@test -e $(LINTERS)/.installed || { $(PYTHON) -m venv $(LINTERS) \
+		&& $(LINTERS)/bin/pip install --quiet 'checkov>=3.2,<4' 'parliament>=1.6,<2' 'setuptools<81' && touch $(LINTERS)/.installed; }
+	@$(LINTERS)/bin/checkov --config-file docker/aws/checkov.yaml --skip-download
+	@$(BIN)/python -m tests.policies $(LINTERS)/bin/parliament
+
 bench: model  ## Run every benchmark, or the one that NAME names; each prints JSON.
 	@set -e; for file in $(BENCHMARKS); do echo "$$file" >&2; $(BIN)/python "$$file" --json; done
 
@@ -75,4 +83,4 @@ lock: install  ## Renew the versions that the images are made of.
 	@$(BIN)/python docker/lock.py
 
 clean:  ## Remove .venv and caches; images, results and built models stay in .elastiq.
-	rm -rf $(VENV) node_modules build elastiq.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LINTERS) node_modules build elastiq.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -72,6 +72,23 @@ def worker() -> None:
 
 
 @main.command()
+@click.argument("trace", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--rate", type=click.FloatRange(0.01, 1e5), help="Images per second of an instance, as you measured it.")
+@click.option("--ceiling", type=click.IntRange(1, 1000), default=19, show_default=True, help="Instances at most.")
+def plan(trace: Path, rate: float | None, ceiling: int) -> None:
+    """Say what the traffic of TRACE (CSV: second,requests) would cost a month, and how late it would be."""
+    from autoscaler.simulator.plan import offers, plans, words
+    from autoscaler.simulator.trace import read_rows, read_trace
+
+    rows = read_rows(trace)
+    span_s = rows[-1].until - rows[0].second
+    said = plans(
+        read_trace(trace), span_s, offers(rate), ceiling, lambda what: click.echo(f"simulating {what}", err=True)
+    )
+    click.echo(words(said))
+
+
+@main.command()
 def autoscaler() -> None:
     """Run the autoscaler: it reads the queue's depth and starts instances."""
     from autoscaler.loop import run

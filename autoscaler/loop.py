@@ -27,6 +27,7 @@ from autoscaler.listen import Hearing, Listener
 from autoscaler.memory.orphans import Found, Orphans
 from autoscaler.observe import Observer
 from autoscaler.policy import POLICIES, decide
+from autoscaler.remembered import Remembered
 from autoscaler.sweep import rounds as sweep
 from autoscaler.values import Limits, Observation, ScalingDecision
 from tasks.celery import make_app
@@ -61,7 +62,14 @@ def run(settings: Settings) -> None:
     fleet = make_fleet(
         settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids) if hearing else []), hearing, clock
     )
-    loop = Loop(Observer(settings, fleet, clock, hearing), fleet, _limits(settings), leader.leads, announcer.decided)
+    remembered = Remembered(settings)
+
+    def tell(seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
+        announcer.decided(seen, decision, limits)
+        remembered.note(seen.estimates)
+
+    limits = remembered.within(_limits(settings))
+    loop = Loop(Observer(settings, fleet, clock, hearing), fleet, limits, leader.leads, tell)
     stopped = threading.Event()
     log.info(
         "autoscaler_started",

@@ -23,7 +23,7 @@ from autoscaler.simulator.contenders import CONTENDERS, simulate
 from autoscaler.simulator.figures import over_bound, report, spread, table
 from autoscaler.simulator.trace import read_trace
 from autoscaler.simulator.world import Outcome, World, harsh
-from autoscaler.values import Limits
+from autoscaler.values import UNSURE, Limits
 
 # A run that takes longer says how far it is, so often.
 SAY_EVERY_S = 2.0
@@ -46,7 +46,7 @@ POSITIVE = _Number(min=0, min_open=True)
 @click.argument("trace", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--policy", type=click.Choice([*sorted(CONTENDERS), "all"]), default="deadline")
 @click.option("--rate", type=POSITIVE, default=2.0, help="Images per second and instance.")
-@click.option("--prior", type=POSITIVE, help="What the policy believes of that.  [default: RATE]")
+@click.option("--prior", type=POSITIVE, help="What the policy believes of that, unsure.  [default: it knows RATE]")
 @click.option("--scale", type=POSITIVE, default=1.0, help="Multiplies the trace's requests.")
 @click.option("--start", type=_Number(), help="The first of the trace's seconds.  [default: its first row's]")
 @click.option("--seconds", type=POSITIVE, help="How many of its seconds.  [default: all]")
@@ -150,6 +150,7 @@ def _limits(policy: str, **given: Any) -> Limits:
         policy=policy if policy in POLICIES else "seed",
         target_s=given["target"],
         service_rate=given["prior"] or given["rate"],
+        unsure=UNSURE if given["prior"] else 1.0,
         boot_s=given["boot"],
     )
 

@@ -72,12 +72,16 @@ class Estimates:
         ages_s: the ages of outstanding images, in seconds, at equal steps from the oldest to the newest; empty: all are
             new.
         arrival_rate: images per second.
+        expected_rate: the same of about the next minute.
+        pending_s: seconds from a launch to an instance that is billed.
         service_rate: images per second of one busy instance.
         boot_s: seconds from a launch to a worker that is ready.
     """
 
     ages_s: tuple[float, ...] = ()
     arrival_rate: float | None = None
+    expected_rate: float | None = None
+    pending_s: float | None = None
     service_rate: float | None = None
     boot_s: float | None = None
 
@@ -180,6 +184,10 @@ class Observation:
         return self.age_s(heard.at) <= within_s and heard.worker_at >= instance.launched_at
 
 
+# A service rate that nobody has measured may be so many times higher than it is believed.
+UNSURE = 10.0
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Within what a policy decides.
@@ -191,6 +199,8 @@ class Limits:
         target_s: an image shall be done this many seconds after its upload.
         bill_s: no instance is asked to leave within so many seconds of its launch: EC2 bills a minute at least.
         service_rate: images per second and instance, believed until it is measured.
+        unsure: by how many times the service rate may be higher than believed. Before it is measured no more are
+            launched than such a rate needs: the first worker tells the truth within seconds.
         boot_s: seconds from a launch to a worker that is ready, believed until it is measured.
         boot_limit_s: an instance whose worker was not heard so many seconds after its launch is lost.
     """
@@ -203,6 +213,7 @@ class Limits:
     service_rate: float = 2.0
     boot_s: float = 30.0
     boot_limit_s: float = 300.0
+    unsure: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

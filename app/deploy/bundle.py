@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import importlib.metadata
 import io
 import json
 import os
@@ -20,11 +19,11 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator
+from configparser import ConfigParser
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from packaging.requirements import Requirement
 from packaging.utils import parse_wheel_filename
 
 from app.deploy.wheels import Target, fetch, read_lock
@@ -141,16 +140,13 @@ def _made(tier: Tier, target: Target, found: list[Path], model: Path | None, out
     return _packed(tier, contents, out)
 
 
-def _requirements(tier: Tier) -> Iterator[str]:
-    """Yield what Elastiq itself requires for ``tier``; an extra's are asked for as if they were no extra's."""
-    for text in importlib.metadata.requires("elastiq") or []:
-        requirement = Requirement(text)
-        extra = re.search(r"""(?:and )?extra == ['"]([\w-]+)['"]""", text)
-        if extra is None:
-            yield text
-        elif extra[1] in tier.extras:
-            marker = text.partition(";")[2].replace(extra[0], "").strip().removesuffix("and").strip()
-            yield f"{requirement.name}{'; ' + marker if marker else ''}"
+def _requirements(tier: Tier) -> list[str]:
+    """Return what setup.cfg requires for ``tier``; what is installed here may be of another day."""
+    setup = ConfigParser(interpolation=None)
+    setup.read(ROOT / "setup.cfg")
+    texts = [setup["options"]["install_requires"], *(setup["options.extras_require"][extra] for extra in tier.extras)]
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _check_model(model: Path | None, lock: dict[str, str]) -> None:

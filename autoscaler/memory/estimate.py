@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import fmean, median
 
-from app.domain import Instance, QueueDepth
+from app.domain import Instance, InstanceState, QueueDepth
+from autoscaler.memory.forecast import Forecast
 from autoscaler.values import Estimates, Heartbeat
 
 # Intervals between observations whose arrivals count: all, for what has lasted, and the last few, for what has begun.
@@ -25,7 +26,7 @@ OLDEST_S = 3600.0
 AGES = 9
 # The service rate is measured over this many images or busy seconds at least: fewer would tell of the images, not of
 # the rate, which then stays while nobody is busy. It is half forgotten after so many more busy seconds.
-GROUND_IMAGES, GROUND_S, HALF_LIFE_S = 30, 60.0, 300.0
+GROUND_IMAGES, GROUND_S, HALF_LIFE_S = 10, 60.0, 300.0
 # A heartbeat that is older than the one before by up to this came late; by more, the worker's clock was set back.
 OVERTAKEN = timedelta(seconds=300)
 # Workers tell of themselves every two seconds; where it seems to be longer, a clock was set, or much was lost.
@@ -61,6 +62,9 @@ class Estimator:
         self._booting: set[str] = set()
         self._looked_at = start
         self._boot_s: float | None = None
+        self._pending: set[str] = set()
+        self._pending_s: float | None = None
+        self._forecast = Forecast()
 
     def hear(self, heartbeats: Iterable[Heartbeat], at: datetime) -> None:
         """Take note of heartbeats that came until ``at``; a worker's last ones count after it has left.
@@ -97,14 +101,18 @@ class Estimator:
         """
         now = _Point((at - self._start).total_seconds(), depth.total + self._completed, self._completed)
         self._learn_boot(fleet, at)
+        self._learn_pending(at, fleet)
         self._forget(at)
         if self._history and now.at_s > self._history[-1].at_s:
             before = self._history[-1]
             self._rates.append((now.arrived - before.arrived) / (now.at_s - before.at_s))
+        rate = self._arrival_rate()
         measured = self._worked >= GROUND_IMAGES or (self._busy_s >= GROUND_S and self._worked > 0)
         return Estimates(
             ages_s=self._ages_s(now),
-            arrival_rate=self._arrival_rate(),
+            arrival_rate=rate,
+            expected_rate=None if rate is None else self._forecast.see(now.at_s, now.arrived, rate),
+            pending_s=self._pending_s,
             service_rate=self._worked / self._busy_s if measured else None,
             boot_s=self._boot_s,
         )
@@ -153,3 +161,16 @@ class Estimator:
                 took_s = (instance.heard_at - instance.launched_at).total_seconds()
                 self._boot_s = took_s if self._boot_s is None else self._boot_s + NEWEST * (took_s - self._boot_s)
         self._booting = {instance.id for instance in fleet if instance.heard_at is None}
+
+    def _learn_pending(self, at: datetime, fleet: tuple[Instance, ...]) -> None:
+        for instance in fleet:
+            if instance.id in self._pending and instance.state is not InstanceState.PENDING:
+                took_s = (at - instance.launched_at).total_seconds()
+                self._pending_s = (
+                    took_s if self._pending_s is None else self._pending_s + NEWEST * (took_s - self._pending_s)
+                )
+        self._pending = {
+            instance.id
+            for instance in fleet
+            if instance.state is InstanceState.PENDING and instance.launched_at >= self._start
+        }

@@ -18,6 +18,8 @@ from autoscaler.values import Limits, Observation, ScalingDecision
 MARGIN = 0.35
 # Until a launch is of use, arrivals may grow by this; but for a minute at most, however long a boot takes.
 GROWTH, GROWS_S = 1.5, 60.0
+# Of the target, kept where all that is queued and to come is in time in any order; counts and boots still lag.
+ANY_ORDER_MARGIN = 0.2
 # How long the load must be bearable with one instance fewer before one is asked to leave: a launch costs a minute.
 AHEAD_S = 60.0
 # Seconds after a boot in which what is late anyway shall be done.
@@ -43,16 +45,11 @@ def deadline(seen: Observation, limits: Limits) -> ScalingDecision:
         return replace(decision, reason=f"{deaf}, so one instance for each image: {decision.reason}")
     counted = [instance for instance in seen.alive if instance not in unheard]
     ready_in_s = [_ready_in_s(instance, seen, forecast.boot_s) for instance in counted]
-    within_s = limits.target_s * (1 - MARGIN)
-    desired = there = len(seen.alive)
+    there = len(seen.alive)
     said = f"; {len(unheard)} more are not heard" if unheard else ""
     # What is yet to come launches nothing alone: a launch at its arrival is in time as well.
-    ceiling = limits.ceiling if seen.depth.total else there
-    # What a launch comes too late for is to be done soon after; it is no ground to launch without end.
-    soonest_s = forecast.boot_s + LATE_S
-    while desired < ceiling and not forecast.in_time(ready_in_s, within_s, forecast.boot_s, GROWTH, soonest_s):
-        ready_in_s.append(forecast.boot_s)
-        desired += 1
+    room = limits.ceiling - there if seen.depth.total else 0
+    desired = there + _lacking(ready_in_s, room, limits, forecast)
     if desired > there:
         verdict = f"{desired - len(unheard)} keep every image in time{said}"
         return ScalingDecision(desired=desired, launch=desired - there, reason=forecast.reason(verdict, len(counted)))
@@ -63,6 +60,28 @@ def deadline(seen: Observation, limits: Limits) -> ScalingDecision:
         return ScalingDecision(desired=min(there - len(leaving), limits.ceiling), drain=drain, reason=reason)
     reason = forecast.reason(f"as it should be{said}", len(counted))
     return ScalingDecision(desired=min(there, limits.ceiling), reason=reason)
+
+
+def _lacking(ready_in_s: Sequence[float], room: int, limits: Limits, forecast: _Forecast) -> int:
+    """Return how many launches keep every image in time, ``room`` at most.
+
+    Args:
+        ready_in_s: of every instance that is counted.
+        room: launches under the ceiling.
+        limits: the target.
+        forecast: what is due.
+    """
+    within_s, any_order_s = limits.target_s * (1 - MARGIN), limits.target_s * (1 - ANY_ORDER_MARGIN)
+    # What a launch comes too late for is to be done soon after; it is no ground to launch without end.
+    soonest_s = forecast.boot_s + LATE_S
+    ready = list(ready_in_s)
+    while (
+        len(ready) - len(ready_in_s) < room
+        and not forecast.in_any_order(ready, any_order_s, forecast.boot_s, GROWTH)
+        and not forecast.in_time(ready, within_s, forecast.boot_s, GROWTH, soonest_s)
+    ):
+        ready.append(forecast.boot_s)
+    return len(ready) - len(ready_in_s)
 
 
 def _unheard(seen: Observation, boot_s: float) -> list[Instance]:
@@ -101,7 +120,7 @@ def _surplus(
     may_leave = [
         instance
         for instance in sorted(ready, key=lambda instance: instance.launched_at)
-        if seen.age_s(instance.launched_at) >= limits.bill_s
+        if seen.age_s(instance.launched_at) >= limits.bill_s + (seen.estimates.pending_s or 0.0)
     ]
     # What is left of the target if one has to be launched again. Nobody leaves while an image is older than that.
     within_s = max(0.0, limits.target_s * (1 - MARGIN) - forecast.boot_s)
@@ -120,8 +139,9 @@ def _forecast(seen: Observation, limits: Limits) -> _Forecast:
     return _Forecast(
         backlog=seen.depth.total,
         ages_s=known.ages_s or (0.0,),
-        arrivals=known.arrival_rate or 0.0,
-        rate=known.service_rate or limits.service_rate,
+        arriving=known.arrival_rate or 0.0,
+        arrivals=(known.arrival_rate if known.expected_rate is None else known.expected_rate) or 0.0,
+        rate=known.service_rate or limits.service_rate * limits.unsure,
         boot_s=_boot_s(seen, known.boot_s or limits.boot_s),
     )
 
@@ -148,13 +168,15 @@ class _Forecast:
     Attributes:
         backlog: images outstanding.
         ages_s: their ages, from the oldest to the newest at equal steps.
-        arrivals: images per second.
+        arriving: images per second, of late.
+        arrivals: the same, to be expected.
         rate: images per second and instance.
         boot_s: from a launch to a worker that is ready.
     """
 
     backlog: int
     ages_s: tuple[float, ...]
+    arriving: float
     arrivals: float
     rate: float
     boot_s: float
@@ -173,10 +195,19 @@ class _Forecast:
         due += [(self.backlog + to_come * part, -ahead_s * part) for part in parts]
         return all(self._done(ready_in_s, max(within_s - age_s, soonest_s)) >= images for images, age_s in due)
 
+    def in_any_order(self, ready_in_s: Sequence[float], within_s: float, ahead_s: float, growth: float) -> bool:
+        """Return whether all is done, what comes in ``ahead_s`` too, before the oldest image is so many seconds old."""
+        left_s = within_s - self._age_s(0)
+        to_come = self.arrivals * growth * min(ahead_s, GROWS_S, max(0.0, left_s))
+        return self._done(ready_in_s, left_s) >= self.backlog + to_come
+
     def reason(self, verdict: str, there: int) -> str:
         """Return the figures behind a verdict, in words."""
+        expected = f"{self.arriving:.3g}/s arriving"
+        if f"{self.arrivals:.3g}" != f"{self.arriving:.3g}":
+            expected += f" and {self.arrivals:.3g}/s expected"
         return (
-            f"{self.backlog} outstanding, the oldest for {self.ages_s[0]:.0f} s, {self.arrivals:.3g}/s arriving, "
+            f"{self.backlog} outstanding, the oldest for {self.ages_s[0]:.0f} s, {expected}, "
             f"{self.rate:.3g}/s done by each of {there}: {verdict}"
         )
 

@@ -288,7 +288,9 @@ class Simulation:
     def _see(self) -> Observation:
         now = _time(self._now)
         depth = self._depth_at(self._now - min(LONGEST_LAG_S, self._random.expovariate(1 / self._world.lag_s)))
-        fleet = tuple(_instance(host) for host in self._hosts.values())
+        fleet = tuple(
+            _instance(host, self._now >= host.launched_s + self._world.pending_s) for host in self._hosts.values()
+        )
         heartbeats, self._heartbeats = tuple(self._heartbeats), []
         heard = Heard(since=EPOCH, at=now, worker_at=self._worker_at, heartbeats=heartbeats)
         return self._past.see(at=now, depth=depth, counted_at=now, fleet=fleet, listed_at=now, heard=heard)
@@ -305,7 +307,7 @@ def _time(seconds: float) -> datetime:
     return EPOCH + timedelta(seconds=seconds)
 
 
-def _instance(host: Host) -> Instance:
+def _instance(host: Host, running: bool) -> Instance:
     heard_at = None if host.heard_s is None else _time(host.heard_s)
-    state = InstanceState.RUNNING if heard_at else InstanceState.PENDING
+    state = InstanceState.RUNNING if running else InstanceState.PENDING
     return Instance(host.id, InstanceState.DRAINING if host.draining else state, _time(host.launched_s), heard_at)

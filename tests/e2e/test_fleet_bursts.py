@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from app import aws
+from autoscaler.remembered import KEY
 from tests.conftest import models
 from tests.support.stack import TIMEOUT_S, Stack, stack
 from tests.support.waiting import wait_for
@@ -34,6 +37,14 @@ def ids(records: list[dict[str, object]], field: str) -> list[str]:
     return [str(id) for some in found if isinstance(some, list) for id in some]
 
 
+def remembered(running: Stack) -> dict[str, float]:
+    """Return the rates that are kept, of the one kind of instance that there is."""
+    settings = running.settings()
+    body = aws.client("s3", settings.aws).get_object(Bucket=settings.buckets.output, Key=KEY)["Body"]
+    (rates,) = json.loads(body.read()).values()
+    return dict(rates)
+
+
 @pytest.mark.slow
 def test_500_images_in_three_bursts_are_each_done_once_by_a_fleet_that_grows_drains_and_goes(running: Stack) -> None:
     keys: dict[str, list[str]] = {}
@@ -59,5 +70,6 @@ def test_500_images_in_three_bursts_are_each_done_once_by_a_fleet_that_grows_dra
     assert drained, "no instance was asked to leave"
     assert set(drained) <= set(launched)
     assert all("worker_leaving" in running.log(instance) for instance in drained)
+    assert remembered(running)["service_rate"] > 0, "the next autoscaler begins with what this one measured"
     for bad in ("instance_failed", "orphans_terminated", "step_failed"):
         assert running.records("autoscaler", bad) == []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -25,16 +26,16 @@ class Groups:
     Args:
         listed: returns the groups as DescribeAutoScalingGroups has them.
         instances: where they are launched.
-        ready: whether an instance is in service, so that one that it replaces may go.
+        pause_s: for how long an instance runs before one that it replaces may go; CloudFormation's PauseTime.
     """
 
     def __init__(
         self,
         listed: Callable[[], list[dict[str, Any]]],
         instances: Instances,
-        ready: Callable[[Instance], bool] = lambda instance: instance.state == "running",
+        pause_s: float = 0.0,
     ) -> None:
-        self._listed, self._instances, self._ready = listed, instances, ready
+        self._listed, self._instances, self.pause_s = listed, instances, pause_s
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.launched: list[tuple[str, str]] = []
@@ -68,7 +69,8 @@ class Groups:
         wanted = group["DesiredCapacity"]
         for _ in range(wanted - len(current)):
             self._launch(group)
-        if len([one for one in current if self._ready(one)]) >= wanted:
+        ready = [one for one in current if one.state == "running" and _age_s(one) >= self.pause_s]
+        if len(ready) >= wanted:
             self._end([one for one in there if one not in current])
             self._end(current[wanted:])
 
@@ -100,3 +102,7 @@ class Groups:
 
     def _run(self) -> None:
         repeat(self.step, self._stopped.wait, lambda: 0.5, name="groups")
+
+
+def _age_s(instance: Instance) -> float:
+    return (datetime.now(UTC) - instance.launched_at).total_seconds()

@@ -34,6 +34,8 @@ from tests.support.waiting import wait_for
 CEILING = 4
 PARAMETERS = (f"MaxInstances={CEILING}",)
 FLEET_TAG, WEB_PORT = "elastiq-fleet", 8000
+# The template's three minutes, shortened: a host's web tier is up in less.
+PAUSE_S = 45.0
 # How long each of a worker's images is on its way, so that there is something to interrupt.
 SLOW_S = 1.5
 # What is made by nobody's hand in an account, and stays.
@@ -57,6 +59,7 @@ class Story:
 
     def __init__(self, account: Account, hosts: Hosts, operator: Operator) -> None:
         self._account, self._hosts, self._operator = account, hosts, operator
+        account.groups.pause_s = PAUSE_S
         self._tunnel = Tunnel(self._page)
         self._http = urllib3.PoolManager(retries=urllib3.Retry(8, backoff_factor=0.3, allowed_methods=None))
         self.figures: dict[str, Any] = {}

@@ -73,7 +73,13 @@ class Probe:
         command = [sys.executable, "-P", str(HERE)]
         environment = os.environ | {"PYTHONPATH": str(self._root), "MALLOC_ARENA_MAX": "2"}
         return subprocess.Popen(
-            command, cwd=self._root, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            command,
+            cwd=self._root,
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
 
     def _line(self, process: subprocess.Popen[str]) -> tuple[str, float]:

@@ -74,9 +74,13 @@ class Stack:
 
     def storage(self) -> Storage:
         """Its buckets."""
+        return Storage(self.settings())
+
+    def settings(self) -> Settings:
+        """What it runs with."""
         environment = read_environment(self.data_dir)
         os.environ.update({name: environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")})
-        return Storage(Settings.from_environment(environment))
+        return Settings.from_environment(environment)
 
     def submit(self, batch: str, count: int) -> list[str]:
         """Store photographs and publish their tasks, as any Celery client would; return their keys."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,3 +57,61 @@ def statements() -> Iterator[tuple[str, dict[str, Any]]]:
 def words(value: object) -> str:
     """Return all that a part of the template says, as one text to look into."""
     return json.dumps(value)
+
+
+# What stands for what only an account knows.
+SAMPLES = {
+    "AWS::Partition": "aws",
+    "AWS::Region": "eu-central-1",
+    "AWS::AccountId": "123456789012",
+    "NamePrefix": "elastiq",
+    "Input": "elastiq-input",
+    "Output": "elastiq-output",
+    "Software": "elastiq-software",
+    "Events": "arn:aws:sns:eu-central-1:123456789012:elastiq-tasks-events",
+    "WorkerTemplate": "lt-0123456789abcdef0",
+    "HostGroup": "sg-0123456789abcdef0",
+    "Vpc": "vpc-0123456789abcdef0",
+    "SubnetOne": "subnet-0123456789abcdef0",
+    "SubnetTwo": "subnet-0123456789abcdef1",
+    "Software.Arn": "arn:aws:s3:::elastiq-software",
+    "Tasks.Arn": "arn:aws:sqs:eu-central-1:123456789012:elastiq-tasks",
+    "DeadLetters.Arn": "arn:aws:sqs:eu-central-1:123456789012:elastiq-tasks-dead",
+    "Logs.Arn": "arn:aws:logs:eu-central-1:123456789012:log-group:/elastiq/hosts:*",
+    "WorkerRole.Arn": "arn:aws:iam::123456789012:role/elastiq-worker-eu-central-1",
+    "HostRole.Arn": "arn:aws:iam::123456789012:role/elastiq-host-eu-central-1",
+    "Input.Arn": "arn:aws:s3:::elastiq-input",
+    "Output.Arn": "arn:aws:s3:::elastiq-output",
+}
+
+
+def rendered(part: Any) -> Any:
+    """Return a part of the template with `SAMPLES` in it; of two choices it takes that of the defaults."""
+    if isinstance(part, list):
+        return [rendered(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if len(part) == 1:
+        ((name, value),) = part.items()
+        if name == "Ref":
+            return SAMPLES[value]
+        if name == "Fn::GetAtt":
+            return SAMPLES[".".join(value)]
+        if name == "Fn::If":
+            return rendered(value[1])
+        if name == "Fn::Sub":
+            text, own = value if isinstance(value, list) else (value, {})
+            known = {**SAMPLES, **{key: rendered(one) for key, one in own.items()}}
+            return re.sub(r"\$\{([\w.:]+)\}", lambda found: str(known[found[1]]), text)
+    return {name: rendered(value) for name, value in part.items()}
+
+
+def policies() -> dict[str, dict[str, Any]]:
+    """Return each policy of a role as it is rendered, by its name."""
+    found = {
+        f"{name} {policy['PolicyName']}": policy["PolicyDocument"]
+        for name, role in resources("AWS::IAM::Role").items()
+        for policy in role["Policies"]
+    }
+    found |= {policy["PolicyName"]: policy["PolicyDocument"] for policy in resources("AWS::IAM::Policy").values()}
+    return {name: rendered(document) for name, document in found.items()}

@@ -108,7 +108,7 @@ def write_environments(values, host, root):
         told = {**common, **passed_on, **values["settings"], **settings, **taken}
         lines = [f"{name}={quoted(str(value))}\n" for name, value in sorted(told.items()) if name != "ROLE"]
         (folder / f"{unit}.env").write_text("".join(lines))
-    source = "credential_source = Ec2InstanceMetadata\n"
+    source = f"credential_source = Ec2InstanceMetadata\nregion = {host.region}\n"
     texts = [
         f"[profile {unit}]\nrole_arn = {arn}\nrole_session_name = {host.instance}\n{source}"
         for unit, arn in roles.items()

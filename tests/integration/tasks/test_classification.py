@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from celery import signals, states
 from celery.result import EagerResult
+from PIL import Image
 
 from app.domain import Classification, Failure
 from app.errors import ImageNotFound, InvalidImage
@@ -15,7 +17,7 @@ from app.settings import Settings, settings
 from app.storage import Storage
 from tasks import announce, classification
 from tasks.classification import RETRIES, classify
-from tests.support import photographs
+from tests.support import photographs, stills
 from tests.support.engines import engine
 from tests.support.fault_proxy import FaultProxy
 
@@ -69,6 +71,14 @@ def test_an_image_becomes_a_result_that_is_stored_announced_and_answered(use: Us
     assert len(events) == 1
     assert run().get() == answer, "running twice does no harm"
     assert storage.outcome(KEY) == stored
+
+
+@pytest.mark.parametrize("format", ["HEIF", "AVIF"])
+def test_what_phones_and_browsers_save_has_the_label_of_the_photograph(use: Use, format: str) -> None:
+    cat = Image.open(io.BytesIO(photographs.chelsea())).convert("RGB")
+    use().put_image(KEY, stills.still(cat, format), "image/png")
+
+    assert run().get()["label"] in {"tabby", "tiger cat", "Egyptian cat"}
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ PASSED_OVER = frozenset(
     OOMPolicy
     """.split()
 )
-_DYNAMIC_USER = 61184
+_DYNAMIC_USER, _GROUPS = 61184, Path("/etc/group")
 _CLEAN = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE}
 _SPAN = {"": 1.0, "s": 1.0, "sec": 1.0, "ms": 0.001, "min": 60.0, "h": 3600.0}
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
@@ -242,9 +242,24 @@ class Unit:
 
     def _user(self, settings: dict[str, list[str]]) -> int:
         if _last(settings, "DynamicUser", "no") == "yes":
-            return _DYNAMIC_USER + sum(self.name.encode()) % 4000
+            return _dynamic_user(self.name.removesuffix(".service"))
         name = _last(settings, "User", "")
         return pwd.getpwnam(name).pw_uid if name else 0
+
+
+def _dynamic_user(name: str) -> int:
+    """Return the user of a unit, whom /etc/passwd knows by the unit's name as libnss-systemd would."""
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        id = _DYNAMIC_USER + sum(name.encode()) % 4000
+        for path, line in (
+            (Path("/etc/passwd"), f"{name}:x:{id}:{id}::/:/usr/sbin/nologin"),
+            (_GROUPS, f"{name}:x:{id}:"),
+        ):
+            with path.open("a") as file:
+                file.write(f"{line}\n")
+        return id
 
 
 def _last(settings: dict[str, list[str]], name: str, otherwise: str) -> str:

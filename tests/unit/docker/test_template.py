@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import json
 import re
 from dataclasses import fields
 from itertools import product
@@ -17,6 +18,7 @@ from app.settings import SECTIONS, Settings
 from autoscaler.fleet.ec2 import FLEET_TAG
 from tests.support import template
 from tests.support.template import resources, statements, words
+from tests.unit.test_docs import first_cells, section
 
 TEMPLATE = template.load()
 KNOWN = {field.metadata["variable"] for section in SECTIONS.values() for field in fields(section)}
@@ -206,3 +208,35 @@ def test_a_host_may_only_take_on_its_two_processes_roles() -> None:
 
 def test_every_parameter_has_a_default_so_that_none_must_be_given() -> None:
     assert not [name for name, parameter in TEMPLATE["Parameters"].items() if "Default" not in parameter]
+
+
+def test_the_document_lists_exactly_the_parameters_with_their_defaults() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (?:`([^`]*)`)? \| (.*) \|$", section("deploy.md", "Parameters"), re.MULTILINE)
+
+    parameters = TEMPLATE["Parameters"]
+    assert {name: default for name, default, _ in rows} == {k: str(v["Default"]) for k, v in parameters.items()}
+    assert all(said == parameters[name]["Description"] for name, _, said in rows if "Description" in parameters[name])
+
+
+@pytest.mark.parametrize("role", ["host", "web", "autoscaler", "worker"])
+def test_the_document_lists_exactly_the_rights_of_each_role(role: str) -> None:
+    row = re.search(rf"^\| {role} \| (.*) \|$", section("deploy.md", "Who may do what"), re.MULTILINE)
+
+    assert row
+    assert set(re.findall(r"`([^`]+)`", row[1])) == rights(f"{role.capitalize()}Role")
+
+
+def test_the_document_lists_exactly_the_alarms() -> None:
+    alarms = {alarm["AlarmName"]["Fn::Sub"] for alarm in resources("AWS::CloudWatch::Alarm").values()}
+
+    assert {f"${{NamePrefix}}-{name}" for name in first_cells(section("deploy.md", "Alarms"))} == alarms
+
+
+def test_who_deploys_has_rights_over_what_has_the_name_alone_where_aws_knows_names() -> None:
+    policy = json.loads((UNITS.parent / "deployer.json").read_text())
+
+    # Source: IAM user guide, quotas: a managed policy has 6,144 characters, without spaces.
+    assert len(json.dumps(policy, separators=(",", ":"))) <= 6144
+    for statement in policy["Statement"]:
+        assert statement["Sid"] in ("Network", "Look") or statement["Resource"] != "*"
+        assert not [action for action in statement["Action"] if action.endswith("*")]

@@ -11,6 +11,7 @@ from PIL import Image
 from app.local import EmbeddedCloud
 from tests.support import photographs
 from tests.support.fault_proxy import FaultProxy
+from tests.support.stills import quarters, still
 from tests.support.waiting import wait_for
 from tests.support.web import Site, key_path
 
@@ -63,3 +64,12 @@ def test_a_picture_that_could_not_be_drawn_gives_its_seat_back(serve: Serve) -> 
     for _ in range(3):
         assert site.get(key_path(f"{id}/none.png")).status == 404
     assert site.get(key_path(f"{id}/a.png")).status == 200
+
+
+def test_what_no_browser_may_know_is_shown_as_a_jpeg(serve: Serve) -> None:
+    site = serve(ELASTIQ_WEB_THREADS="8")
+    for format in ("HEIF", "AVIF"):
+        id = site.upload(("a.heic", still(quarters((300, 200)), format)))["id"]
+        answer = site.get(key_path(f"{id}/a.heic"))
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "image/jpeg")
+        assert Image.open(io.BytesIO(answer.data)).size == (300, 200)

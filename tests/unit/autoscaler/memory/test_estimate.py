@@ -157,3 +157,22 @@ def test_a_worker_that_began_anew_on_its_instance_is_not_taken_for_one_that_undi
     for n, done in enumerate([0, 20, 40, 10, 30]):
         estimator.hear([Heartbeat("i-0", at(10 * n), done, full=True)], at(10 * n))
     assert estimator.see(at(40), QueueDepth(0, 0), ready(1)).service_rate == pytest.approx(2)
+
+
+def test_the_seconds_until_an_instance_runs_are_learnt_from_those_seen_to_start() -> None:
+    estimator = Estimator(START)
+    pending = Instance("i-1", InstanceState.PENDING, START)
+    running = Instance("i-1", InstanceState.RUNNING, START)
+    assert estimator.see(START + timedelta(seconds=2), QueueDepth(0, 0), (pending,)).pending_s is None
+    assert estimator.see(START + timedelta(seconds=12), QueueDepth(0, 0), (running,)).pending_s == 12
+    older = Instance("i-2", InstanceState.RUNNING, START - timedelta(seconds=500))
+    assert estimator.see(START + timedelta(seconds=14), QueueDepth(0, 0), (running, older)).pending_s == 12
+
+
+def test_what_is_expected_follows_what_was_learnt_of_bursts() -> None:
+    estimator, came = Estimator(START), 0
+    for step in range(1800):
+        came += 20 if step % 60 < 15 else 0
+        known = estimator.see(START + timedelta(seconds=2 * step), QueueDepth(came, 0), ())
+    assert known.expected_rate is not None
+    assert known.expected_rate > (known.arrival_rate or 0) + 0.5, "a burst is about to come"

@@ -51,7 +51,7 @@ def seen(
 
 @pytest.mark.parametrize(
     ("outstanding", "rate", "launch"),
-    [(0, 2, 0), (1, 2, 1), (18, 2, 1), (19, 2, 2), (1000, 20, 6), (1000, 2, 19), (1000, 0.5, 19)],
+    [(0, 2, 0), (1, 2, 1), (36, 2, 1), (37, 2, 2), (1000, 20, 3), (1000, 2, 19), (1000, 0.5, 19)],
 )
 def test_a_burst_on_an_empty_fleet_launches_as_few_as_finish_it_soon_after_their_boot(
     outstanding: int, rate: float, launch: int
@@ -60,8 +60,8 @@ def test_a_burst_on_an_empty_fleet_launches_as_few_as_finish_it_soon_after_their
 
 
 def test_instances_that_still_boot_are_counted_with_the_time_that_they_lack() -> None:
-    assert decide(seen(20, booting(2)), LIMITS).launch == 0
-    assert decide(seen(20, booting(1)), LIMITS).launch == 1
+    assert decide(seen(37, booting(2)), LIMITS).launch == 0
+    assert decide(seen(37, booting(1)), LIMITS).launch == 1
     assert decide(seen(20, booting(1, age_s=20)), LIMITS).launch == 0
 
 
@@ -128,8 +128,8 @@ def test_where_somebody_works_and_is_not_heard_it_goes_by_one_instance_for_each_
 
 def test_two_boots_that_take_longer_than_believed_are_believed_and_one_alone_is_stuck() -> None:
     unheard = replace(HEARD, worker_at=None)
-    assert decide(seen(20, booting(1, age_s=90), heard=unheard), LIMITS).launch == 2
-    assert decide(seen(20, booting(2, age_s=90), heard=unheard), LIMITS).launch == 0
+    assert decide(seen(40, booting(1, age_s=90), heard=unheard), LIMITS).launch == 2
+    assert decide(seen(40, booting(2, age_s=90), heard=unheard), LIMITS).launch == 0
 
 
 def test_slow_boots_do_not_have_arrivals_grow_without_end() -> None:
@@ -174,3 +174,34 @@ def test_nobody_is_asked_to_leave_while_an_image_waits_for_so_long_that_a_new_la
     oldest_s: float, leaving: int
 ) -> None:
     assert len(decide(seen(4, ready(4), ages_s=(oldest_s, 0.0)), LIMITS).drain) == leaving
+
+
+def test_what_is_expected_counts_and_not_what_arrives_now() -> None:
+    now = seen(10, ready(2), arrivals=30.0)
+    assert decide(now, LIMITS).launch
+    falls_back = replace(now, estimates=replace(now.estimates, expected_rate=1.0))
+    decision = decide(falls_back, LIMITS)
+    assert decision.launch == 0
+    assert "30/s arriving and 1/s expected" in decision.reason
+
+
+def test_a_paid_minute_begins_when_an_instance_runs_not_at_its_launch() -> None:
+    old = tuple(replace(instance, launched_at=ago(65)) for instance in ready(3))
+    now = seen(1, old)
+    assert decide(now, LIMITS).drain
+    later = replace(now, estimates=replace(now.estimates, pending_s=10.0))
+    assert not decide(later, LIMITS).drain
+
+
+def test_images_out_of_order_need_no_margin_where_any_order_is_in_time() -> None:
+    # 18 s after its boot, of the 60, an instance has done 36; in its order alone it would be allowed 9 s.
+    assert decide(seen(36), LIMITS).launch == 1
+    # The second image came 20 s ago: no order but its own has it done in time, and that margin is larger.
+    assert decide(seen(36, ages_s=(20.0, 0.0)), LIMITS).launch > 1
+
+
+def test_who_is_unsure_of_the_rate_launches_no_more_than_a_much_higher_one_needs_until_it_is_measured() -> None:
+    unsure = replace(LIMITS, unsure=10.0)
+    assert decide(seen(1000), LIMITS).launch == 19
+    assert decide(seen(1000), unsure).launch == 3
+    assert decide(seen(1000, rate=2.0), unsure).launch == 19

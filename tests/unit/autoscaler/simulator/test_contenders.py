@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from autoscaler.policy import POLICIES
+import random
+from dataclasses import replace
+
+import pytest
+
+from autoscaler.policy import POLICIES, decide
 from autoscaler.simulator.contenders import CONTENDERS, simulate
 from autoscaler.simulator.figures import report
+from autoscaler.simulator.simulation import Simulation
 from autoscaler.simulator.world import World
-from autoscaler.values import Limits
+from autoscaler.values import UNSURE, Limits, Observation, ScalingDecision
 
 
 def limits(policy: str, ceiling: int = 19) -> Limits:
@@ -45,3 +51,45 @@ def test_deadline_costs_much_less_than_one_instance_for_each_image_and_keeps_its
     assert deadline["billed_seconds"] < seed["billed_seconds"] / 2
     assert deadline["billed_over_work"] < 1.25
     assert deadline["share_over_target"] <= 0.001
+
+
+def bursts() -> list[float]:
+    """Return an hour of bursts, of 20 s each, that come at random, over a little that always comes."""
+    chance, now, arrivals = random.Random(5), 0.0, [float(n) for n in range(0, 3600, 2)]
+    while now < 3500:
+        now += 20 + chance.expovariate(1 / 100)
+        arrivals += [now + 20 * chance.random() for _ in range(chance.randrange(50, 400))]
+    return sorted(arrivals)
+
+
+def cost(policy: str, arrivals: list[float]) -> dict[str, float]:
+    world = World(rate=2.0)
+    return report(simulate(arrivals, policy, limits(policy), world), arrivals, limits(policy), world)
+
+
+def test_bursts_teach_the_policy_not_to_expect_them_to_go_on() -> None:
+    def untaught(seen: Observation, limits: Limits) -> ScalingDecision:
+        return decide(replace(seen, estimates=replace(seen.estimates, expected_rate=None)), limits)
+
+    arrivals, world = bursts(), World(rate=2.0)
+    learnt = cost("deadline", arrivals)
+    outcome = Simulation(arrivals, untaught, limits("deadline"), world).run()
+    before = report(outcome, arrivals, limits("deadline"), world)
+    assert learnt["share_over_target"] <= 0.001
+    assert learnt["billed_seconds"] < 0.9 * before["billed_seconds"]
+
+
+def test_an_oracle_is_no_later_than_the_target() -> None:
+    assert cost("oracle", bursts())["share_over_target"] <= 0.002
+
+
+@pytest.mark.parametrize("factor", [0.1, 0.25, 4, 10])
+@pytest.mark.parametrize("pattern", ["burst", "bursts"])
+def test_a_wrong_belief_costs_little_more_than_the_right_one(factor: float, pattern: str) -> None:
+    arrivals, rate = ([10.5] * 1000, 20.0) if pattern == "burst" else ([at_s for at_s in bursts() if at_s < 900], 2.0)
+
+    def billed(limits: Limits) -> float:
+        return sum(seconds for seconds, _ in simulate(arrivals, "deadline", limits, World(rate)).bills)
+
+    right = billed(Limits(19, "deadline", service_rate=rate))
+    assert billed(Limits(19, "deadline", service_rate=rate * factor, unsure=UNSURE)) <= 1.5 * right

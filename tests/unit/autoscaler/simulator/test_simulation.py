@@ -56,7 +56,7 @@ def test_every_image_is_done_once_and_every_instance_is_billed(
 ) -> None:
     contender = CONTENDERS[policy]
     limits = Limits(19, policy if policy in ("seed", "deadline") else "seed")
-    made = Simulation(arrivals, contender.make(), limits, world, contender.observe_s, contender.idle_s)
+    made = Simulation(arrivals, contender.make(arrivals), limits, world, contender.observe_s, contender.idle_s)
     outcome = made.run()
     assert sum(done for _, done in outcome.bills) == len(arrivals)
     assert all(wait >= 0.5 / world.rate - 1e-6 for wait in outcome.waits_s)
@@ -126,7 +126,8 @@ def test_a_worker_is_heard_from_the_moment_it_is_ready() -> None:
     run([0.0], policy := Told(1))
     booting = [seen for seen in policy.seen if seen.fleet and seen.fleet[0].heard_at is None]
     ready = next(seen for seen in policy.seen if seen.fleet and seen.fleet[0].heard_at)
-    assert {seen.fleet[0].state for seen in booting} == {"pending"}
+    assert [seen.fleet[0].state for seen in booting] == ["pending"] * 4 + ["running"] * (len(booting) - 4)
+    assert ready.estimates.pending_s == pytest.approx(SURE.pending_s, abs=2)
     assert ready.estimates.boot_s == pytest.approx(SURE.boot_s, rel=0.5)
 
 
