@@ -6,6 +6,9 @@ import json
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
 
 from app import aws
 from app.announcements import (
@@ -14,6 +17,7 @@ from app.announcements import (
 )
 from app.aws.queues import dead_letter_queue
 from tests.support import photographs
+from tests.support.compose import ROOT
 from tests.support.fleet import Announcer, decision
 from tests.support.waiting import wait_for
 from tests.support.web import Events, Site
@@ -101,3 +105,17 @@ def test_dead_letters_are_counted(serve: Serve) -> None:
     url = sqs.get_queue_url(QueueName=dead_letter_queue(site.config.queue.name))["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="x")
     assert site.fleet()["dead_letters"] == 1
+
+
+def test_what_keda_follows_in_a_cluster_is_the_autoscaler_s_wish(heard: Site, announce: Announcer) -> None:
+    objects = yaml.safe_load_all((ROOT / "docker" / "kubernetes" / "elastiq.yaml").read_text())
+    (trigger,) = next(one["spec"]["triggers"] for one in objects if one["kind"] == "ScaledObject")
+    announce.say(decision(desired=4))
+
+    path = urlsplit(trigger["metadata"]["url"]).path
+    wait_for(lambda: heard.get(path).json()["decision"], 20)
+
+    found = heard.get(path).json()
+    for part in trigger["metadata"]["valueLocation"].split("."):
+        found = found[part]
+    assert found == 4
