@@ -15,7 +15,6 @@ from app import aws
 from app.deploy.bundle import ROOT, Bundle
 from app.deploy.software import make_bundles
 from app.deploy.stack import Change, Found, Say, Stack
-from app.deploy.upgrade import replace_workers
 from app.deploy.wheels import Target
 from app.errors import ConfigurationError
 from app.prices import MONTH_H, prices
@@ -99,7 +98,6 @@ def deploy(settings: Settings, wish: Wish, say: Say, agreed: Callable[[], bool],
     _make_default(settings, now)
     if wish.wait_s and any(one.name in ("Control", "ControlTemplate") for one in changes):
         _await_page(settings, now.outputs["LogGroup"], lives, wish.wait_s, look_s, say)
-    replace_workers(settings, wish.name, now.outputs["WorkerTemplate"], wish.wait_s, look_s, say)
     return True
 
 

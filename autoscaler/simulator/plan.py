@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.errors import ConfigurationError
 from autoscaler.simulator.contenders import simulate
 from autoscaler.simulator.figures import report
 from autoscaler.simulator.world import World, harsh
@@ -44,7 +46,12 @@ def offers(rate: float | None = None) -> list[Offer]:
 
     Args:
         rate: images per second of any of them; None: what was measured.
+
+    Raises:
+        ConfigurationError: the rate is none.
     """
+    if rate is not None and not (math.isfinite(rate) and rate > 0):
+        raise ConfigurationError(f"{rate:g} images per second are no rate")
     types = json.loads(PRICES.read_text())["types"]
     return [Offer(name, known["dollars_an_hour"], rate or known["rate"]) for name, known in types.items()]
 
@@ -69,10 +76,8 @@ def plans(
     for offer in among:
         for target_s in TARGETS_S:
             tell(f"{offer.type}, {target_s:g} s")
-            world, limits = (
-                harsh(World(offer.rate)),
-                Limits(ceiling, "deadline", target_s=target_s, service_rate=offer.rate),
-            )
+            world = harsh(World(offer.rate))
+            limits = Limits(ceiling, "deadline", target_s=target_s, service_rate=offer.rate)
             figures = report(simulate(arrivals_s, "deadline", limits, world), arrivals_s, limits, world)
             hours = figures["billed_seconds"] / 3600 * MONTH_H * 3600 / max(span_s, arrivals_s[-1])
             found.append(

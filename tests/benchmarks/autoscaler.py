@@ -1,6 +1,7 @@
 """What the scaling policies cost and how long images wait, simulated: ours beside KEDA's and AWS's rules.
 
     .venv/bin/python tests/benchmarks/autoscaler.py [--json] [--traces FOLDER] [--plots FOLDER]
+    .venv/bin/python tests/benchmarks/autoscaler.py --curve docs/autoscaler-curve.svg
 
 Arrivals: Poisson at three loads, one burst of 1,000, a saw-tooth; and each trace (CSV, `second,requests`) in FOLDER,
 its first day, scaled such that 19 instances suffice. Each with 0.5, 2 and 20 images per second and instance, a boot of
@@ -14,6 +15,7 @@ import json
 import random
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ sys.path[0] = str(Path(__file__).parents[2])
 from autoscaler.policy import POLICIES  # noqa: E402
 from autoscaler.simulator.bound import bound  # noqa: E402
 from autoscaler.simulator.contenders import CONTENDERS, simulate  # noqa: E402
+from autoscaler.simulator.curve import curve, svg  # noqa: E402
 from autoscaler.simulator.figures import over_bound, report  # noqa: E402
 from autoscaler.simulator.plot import draw  # noqa: E402
 from autoscaler.simulator.trace import read_trace  # noqa: E402
@@ -45,7 +48,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--traces", type=Path, help="a folder of traces")
     parser.add_argument("--plots", type=Path, help="a folder to draw each run of `deadline` in")
+    parser.add_argument("--curve", type=Path, help="only draw cost against lateness, for bursts made at random")
     given = parser.parse_args()
+    if given.curve:
+        found = curve(bursts(), within, World(2.0), lambda what: print(what, file=sys.stderr))
+        given.curve.write_text(svg(found))
+        return
     rows = [
         row
         for name, arrivals in {**made(), **traced(given.traces)}.items()
@@ -91,6 +99,20 @@ def saw_tooth(peak_per_s: float, teeth: int = 4, tooth_s: float = 300) -> list[f
     return [
         tooth * tooth_s + tooth_s * ((part + 0.5) / count) ** 0.5 for tooth in range(teeth) for part in range(count)
     ]
+
+
+def bursts(seconds: float = 3600) -> list[float]:
+    """Return bursts of 20 s that come at random, every two minutes in the mean, over a little that always comes."""
+    chance, now, arrivals = random.Random(5), 0.0, [float(second) for second in range(0, int(seconds), 2)]
+    while now < seconds - 100:
+        now += 20 + chance.expovariate(1 / 100)
+        arrivals += [now + 20 * chance.random() for _ in range(chance.randrange(50, 400))]
+    return sorted(arrivals)
+
+
+def within(policy: str, target_s: float) -> Limits:
+    """Return the limits of a policy with a target."""
+    return replace(limits(policy, 2.0), target_s=target_s)
 
 
 def trace(path: Path, rate: float) -> list[float]:

@@ -65,6 +65,8 @@ def needed(call: Call, launch: Callable[[dict[str, str]], Launch]) -> list[Need]
         return list(_sqs(call))
     if call.service == "ec2":
         return list(_ec2(call, launch))
+    if call.service == "iam":
+        return list(_iam(call))
     service = _NAMESPACES.get(call.service, call.service)
     resources = {"sns": _sns, "logs": _logs, "sts": _sts, "ssm": _ssm, "cloudformation": _stack, "autoscaling": _group}
     action = {"PublishBatch": "Publish"}.get(call.action, call.action)
@@ -105,6 +107,15 @@ def _sqs(call: Call) -> Iterator[Need]:
     yield Need(f"sqs:{action}", _arn("sqs", name) if name else "*")
     if action == "CreateQueue" and call.parameters.get("tags"):
         yield Need("sqs:TagQueue", _arn("sqs", name))
+
+
+def _iam(call: Call) -> Iterator[Need]:
+    if call.action == "CreateServiceLinkedRole":
+        name = call.parameters["AWSServiceName"]
+        arn = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/{name}/AWSServiceRole"
+        yield Need("iam:CreateServiceLinkedRole", arn, {"iam:AWSServiceName": name})
+    else:
+        yield Need(f"iam:{call.action}", f"arn:aws:iam::{ACCOUNT}:role/{call.parameters.get('RoleName', '*')}")
 
 
 def _sns(parameters: dict[str, Any]) -> str:

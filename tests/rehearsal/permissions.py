@@ -6,22 +6,28 @@ The verdict is iam-simulate's; ministack's own simulation allows everything.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.rehearsal.account import Account
+from tests.rehearsal.account import REGION, Account
 from tests.rehearsal.authorizations import Launch, Need, needed, typical
 from tests.rehearsal.calls import Call
 from tests.rehearsal.identities import ACCOUNT
 from tests.support.compose import ROOT
 
-_GLOBAL = {"aws:SecureTransport": "true", "aws:PrincipalAccount": ACCOUNT, "aws:ResourceAccount": ACCOUNT}
+_GLOBAL = {
+    "aws:SecureTransport": "true",
+    "aws:PrincipalAccount": ACCOUNT,
+    "aws:ResourceAccount": ACCOUNT,
+    "aws:RequestedRegion": REGION,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +38,12 @@ class Role:
     policies: dict[str, dict[str, Any]]
     trust: dict[str, Any]
 
-    def permissions(self) -> set[tuple[str, str]]:
-        """Return what it is allowed: each action of each statement, with where that is (policy, number)."""
-        return {
-            (f"{policy}/{number}", action)
-            for policy, document in self.policies.items()
-            for number, statement in enumerate(_listed(document["Statement"]))
-            if statement["Effect"] == "Allow"
-            for action in _listed(statement["Action"])
-        }
-
-    def places(self) -> set[tuple[str, str]]:
-        """Return where it is allowed something: each resource of each statement, with where that is."""
-        return {
-            (f"{policy}/{number}", resource)
-            for policy, document in self.policies.items()
-            for number, statement in enumerate(_listed(document["Statement"]))
-            if statement["Effect"] == "Allow"
-            for resource in _listed(statement["Resource"])
-        }
+    def grants(self) -> Iterator[tuple[str, list[str], list[str]]]:
+        """Yield what it is allowed: of each statement where it is (policy, number), its actions and its resources."""
+        for policy, document in self.policies.items():
+            for number, statement in enumerate(_listed(document["Statement"])):
+                if statement["Effect"] == "Allow":
+                    yield f"{policy}/{number}", _listed(statement["Action"]), _listed(statement["Resource"])
 
 
 @dataclass(slots=True)
@@ -69,23 +62,36 @@ class Verdict:
     used_places: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
 
     def unused(self, role: Role) -> list[str]:
-        """Return the actions, and then the resources, that nothing needed."""
-        actions = role.permissions() - self.used.get(role.name, set())
-        places = role.places() - self.used_places.get(role.name, set())
-        return [f"{where}: {what}" for where, what in [*sorted(actions), *sorted(places)]]
+        """Return what nothing needed: of each statement the actions, and where the others were of use the resources."""
+        used, places = self.used.get(role.name, set()), self.used_places.get(role.name, set())
+        found = []
+        for where, actions, resources in role.grants():
+            idle = [action for action in actions if (where, action) not in used]
+            found += [f"{action} on {', '.join(map(short, resources))}" for action in idle]
+            if len(idle) < len(actions):
+                busy = ", ".join(action for action in actions if action not in idle)
+                found += [f"{busy} on {short(one)} alone" for one in resources if (where, one) not in places]
+        return sorted(set(found))
 
     def table(self, roles: Iterable[Role]) -> list[dict[str, Any]]:
         """Return for each role how many calls of how many kinds it made, its permissions, and what is unused."""
         return [
             {
-                "role": role.name,
+                "role": short(role.name),
                 "calls": sum(self.calls.get(role.name, Counter()).values()),
                 "kinds": len(self.calls.get(role.name, Counter())),
-                "permissions": len(role.permissions()),
+                "permissions": sum(len(actions) for _, actions, _ in role.grants()),
                 "unused": self.unused(role),
             }
             for role in roles
         ]
+
+
+def short(text: str) -> str:
+    """Return a role's name, or a resource, without what differs from one account to the next."""
+    plain = re.sub(r"arn:aws:[\w-]+:[\w*-]*:\d*:", "", text)
+    plain = plain.replace(f"-{ACCOUNT}", "").replace(f"-{REGION}", "")
+    return re.sub(r"\b(subnet|sg|lt|vpc)-[0-9a-f]{8,}", r"\1-*", plain)
 
 
 def roles_of(account: Account) -> list[Role]:
@@ -94,7 +100,16 @@ def roles_of(account: Account) -> list[Role]:
     return [
         Role(one["RoleName"], _policies(iam, one["RoleName"]), one["AssumeRolePolicyDocument"])
         for one in iam.list_roles(MaxItems=1000)["Roles"]
+        if not one["Path"].startswith("/aws-service-role/")
     ]
+
+
+def deployer_of(name: str) -> Role:
+    """Return the role of whoever deploys a system of that name, as docs/deploy.md tells to make it."""
+    text = (ROOT / "docker" / "aws" / "deployer.json").read_text()
+    for word, value in (("REGION", REGION), ("ACCOUNT", ACCOUNT), ("NAME", name)):
+        text = text.replace(word, value)
+    return Role("deployer", {"deployer": json.loads(text)}, {"Version": "2012-10-17", "Statement": []})
 
 
 def judge(calls: list[Call], roles: list[Role], account: Account) -> Verdict:

@@ -25,7 +25,7 @@ from tests.rehearsal.ec2 import VERSION_TAG, Instance
 from tests.rehearsal.groups import GROUP_TAG
 from tests.rehearsal.hosts import Host, Hosts
 from tests.rehearsal.operator import NAME, Operator
-from tests.rehearsal.permissions import Role, Verdict, judge, roles_of
+from tests.rehearsal.permissions import Role, Verdict, deployer_of, judge, roles_of
 from tests.support.photographs import labelled
 from tests.support.tunnel import Tunnel
 from tests.support.waiting import wait_for
@@ -76,6 +76,7 @@ class Story:
         self.is_upgraded()
         self.is_idle("idle_after_work")
         self.is_broken()
+        self.is_looked_at()
         self.is_idle("idle_in_the_end")
         self.is_counted()
         self.is_destroyed()
@@ -190,6 +191,29 @@ class Story:
         self.figures["broken_bundle"]["mended_to_closed_s"] = round(time.monotonic() - mended, 1)
         self._finish("third")
 
+    def is_looked_at(self) -> None:
+        """Somebody looks at everything that the page has, sends what is no image, and one image by itself."""
+        key = self.batches["third"][0]
+        batch, _, name = key.partition("/")
+        refused = {"files": ("empty.jpg", b"")}
+        alone = {"myfile": ("alone.jpg", labelled()[0].read_bytes())}
+        self._http.request("POST", f"{self._tunnel.url}/api/batches/{batch}/images", fields=refused, timeout=60)
+        looked = {
+            path: self._http.request("GET", f"{self._tunnel.url}{path}", timeout=60).status
+            for path in (
+                "/",
+                "/monitor",
+                "/metrics",
+                "/api/fleet",
+                f"/batches/{batch}",
+                f"/api/batches/{batch}",
+                f"/api/batches/{batch}/results.csv",
+                f"/api/batches/{batch}/images/{name}",
+            )
+        }
+        looked["POST /"] = self._http.request("POST", f"{self._tunnel.url}/", fields=alone, timeout=120).status
+        self.figures["looked_at"] = looked
+
     def is_counted(self) -> None:
         """Every image has one outcome; how often each was done, and what every role did, by what it was allowed."""
         keys = [key for batch in self.batches.values() for key in batch]
@@ -220,6 +244,10 @@ class Story:
         """Everything goes."""
         seconds = self._operator.run("destroy", "--yes", "--data")
         wait_for(lambda: not self._account.instances.alive(), 120, self._consoles)
+        deployer = deployer_of(NAME)
+        verdict = judge([call for call in self._account.calls if call.role == deployer.name], [deployer], self._account)
+        self.figures["permissions"] += verdict.table([deployer])
+        self.figures["denied"] += verdict.denied
         self.figures["destroy"] = {"seconds": round(seconds, 1), "left": self._left()}
 
     # -- the page -----------------------------------------------------------------------------------
@@ -289,7 +317,7 @@ class Story:
         return {found[1] for key in self._objects(prefix) if (found := _RESULT.fullmatch(key))}
 
     def _failures(self) -> list[str]:
-        return [key for key in self._objects("") if key.endswith(".error.txt")]
+        return [key for key in self._objects("") if key.endswith(".error.txt") and "/rejected/" not in key]
 
     def _objects(self, prefix: str) -> list[str]:
         pages = self._account.client("s3").get_paginator("list_objects_v2")
@@ -391,7 +419,8 @@ class Story:
         found += [one["SubscriptionArn"] for one in client("sns").list_subscriptions()["Subscriptions"]]
         found += [one["logGroupName"] for one in client("logs").describe_log_groups()["logGroups"]]
         found += [one["AlarmName"] for one in client("cloudwatch").describe_alarms()["MetricAlarms"]]
-        found += [one["RoleName"] for one in client("iam").list_roles()["Roles"]]
+        # What AWS makes for itself is the account's, and costs nothing.
+        found += [one["RoleName"] for one in client("iam").list_roles()["Roles"] if "aws-service" not in one["Path"]]
         found += [one["Arn"] for one in client("iam").list_policies(Scope="Local")["Policies"]]
         found += [one["InstanceProfileName"] for one in client("iam").list_instance_profiles()["InstanceProfiles"]]
         network = client("ec2")

@@ -74,8 +74,8 @@ def test_the_breaker_does_its_work_where_workers_cannot_be_heard_at_all() -> Non
 
 def test_hosts_that_power_themselves_off_are_replaced_ever_more_slowly() -> None:
     figures = trials.powers_off(hours=1).figures()
-    assert figures["launches"] <= 10
-    assert figures["instance_hours"] < 0.2
+    assert figures["launches"] <= 12
+    assert figures["instance_hours"] < 0.25
 
 
 def test_workers_that_are_heard_and_end_before_they_do_anything_are_no_success() -> None:

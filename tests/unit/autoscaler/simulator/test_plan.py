@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.errors import ConfigurationError
 from autoscaler.simulator.plan import LATE, TARGETS_S, Offer, Plan, offers, plans, words
 
 CHEAP, DEAR = Offer("small", 0.1, 2.0), Offer("large", 0.5, 2.0)
@@ -17,6 +18,8 @@ def test_each_known_type_has_a_price_and_a_rate_which_may_be_given() -> None:
     assert len(offers()) >= 2
     assert all(offer.price > 0 and offer.rate > 0 for offer in offers())
     assert {offer.rate for offer in offers(7.0)} == {7.0}
+    with pytest.raises(ConfigurationError, match="no rate"):
+        offers(float("nan"))
 
 
 def test_a_month_is_the_trace_again_and_again_at_the_price_of_what_is_billed() -> None:
