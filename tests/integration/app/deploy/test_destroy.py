@@ -30,6 +30,7 @@ def test_images_and_results_stay_unless_their_deletion_is_asked_for(deployed: Ac
     assert f"left: the bucket {outputs['OutputBucket']}" in said
 
 
+@pytest.mark.usefixtures("bundles")
 def test_a_bucket_that_was_left_is_taken_on_by_the_next_system_and_goes_with_its_data(deployed: Account) -> None:
     bucket = deployed.outputs()["OutputBucket"]
     deployed.client("s3").put_object(Bucket=bucket, Key="b/x.jpg.txt", Body=b"(x.jpg, cat)")
