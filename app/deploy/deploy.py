@@ -68,7 +68,7 @@ def deploy(settings: Settings, wish: Wish, say: Say, agreed: Callable[[], bool],
     """
     stack = Stack(settings.aws, wish.name, look_s)
     found = stack.find()
-    given = {"NamePrefix": wish.name, "Model": settings.engine.model, **wish.parameters}
+    given = {"NamePrefix": wish.name, **_model(settings, found), **wish.parameters}
     told = {**(found.parameters if found else {}), **given}
     if told["NamePrefix"] != wish.name:
         raise ConfigurationError("NamePrefix is the system's name: use --name")
@@ -99,6 +99,12 @@ def deploy(settings: Settings, wish: Wish, say: Say, agreed: Callable[[], bool],
     if wish.wait_s and any(one.name in ("Control", "ControlTemplate") for one in changes):
         _await_page(settings, now.outputs["LogGroup"], lives, wish.wait_s, look_s, say)
     return True
+
+
+def _model(settings: Settings, found: Found | None) -> dict[str, str]:
+    """Return the model that the settings name; a system keeps its own where they name none but the default."""
+    named = settings.engine.model
+    return {} if found and named == type(settings.engine)().model else {"Model": named}
 
 
 def _found_the_stack(

@@ -154,11 +154,13 @@ class Stack:
         return told + [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)]
 
     def _changes(self, name: str) -> list[Change]:
+        pause_s = FIRST_S
         while True:
             answer = self._client.describe_change_set(StackName=self.name, ChangeSetName=name)
             if answer["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
                 break
-            time.sleep(min(1.0, self._look_s))
+            time.sleep(min(pause_s, self._look_s))
+            pause_s *= 1.5
         reason = answer.get("StatusReason", "")
         if answer["Status"] == "FAILED" and not any(words in reason for words in _NO_CHANGE):
             raise ConfigurationError(f"the stack {self.name!r} cannot be changed so: {reason}")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app import aws
+from app.deploy.deploy import TEMPLATE
+from app.deploy.stack import Stack
 from app.settings import Settings
 from tests.support.bundles import HERE
 
@@ -49,6 +51,14 @@ class Account:
         if HERE.machine == "aarch64":
             common += ["--parameter", "Architecture=arm64"]
         return self.run("deploy", *common, *arguments, **how)
+
+    def make(self, name: str = "elastiq") -> None:
+        """Make a system as `elastiq deploy` does, but for its bundles, which no host will fetch."""
+        stack = Stack(self.settings.aws, name, look_s=0.5)
+        keys = {f"{tier.capitalize()}Bundle": f"bundles/{tier}-{'0' * 64}.tar.gz" for tier in ("worker", "control")}
+        image = dict([IMAGE.split("=")])
+        change, _ = stack.prepare(TEMPLATE.read_text(), {"NamePrefix": name, **keys, **image}, new=True)
+        stack.carry_out(change, lambda line: None)
 
     def stack(self, name: str = "elastiq") -> dict[str, Any]:
         """Return the stack as CloudFormation describes it."""

@@ -12,11 +12,12 @@ import pytest
 from app.deploy.deploy import ALARMS, CONTROL, METRICS, TEMPLATE, WORKERS, cost
 from tests.support import template
 from tests.support.account import Account
-from tests.support.bundles import HERE
 from tests.support.waiting import wait_for
 
 
-def test_with_no_parameter_but_an_image_all_is_made_told_and_priced(account: Account) -> None:
+def test_all_is_made_told_and_priced_then_left_alone_or_changed_where_asked(
+    account: Account,
+) -> None:
     said = account.deploy("--yes")
 
     assert "make 3 S3::Bucket" in said
@@ -29,10 +30,6 @@ def test_with_no_parameter_but_an_image_all_is_made_told_and_priced(account: Acc
     group = account.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"][0]
     assert (group["MinSize"], group["DesiredCapacity"]) == (1, 1)
     assert account.stack()["StackStatus"] == "UPDATE_COMPLETE"
-
-
-def test_the_same_again_changes_nothing_and_another_value_only_what_hangs_on_it(account: Account) -> None:
-    account.deploy("--yes")
     template = account.outputs()["WorkerTemplate"]
 
     again = account.deploy("--yes")
@@ -82,7 +79,7 @@ def test_a_creation_that_fails_names_the_first_resource_and_why_and_can_be_repea
 
 
 def test_two_systems_of_two_names_stand_side_by_side(account: Account) -> None:
-    account.deploy("--yes")
+    account.make()
     account.deploy("--yes", "--name", "other")
 
     assert account.outputs()["QueueUrl"].endswith("/elastiq-tasks")
@@ -137,4 +134,3 @@ def test_a_type_without_a_price_costs_what_is_not_known_and_stops_nothing() -> N
     assert cost({"InstanceTypes": "x99.huge"}) == [
         "its cost is not known: app/prices.json has no price of x99.huge; add it there"
     ]
-    assert HERE.machine

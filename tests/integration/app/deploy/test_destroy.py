@@ -9,7 +9,7 @@ from tests.support.account import Account
 
 @pytest.fixture
 def deployed(account: Account) -> Account:
-    account.deploy("--yes")
+    account.make()
     return account
 
 
@@ -47,7 +47,7 @@ def test_it_refuses_while_images_wait_unless_it_is_forced(deployed: Account) -> 
     deployed.client("sqs").send_message(QueueUrl=deployed.outputs()["QueueUrl"], MessageBody="an image")
 
     assert "1 images wait or are in hand" in deployed.run("destroy", "--yes", status=2)
-    assert deployed.stack()["StackStatus"] == "UPDATE_COMPLETE"
+    assert deployed.stack()["StackStatus"] == "CREATE_COMPLETE"
     deployed.run("destroy", "--yes", "--force")
 
     assert deployed.left() == {}
@@ -82,7 +82,7 @@ def test_it_asks_first(deployed: Account) -> None:
     said = deployed.run("destroy", answer="n\n", status=1)
 
     assert "remove the stack elastiq, its hosts and queues" in said
-    assert deployed.stack()["StackStatus"] == "UPDATE_COMPLETE"
+    assert deployed.stack()["StackStatus"] == "CREATE_COMPLETE"
 
 
 def test_a_system_that_is_not_there_is_an_error_that_names_the_region(account: Account) -> None:
