@@ -1,7 +1,8 @@
 """What the processes tell each other by Celery's events: each announcement a value, with its event's name.
 
 `to_event` gives the fields to send, and `of` reads them again from an event that came. Pure. No work depends on an
-announcement: one that is lost, or is not what it should be, costs a while at most.
+announcement: one that is lost, or is not what it should be, costs a while at most. While a version is rolled out, the
+old and the new hear each other: a field that is added may be absent, and a field that nobody knows is ignored.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class ScalingDecided:
             arrival_rate=said.maybe_number("arrival_rate"),
             service_rate=said.maybe_number("service_rate"),
             boot_s=said.maybe_number("boot_s"),
-            breaker_open=said.flag("breaker_open"),
+            breaker_open=said.maybe_flag("breaker_open"),
         )
 
 

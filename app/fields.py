@@ -70,6 +70,10 @@ class Fields:
             return value
         raise self._wrong(name, "neither true nor false")
 
+    def maybe_flag(self, name: str) -> bool:
+        """Return true or false; false where an older version says nothing."""
+        return self.flag(name) if name in self._data else False
+
     def name(self, name: str) -> str:
         """Return a text that names something."""
         return self._text(name, self._get(name), LONGEST_NAME)

@@ -24,6 +24,10 @@ from app.errors import ConfigurationError
 _GLIBC = range(39, 16, -1)
 
 
+class NoWheel(ConfigurationError):
+    """pip finds no wheel of a package for a target, or no registry."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What the wheels are to run on: Linux with this Python.
@@ -91,7 +95,8 @@ def fetch(requirements: Iterable[str], target: Target, lock: dict[str, str], fol
         folder: where wheels of this target are kept; what is there is not fetched again.
 
     Raises:
-        ConfigurationError: a package is not locked, or pip finds no wheel of it.
+        ConfigurationError: a package is not locked.
+        NoWheel: pip finds none of a package.
     """
     folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, Path] = {}
@@ -144,6 +149,6 @@ def _fetch_missing(names: set[str], target: Target, lock: dict[str, str], folder
     command += ["--disable-pip-version-check", "--dest", str(folder), *target.arguments, *missing]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise ConfigurationError(
+        raise NoWheel(
             f"pip finds no wheels for {target} of {', '.join(missing)}: {done.stderr.strip() or done.stdout.strip()}"
         )

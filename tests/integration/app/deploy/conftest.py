@@ -8,27 +8,35 @@ from pathlib import Path
 
 import pytest
 
+from app.deploy.bundle import TIERS
 from app.local import EmbeddedCloud
 from app.settings import Settings
 from tests.support.account import ACCOUNT_SERVICES, Account
-from tests.support.bundles import models
+from tests.support.bundles import build, models
 
 
 @pytest.fixture(scope="session")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bundles_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where bundles are kept, so that they are made once in a run."""
     return tmp_path_factory.mktemp("bundles")
 
 
+@pytest.fixture(scope="session")
+def bundles(bundles_folder: Path) -> None:
+    """Make both, or skip what needs them where there is no registry to have them from."""
+    for tier in TIERS.values():
+        build(tier, bundles_folder)
+
+
 @pytest.fixture
-def account(tmp_path: Path, bundles: Path) -> Iterator[Account]:
+def account(tmp_path: Path, bundles_folder: Path) -> Iterator[Account]:
     """An account with nothing in it, and what wheels, models and bundles there are already."""
     cloud = EmbeddedCloud(tmp_path / "cloud", services=ACCOUNT_SERVICES)
     cloud.start()
     data = tmp_path / "data"
     data.mkdir()
     (data / "wheels").symlink_to(models().parent / "wheels")
-    (data / "bundles").symlink_to(bundles)
+    (data / "bundles").symlink_to(bundles_folder)
     environment = {
         **os.environ,
         **cloud.environment,

@@ -14,6 +14,8 @@ from tests.support import template
 from tests.support.account import Account
 from tests.support.waiting import wait_for
 
+pytestmark = pytest.mark.usefixtures("bundles")
+
 
 def test_all_is_made_told_and_priced_then_left_alone_or_changed_where_asked(
     account: Account,

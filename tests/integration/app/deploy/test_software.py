@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from app.deploy.bundle import TIERS
 from tests.support import bundles
 
 
 def test_the_command_makes_both_bundles_and_names_them(tmp_path: Path) -> None:
     (tmp_path / "wheels").symlink_to(bundles.models().parent / "wheels")
+    bundles.build(TIERS["control"], tmp_path / "bundles")
     environment = {**os.environ, "ELASTIQ_DATA_DIR": str(tmp_path), "ELASTIQ_MODEL_DIR": str(bundles.models())}
     command = [sys.executable, "-m", "app.cli", "bundle", "--python", bundles.HERE.python]
     command += ["--machine", bundles.HERE.machine]

@@ -54,3 +54,13 @@ def test_what_was_long_ago_is_forgotten() -> None:
 def test_never_is_less_than_nothing_expected() -> None:
     assert after(lambda at_s: 10.0 if at_s % 120 < 20 else 0.0, 3600, known=0.0) >= 0
     assert after(lambda _: 0.0, 600) == 0
+
+
+def test_one_rise_after_a_load_that_never_changed_is_no_ground_to_expect_another() -> None:
+    forecast, arrived, expected = Forecast(), 0.0, []
+    for step in range(400):
+        at_s = step * EVERY_S
+        of_late = 3.0 + 12.0 * min(1.0, max(0.0, (at_s - 600) / 40))  # a mean over 40 s
+        expected.append(forecast.see(at_s, arrived, of_late))
+        arrived += (3.0 if at_s < 600 else 15.0) * EVERY_S
+    assert max(expected) <= 1.1 * 15.0
