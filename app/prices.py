@@ -48,6 +48,28 @@ class Prices:
         disk = self.rates["disk_gib_month"] * disk_gib / MONTH_H
         return self.instance_hour(type, spot=spot) + disk + self.rates["address_hour"]
 
+    def million_images(self, type: str, core_ms: float, *, vcpus: int = 2, disk_gib: float = 8, spot: bool) -> float:
+        """Return dollars for the hosts that classify a million images, busy all the time.
+
+        Args:
+            type: the instances'.
+            core_ms: an image's, on one of its virtual processors.
+            vcpus: how many of those it has.
+            disk_gib: of each host.
+            spot: whether they are spot instances.
+        """
+        hours = 1e6 * core_ms / 1000 / vcpus / 3600
+        return hours * self.host_hour(type, disk_gib, spot=spot)
+
+    def million_images_calls(self, *, sqs_calls: float = 0.4, publishes: float = 1) -> dict[str, float]:
+        """Return dollars for what a million images call: by service; the numbers are an image's.
+
+        An image is put once and got once, and its result put once.
+        """
+        s3 = 2 * self.rates["s3_put"] + self.rates["s3_get"]
+        sqs, sns = sqs_calls * self.rates["sqs_call"], publishes * self.rates["sns_publish"]
+        return {"S3": 1e6 * s3, "SQS": 1e6 * sqs, "SNS": 1e6 * sns}
+
 
 @cache
 def prices() -> Prices:

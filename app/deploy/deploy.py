@@ -40,7 +40,7 @@ class Wish:
         name: of the stack, and what the names of everything begin with.
         parameters: the template's, those that are given.
         wait_s: seconds to wait for the page; 0 does not wait.
-        target: what hosts run, where it is not Ubuntu's own Python.
+        python: the hosts', where it is not Ubuntu's own.
     """
 
     name: str

@@ -24,9 +24,10 @@ import app.cli, app.host.ship, {modules}
 if {model}:
     from PIL import Image
     from tasks import engine
-    image = io.BytesIO()
-    Image.new("RGB", (300, 300), (200, 30, 30)).save(image, "JPEG")
-    print(len(engine.load("efficientnet_lite0").classify(image.getvalue())))
+    for format in ("JPEG", "AVIF"):  # the second is decoded in a process of its own
+        image = io.BytesIO()
+        Image.new("RGB", (300, 300), (200, 30, 30)).save(image, format)
+        print(len(engine.load("efficientnet_lite0").classify(image.getvalue())))
 foreign = [name for name in ("torch", "ministack", "pytest") if name in sys.modules]
 assert not foreign, foreign
 outside = [m.__file__ for m in list(sys.modules.values()) if "site-packages" in str(getattr(m, "__file__", ""))]
@@ -67,7 +68,7 @@ def run(python: str, folder: Path, modules: str, model: bool) -> str:
 def test_a_worker_s_bundle_has_all_that_a_worker_needs_and_classifies(worker: Bundle, tmp_path: Path) -> None:
     said = run(sys.executable, unpacked(worker, tmp_path), "tasks.worker.lifecycle", model=True)
 
-    assert said.splitlines()[-1] == "5"
+    assert said.splitlines()[-2:] == ["5", "5"]
 
 
 def test_a_control_host_s_bundle_has_web_and_autoscaler_and_no_engine(control: Bundle, tmp_path: Path) -> None:
@@ -131,7 +132,7 @@ def test_a_bundle_for_ubuntu_s_python_runs_on_that_python(tier: str, tmp_path: P
 
     said = run(python, unpacked(bundle, tmp_path / "host"), modules, model=tier == "worker")
 
-    assert tier == "control" or said.splitlines()[-1] == "5"
+    assert tier == "control" or said.splitlines()[-2:] == ["5", "5"]
 
 
 def _python312() -> str:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
-from tests.support.account import Account
+from app import aws
+from app.deploy.deploy import Wish, deploy
+from app.deploy.destroy import destroy
+from tests.policies import deployer
+from tests.support.account import IMAGE, Account
+from tests.support.bundles import HERE
+
+TAG = {"Key": "elastiq-fleet", "Value": "elastiq"}
 
 
 @pytest.fixture
@@ -56,8 +66,7 @@ def test_it_refuses_while_images_wait_unless_it_is_forced(deployed: Account) -> 
 
 def test_workers_and_the_queues_of_processes_that_were_killed_go_too(deployed: Account) -> None:
     ec2 = deployed.client("ec2")
-    tags = [{"Key": "elastiq-fleet", "Value": "elastiq"}]
-    ours = {"ResourceType": "instance", "Tags": tags}
+    ours = {"ResourceType": "instance", "Tags": [TAG]}
     others = {"ResourceType": "instance", "Tags": [{"Key": "elastiq-fleet", "Value": "other"}]}
     run = {"ImageId": "ami-1", "MinCount": 1, "MaxCount": 1}
     (worker,) = ec2.run_instances(**run, TagSpecifications=[ours])["Instances"]
@@ -88,3 +97,44 @@ def test_it_asks_first(deployed: Account) -> None:
 
 def test_a_system_that_is_not_there_is_an_error_that_names_the_region(account: Account) -> None:
     assert "there is no system 'elastiq' in eu-central-1" in account.run("destroy", "--yes", status=2)
+
+
+# Where IAM's word for a call is not the call's own. Source: service authorization reference, Amazon S3.
+IAM = {
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:CreateMultipartUpload": "s3:PutObject",
+    "s3:UploadPart": "s3:PutObject",
+    "s3:CompleteMultipartUpload": "s3:PutObject",
+}
+
+
+@pytest.mark.usefixtures("bundles")
+def test_every_call_of_both_commands_is_in_the_policy_of_who_deploys(account: Account) -> None:
+    made: set[str] = set()
+
+    def note(model: Any, **_: object) -> None:
+        made.add(f"{model.service_model.signing_name}:{model.name}")
+
+    wish = Wish("elastiq", dict([IMAGE.split("=")]), 0, HERE.python)
+    events = aws.session().core
+    events.register("before-call", note)
+    try:
+        assert deploy(account.settings, wish, lambda line: None, lambda: True)
+        worker = account.client("ec2").run_instances(
+            ImageId="ami-1", MinCount=1, MaxCount=1, TagSpecifications=[{"ResourceType": "instance", "Tags": [TAG]}]
+        )
+        destroy(account.settings, "elastiq", lambda line: None, lambda: True, look_s=0.1)
+    finally:
+        events.unregister("before-call", note)
+
+    allowed = {action for statement in json.loads(deployer())["Statement"] for action in listed(statement["Action"])}
+    assert worker["Instances"]
+    assert {"cloudformation:ExecuteChangeSet", "s3:DeleteObjects", "ec2:TerminateInstances"} <= made
+    assert {IAM.get(call, call) for call in made} - {"ec2:RunInstances"} <= allowed
+
+
+def listed(actions: str | list[str]) -> list[str]:
+    return [actions] if isinstance(actions, str) else actions
