@@ -30,7 +30,7 @@ def stay(seconds: float) -> None:
     _until = time.monotonic() + min(max(0.0, seconds), LONGEST_S)
 
 
-@control_command(name=STAY_COMMAND, args=[("seconds", float)])  # type: ignore[untyped-decorator]
+@control_command(name=STAY_COMMAND, args=[("seconds", float)])
 def _told(state: Any, seconds: float, **_: Any) -> None:
     """Do not leave for lack of work for so many seconds."""
     stay(float(seconds))
