@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -28,6 +28,7 @@ from autoscaler.memory.orphans import Found, Orphans
 from autoscaler.observe import Observer
 from autoscaler.policy import POLICIES, decide
 from autoscaler.remembered import Remembered
+from autoscaler.schedule import floor_of
 from autoscaler.sweep import rounds as sweep
 from autoscaler.values import Limits, Observation, ScalingDecision
 from tasks.celery import make_app
@@ -47,11 +48,12 @@ def run(settings: Settings) -> None:
     """Keep the fleet as large as the queue needs, until SIGTERM or SIGINT; the instances live on.
 
     Raises:
-        ConfigurationError: there is no policy of the name that ELASTIQ_POLICY gives, or workers that are to be watched
-            cannot be heard.
+        ConfigurationError: there is no policy of the name that ELASTIQ_POLICY gives, the floor or its schedule is
+            none, or workers that are to be watched cannot be heard.
     """
     if settings.autoscaler.policy not in POLICIES:
         raise ConfigurationError(f"ELASTIQ_POLICY={settings.autoscaler.policy!r} must be one of: {', '.join(POLICIES)}")
+    limits = _limits(settings)
     stop = StopSignals(signal.SIGTERM, signal.SIGINT)
     name = f"{socket.gethostname()}:{os.getpid()}"
     app = make_app(settings)
@@ -68,8 +70,11 @@ def run(settings: Settings) -> None:
         announcer.decided(seen, decision, limits)
         remembered.note(seen.estimates)
 
-    limits = remembered.within(_limits(settings))
-    loop = Loop(Observer(settings, fleet, clock, hearing), fleet, limits, leader.leads, tell)
+    def keep(ids: Iterable[str], at: datetime) -> None:
+        announcer.ask_to_stay(hearing.nodes(ids) if hearing else [], at)
+
+    limits = remembered.within(limits)
+    loop = Loop(Observer(settings, fleet, clock, hearing), fleet, limits, leader.leads, tell, keep)
     stopped = threading.Event()
     log.info(
         "autoscaler_started",
@@ -97,6 +102,10 @@ def _limits(settings: Settings) -> Limits:
         target_s=settings.autoscaler.target_s,
         bill_s=settings.autoscaler.min_billed_s,
         boot_limit_s=settings.autoscaler.boot_limit_s,
+        floor=floor_of(
+            settings.autoscaler.min_instances, settings.autoscaler.schedule, settings.autoscaler.max_instances
+        ),
+        buffer=settings.autoscaler.buffer,
     )
 
 
@@ -117,6 +126,7 @@ class Loop:
         leads: whether this autoscaler may act now; one that may not observes all the same, and so knows what to do at
             once when it may.
         tell: is told of every decision.
+        keep: is told, at each step and when that is, which idle instances shall stay.
     """
 
     def __init__(
@@ -126,9 +136,10 @@ class Loop:
         limits: Limits,
         leads: Callable[[], bool] = lambda: True,
         tell: Callable[[Observation, ScalingDecision, Limits], object] = lambda *_: None,
+        keep: Callable[[tuple[str, ...], datetime], object] = lambda *_: None,
     ) -> None:
         self._observer, self._fleet, self._limits = observer, fleet, limits
-        self._leads, self._tell = leads, tell
+        self._leads, self._tell, self._keep = leads, tell, keep
         self._orphans = Orphans()
         self._unsettled: _Launch | None = None
         self._seen: Observation | None = None
@@ -194,7 +205,7 @@ class Loop:
         decision = decide(seen, self._limits)
         if not self._fleet.elastic:
             reason = f"{decision.reason}; watched only, nothing is started or stopped"
-            return replace(decision, launch=0, drain=(), reason=reason), Found()
+            return replace(decision, launch=0, drain=(), stay=(), reason=reason), Found()
         found = self._orphans.look(seen, self._limits)
         if decision.held and not decision.paused:
             return decision, Found()
@@ -210,6 +221,7 @@ class Loop:
             lambda: self._end(orphans),
             lambda: self._drain(decision, orphans),
             lambda: self._launch(decision, seen),
+            lambda: self._keep(decision.stay, seen.at),
         )
 
     def _end(self, orphans: Found) -> None:

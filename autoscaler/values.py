@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.domain import Instance, InstanceState, QueueDepth
+from autoscaler.schedule import NO_FLOOR, Floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,8 @@ class Limits:
             launched than such a rate needs: the first worker tells the truth within seconds.
         boot_s: seconds from a launch to a worker that is ready, believed until it is measured.
         boot_limit_s: an instance whose worker was not heard so many seconds after its launch is lost.
+        floor: instances at least, also idle ones.
+        buffer: while there is a floor, instances beyond what is needed.
     """
 
     ceiling: int
@@ -214,6 +217,8 @@ class Limits:
     boot_s: float = 30.0
     boot_limit_s: float = 300.0
     unsure: float = 1.0
+    floor: Floor = NO_FLOOR
+    buffer: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +232,7 @@ class ScalingDecision:
         reason: why, in words.
         held: whether the observation was no ground to decide on: nothing changes.
         paused: whether launches alone are held.
+        stay: the ids of those that shall not leave though they are idle.
     """
 
     desired: int
@@ -235,3 +241,4 @@ class ScalingDecision:
     drain: tuple[str, ...] = ()
     held: bool = False
     paused: bool = False
+    stay: tuple[str, ...] = ()

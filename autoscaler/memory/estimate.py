@@ -6,6 +6,7 @@ rate; where it passed what is finished by now, the oldest outstanding image came
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,6 +32,11 @@ GROUND_IMAGES, GROUND_S, HALF_LIFE_S = 10, 60.0, 300.0
 OVERTAKEN = timedelta(seconds=300)
 # Workers tell of themselves every two seconds; where it seems to be longer, a clock was set, or much was lost.
 LONGEST_BEAT_S = 30.0
+# What a worker says to have done within a second is believed up to so many times the rate of one, or so many images
+# where that is unknown: one heartbeat that lies would else be taken for a burst of arrivals.
+MOST_RATES, MOST_IMAGES = 10.0, 100.0
+# At least so many seconds are between two heartbeats, though both be heard at one look.
+SHORTEST_BEAT_S = 2.0
 # An autoscaler that has not looked for longer than this, such as one that slept, does not know when boots ended.
 LONGEST_LOOK_S = 15.0
 # The weight of the newest boot in their mean.
@@ -73,18 +79,18 @@ class Estimator:
         that is much older than the last is no such one: the worker's clock was set back.
         """
         for heard in heartbeats:
-            before, _ = self._last.get(heard.instance, (None, at))
+            before, came_at = self._last.get(heard.instance, (None, at))
             if before and timedelta() < before.at - heard.at <= OVERTAKEN:
                 continue
             self._last[heard.instance] = heard, at
             if before:
-                self._compare(before, heard)
+                self._compare(before, heard, self._most(max(SHORTEST_BEAT_S, (at - came_at).total_seconds())))
 
-    def _compare(self, before: Heartbeat, heard: Heartbeat) -> None:
+    def _compare(self, before: Heartbeat, heard: Heartbeat, most: int) -> None:
         if heard.done < before.done:  # another worker process on the same instance
-            self._completed += heard.done
+            self._completed += min(heard.done, most)
             return
-        done = heard.done - before.done
+        done = min(heard.done - before.done, most)
         self._completed += done
         seconds = (heard.at - before.at).total_seconds()
         if before.full and heard.full and 0 < seconds <= LONGEST_BEAT_S:
@@ -107,15 +113,23 @@ class Estimator:
             before = self._history[-1]
             self._rates.append((now.arrived - before.arrived) / (now.at_s - before.at_s))
         rate = self._arrival_rate()
-        measured = self._worked >= GROUND_IMAGES or (self._busy_s >= GROUND_S and self._worked > 0)
         return Estimates(
             ages_s=self._ages_s(now),
             arrival_rate=rate,
             expected_rate=None if rate is None else self._forecast.see(now.at_s, now.arrived, rate),
             pending_s=self._pending_s,
-            service_rate=self._worked / self._busy_s if measured else None,
+            service_rate=self._service_rate(),
             boot_s=self._boot_s,
         )
+
+    def _service_rate(self) -> float | None:
+        measured = self._worked >= GROUND_IMAGES or (self._busy_s >= GROUND_S and self._worked > 0)
+        return self._worked / self._busy_s if measured else None
+
+    def _most(self, seconds: float) -> int:
+        """Return how many images one worker can have done in so many seconds."""
+        rate = self._service_rate()
+        return math.ceil(seconds * (MOST_IMAGES if rate is None else MOST_RATES * rate))
 
     def _ages_s(self, now: _Point) -> tuple[float, ...]:
         history = self._history

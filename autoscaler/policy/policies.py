@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from autoscaler.policy.deadline import deadline
+from autoscaler.policy.kept import kept, staying
 from autoscaler.policy.renewal import renewed
 from autoscaler.policy.seed import seed
 from autoscaler.values import FailedBoots, Limits, Observation, ScalingDecision
@@ -30,11 +31,12 @@ def decide(seen: Observation, limits: Limits) -> ScalingDecision:
     Raises:
         KeyError: ``limits.policy`` is not one of `POLICIES`.
     """
-    policy = POLICIES[limits.policy]
+    policy = kept(POLICIES[limits.policy])
     stale = _stale(seen, limits)
     if stale:
         return ScalingDecision(desired=min(len(seen.alive), limits.ceiling), reason=stale, held=True)
     decision = renewed(policy(seen, limits), seen, limits, policy)
+    decision = replace(decision, stay=staying(decision, seen, limits))
     pause = _pause(seen)
     if decision.launch and pause:
         return replace(decision, launch=0, held=True, paused=True, reason=f"{decision.reason}; but {pause}")

@@ -142,12 +142,16 @@ class Hosts:
         self._threads.append(thread)
         thread.start()
 
-    def close(self) -> None:
-        """End all of them."""
+    def end(self) -> None:
+        """End all of them, at once."""
         for host in list(self.all.values()):
             host.container.kill()
         for thread in self._threads:
             thread.join(60)
+
+    def close(self) -> None:
+        """End all of them, and remove what was made for them but the bases."""
+        self.end()
         self._images.close()
 
     def _run(self, instance: Instance) -> None:

@@ -36,6 +36,7 @@ class Operator:
         self._checkout, self._data = folder / "checkout", folder / "data"
         for name in _TREES:
             shutil.copytree(ROOT / name, self._checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "setup.cfg", self._checkout)
         self._data.mkdir(parents=True)
         (ROOT / ".elastiq" / "wheels").mkdir(parents=True, exist_ok=True)
         (self._data / "wheels").symlink_to(ROOT / ".elastiq" / "wheels")

@@ -24,6 +24,7 @@ def played(place: Path) -> Story:
         machines = stack.enter_context(hosts(folder(), place / "machines"))
         there = stack.enter_context(account(place / "account", machines.start))
         machines.serve(there)
+        stack.callback(machines.end)  # before the account that they call
         keys = there.identities.lasting("deployer")
         person = stack.enter_context(operator(place / "operator", there.serve(), keys))
         story = Story(there, machines, person)

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -113,10 +113,14 @@ class Story:
 
     def works(self) -> None:
         """Photographs come in, and the fleet grows."""
-        self._account.slow = lambda call: SLOW_S if _is_image(call, self._input) else 0.0
+        # Fast until the first result is there, then slow, so that one instance is too few.
+        self._slow(lambda: 20.0 if self._busy() else 0.0)
         self._upload("first", 60)
-        wait_for(lambda: len(self._busy()) >= 2, 180, self._consoles)
+        wait_for(self._busy, 180, self._consoles)
         self.figures["launch_to_first_result"] = self._breakdown(self._busy()[0])
+        wait_for(lambda: len(self._busy()) >= 2, 180, self._consoles)
+        self.figures["grew_to"] = len(self._workers())
+        self._slow(lambda: SLOW_S)
 
     def is_interrupted(self) -> None:
         """EC2 takes an instance back that is at work; what it had in hand others do."""
@@ -135,7 +139,7 @@ class Story:
         """Another version of everything, in the middle of work."""
         before = {one.id for one in self._workers()} | {one.id for one in self._control()}
         self._operator.change()
-        self._account.slow = lambda call: 4 * SLOW_S if _is_image(call, self._input) else 0.0
+        self._slow(lambda: 4 * SLOW_S)
         self._upload("second", 30)
         deployed = threading.Event()
         feeding = threading.Thread(target=self._feed, args=["second", 70, deployed], daemon=True)
@@ -154,7 +158,7 @@ class Story:
             "images_waiting_at_the_new_host": waiting,
             "until_all_are_new_s": round(time.monotonic() - began, 1),
         }
-        self._account.slow = lambda call: 0.0
+        self._slow(lambda: 0.0)
         self._finish("second")
 
     def is_idle(self, name: str) -> None:
@@ -252,6 +256,11 @@ class Story:
 
     # -- the page -----------------------------------------------------------------------------------
 
+    def _slow(self, seconds: Callable[[], float]) -> None:
+        """Have each image on its way to a worker for so long."""
+        bucket = self._bucket("input")
+        self._account.slow = lambda call: seconds() if _is_image(call, bucket) else 0.0
+
     def _page(self) -> socket.socket:
         """Return a connection to the newest control host whose web tier listens, as an operator's own tunnel is."""
         failed: OSError = ConnectionRefusedError("there is no control host")
@@ -300,10 +309,6 @@ class Story:
     @property
     def _batches(self) -> Iterable[str]:
         return list(self.batches)
-
-    @property
-    def _input(self) -> str:
-        return self._bucket("input")
 
     def _bucket(self, what: str) -> str:
         return next(

@@ -176,3 +176,25 @@ def test_what_is_expected_follows_what_was_learnt_of_bursts() -> None:
         known = estimator.see(START + timedelta(seconds=2 * step), QueueDepth(came, 0), ())
     assert known.expected_rate is not None
     assert known.expected_rate > (known.arrival_rate or 0) + 0.5, "a burst is about to come"
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_worker_that_claims_more_than_any_could_do_is_no_burst_of_arrivals(full: bool) -> None:
+    estimator = Estimator(START)
+    for second in range(0, 600, 2):
+        done = 2 * second + (10**9 if second >= 300 else 0)
+        estimator.hear([Heartbeat("i-0", at(second), done, full)], at(second))
+        known = estimator.see(at(second), QueueDepth(10, 0), ready(1))
+    assert known.arrival_rate == pytest.approx(2, rel=0.05)
+    assert known.expected_rate == pytest.approx(2, rel=0.5)
+    assert known.service_rate == (pytest.approx(2, rel=0.2) if full else None)
+
+
+def test_workers_that_turn_out_far_faster_than_measured_are_believed_before_long() -> None:
+    estimator = Estimator(START)
+    done = 0
+    for second in range(0, 900, 2):
+        estimator.hear([Heartbeat("i-0", at(second), done, True)], at(second))
+        known = estimator.see(at(second), QueueDepth(10, 0), ready(1))
+        done += 2 if second < 100 else 200
+    assert known.service_rate == pytest.approx(100, rel=0.2)

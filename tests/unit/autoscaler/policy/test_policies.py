@@ -188,7 +188,7 @@ def test_a_zero_from_sqs_alone_never_empties_the_fleet(fleet: tuple[Instance, ..
     assert len(decision.drain) < max(1, sum(instance.state in ALIVE for instance in fleet))
 
 
-@pytest.mark.parametrize("module", ["policies", "seed", "deadline", "renewal"])
+@pytest.mark.parametrize("module", ["policies", "seed", "deadline", "kept", "renewal"])
 def test_a_policy_imports_nothing_that_could_tell_it_the_time_or_reach_the_world(module: str) -> None:
     allowed = {
         "__future__",
@@ -197,6 +197,7 @@ def test_a_policy_imports_nothing_that_could_tell_it_the_time_or_reach_the_world
         "app.domain",
         "autoscaler.values",
         "autoscaler.policy.deadline",
+        "autoscaler.policy.kept",
         "autoscaler.policy.renewal",
         "autoscaler.policy.seed",
     }
