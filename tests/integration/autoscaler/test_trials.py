@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from app.announcements import NOTICE, WorkerLeaving
 from autoscaler.schedule import Floor, floor_of
 from tests.support import trials
 from tests.support.trials import CODES, HOUR_S, Trial
@@ -217,3 +218,24 @@ def test_a_used_up_budget_launches_nothing_before_midnight_and_loses_nothing(log
     held = [decision.reason for at_s, _, decision in trial.told if decision.held and at_s < HOUR_S]
     assert held
     assert all("are used up" in reason for reason in held)
+
+
+def test_after_many_interruptions_launches_are_on_demand_for_an_hour() -> None:
+    world = World(arrivals=lambda second: 8.0)
+
+    def take_back(world: World) -> None:
+        for host in [host for host in world.there if host.place[0] == "spot" and host.heard][:3]:
+            world.say(WorkerLeaving(NOTICE), f"{host.id}@host")
+            world.end(host)
+
+    trial = Trial(world, every_s=4.0, spot=True, spot_interruptions=3)
+
+    def end_all(world: World) -> None:
+        for host in world.there:
+            world.end(host)
+
+    trial.run(1.4 * HOUR_S, (600, take_back), (900, take_back), (900 + HOUR_S, end_all))
+    markets = [(host.launched_s, host.place[0]) for host in world.hosts.values()]
+    assert {market for at_s, market in markets if at_s < 600} == {"spot"}
+    assert {market for at_s, market in markets if 600 <= at_s < 900 + HOUR_S} == {"on-demand"}
+    assert {market for at_s, market in markets if at_s >= 900 + HOUR_S} == {"spot"}
