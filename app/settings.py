@@ -242,6 +242,31 @@ class AutoscalerSettings:
         low=1,
         high=1000,
     )
+    min_instances: int = _setting(
+        "ELASTIQ_MIN_INSTANCES",
+        0,
+        "Instances that are there at least, also with nothing to do; 0: idle ones leave.",
+        low=0,
+        high=1000,
+    )
+    schedule: str = _setting(
+        "ELASTIQ_SCHEDULE",
+        "",
+        "When it is another number, such as `Mon-Fri 08:00-18:00 Europe/Berlin = 2; * 22:00-06:00 = 1`.",
+    )
+    buffer: int = _setting(
+        "ELASTIQ_BUFFER",
+        0,
+        "Instances beyond what is needed, as long as a floor or its schedule wants any.",
+        low=0,
+        high=1000,
+    )
+    daily_budget_h: float = _setting(
+        "ELASTIQ_DAILY_BUDGET",
+        0.0,
+        "Instance-hours of a day, UTC, after which nothing is launched until the next; 0: no matter how many.",
+        low=0,
+    )
     watch_only: bool = _setting(
         "ELASTIQ_WATCH_ONLY",
         False,

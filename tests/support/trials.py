@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -33,15 +34,24 @@ class Trial:
         policy: by which it decides.
         every_s: seconds between two looks.
         listens: whether workers can be heard.
+        limits: those that are not as usual.
         changes: of the settings of ``ec2``.
     """
 
     def __init__(
-        self, world: World, *, policy: str = "deadline", every_s: float = 2.0, listens: bool = True, **changes: Any
+        self,
+        world: World,
+        *,
+        policy: str = "deadline",
+        every_s: float = 2.0,
+        listens: bool = True,
+        limits: Mapping[str, Any] | None = None,
+        **changes: Any,
     ) -> None:
         self.world, self.every_s = world, every_s
         self.told: list[tuple[float, Observation, ScalingDecision]] = []
-        self._policy, self._listens, self._changes = policy, listens, changes
+        self._listens, self._changes = listens, changes
+        self._limits = Limits(ceiling=19, policy=policy, **limits or {})
         self._echoed_s = -ECHO_S
         self.clock = SteadyClock(world.clock, world.elapsed)
 
@@ -70,10 +80,13 @@ class Trial:
             self.world.listeners.append(hearing.hear)
         fleet = Ec2Fleet(settings, self.world.ask_to_leave, self.clock)
         observer = Observer(settings, fleet, self.clock, hearing)
-        return Loop(observer, fleet, Limits(ceiling=19, policy=self._policy), tell=self._tell)
+        return Loop(observer, fleet, self._limits, tell=self._tell, keep=self._keep)
 
     def _tell(self, seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
         self.told.append((self.world.now_s, seen, decision))
+
+    def _keep(self, ids: tuple[str, ...], at: datetime) -> None:
+        self.world.ask_to_stay(ids)
 
     def _echo(self) -> None:
         if self.world.now_s - self._echoed_s >= ECHO_S:

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from autoscaler.schedule import Floor, floor_of
 from tests.support import trials
 from tests.support.trials import CODES, HOUR_S, Trial
+from tests.support.world import World
 
 Broken = tuple[Trial, list[Any]]
 
@@ -175,3 +177,43 @@ def test_workers_that_work_and_may_not_say_so_are_left_to_work() -> None:
     assert not any(seen.breaker_open for _, seen, _ in trial.told)
     assert trial.figures()["late_percent"] < 1
     assert trial.figures()["there_at_the_end"] == 0
+
+
+def test_a_floor_is_there_in_its_hours_with_as_few_launches_and_gone_after_them() -> None:
+    limits = {"floor": floor_of(0, "* 12:10-14:00 = 2", 19)}
+    trial = Trial(World(arrivals=lambda second: 8.0 if 1800 <= second < 2400 else 0.0), limits=limits)
+    counts: list[int] = []
+    looks = [(at_s, lambda world: counts.append(len(world.there))) for at_s in (500, 700, 1700, 3500, 7100, 7400)]
+    figures = trial.run(7500, *looks).figures()
+    assert counts == [0, 2, 2, 2, 2, 0]
+    assert figures["late_percent"] == 0
+    assert figures["launches"] <= 7
+
+
+def test_a_buffer_is_there_beside_what_works_and_idle_between() -> None:
+    limits = {"floor": Floor(1), "buffer": 3}
+    trial = Trial(World(arrivals=lambda second: 3.0 if 1200 <= second < 2400 else 0.0), limits=limits)
+    counts: list[int] = []
+    looks = [(at_s, lambda world: counts.append(len(world.there))) for at_s in (600, 1190, 1800, 2390, 3500)]
+    figures = trial.run(3600, *looks).figures()
+    assert counts == [3, 3, 5, 5, 3]
+    assert figures["late_percent"] == 0
+    assert figures["launches"] == 5
+
+
+def test_a_used_up_budget_launches_nothing_before_midnight_and_loses_nothing(logs: Any) -> None:
+    world = World(arrivals=lambda second: 10.0 if second % 1800 < 600 and second < HOUR_S else 0.0)
+    world.wall_ahead_s = 11 * HOUR_S  # it is 23:00
+    trial = Trial(world, every_s=5.0, limits={"budget_h": 50 / 60})
+    done: list[int] = []
+    trial.run(1.5 * HOUR_S, (HOUR_S - 10, lambda world: done.append(len(world.waits_s))))
+    assert [at_s for at_s in world.launch_times_s if at_s < 600]
+    assert not [at_s for at_s in world.launch_times_s if 1800 <= at_s < HOUR_S]
+    assert [at_s for at_s in world.launch_times_s if at_s >= HOUR_S]
+    assert done[0] < 0.6 * len(world.waits_s)
+    assert not world.queue
+    # Once for each day: what waited at midnight uses up the next one's too.
+    assert [entry["log_level"] for entry in logs if entry["event"] == "budget_used_up"] == ["error"] * 2
+    held = [decision.reason for at_s, _, decision in trial.told if decision.held and at_s < HOUR_S]
+    assert held
+    assert all("are used up" in reason for reason in held)
