@@ -261,6 +261,12 @@ class AutoscalerSettings:
         low=0,
         high=1000,
     )
+    daily_budget_h: float = _setting(
+        "ELASTIQ_DAILY_BUDGET",
+        0.0,
+        "Instance-hours of a day, UTC, after which nothing is launched until the next; 0: no matter how many.",
+        low=0,
+    )
     watch_only: bool = _setting(
         "ELASTIQ_WATCH_ONLY",
         False,

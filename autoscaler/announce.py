@@ -41,7 +41,8 @@ class Announcer:
         """Announce a decision if it is another one, or the last is ten seconds old."""
         what = announcement(seen, decision, limits, self._name)
         states = tuple((instance.id, instance.state) for instance in what.fleet)
-        self._send_if_due(what, (what.desired, what.launch, what.drain, what.held, what.breaker_open, states), seen.at)
+        flags = what.held, what.breaker_open, what.over_budget
+        self._send_if_due(what, (what.desired, what.launch, what.drain, flags, states), seen.at)
 
     def swept(self, swept: Swept, at: datetime) -> None:
         """Announce what the sweep has done if that is news, or the last is a minute old."""
@@ -112,4 +113,5 @@ def announcement(seen: Observation, decision: ScalingDecision, limits: Limits, l
         service_rate=seen.estimates.service_rate,
         boot_s=seen.estimates.boot_s,
         breaker_open=seen.breaker_open,
+        over_budget=seen.over_budget(limits),
     )

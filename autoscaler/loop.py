@@ -29,6 +29,7 @@ from autoscaler.observe import Observer
 from autoscaler.policy import POLICIES, decide
 from autoscaler.remembered import Remembered
 from autoscaler.schedule import floor_of
+from autoscaler.spending import Spending
 from autoscaler.sweep import rounds as sweep
 from autoscaler.values import Limits, Observation, ScalingDecision
 from tasks.celery import make_app
@@ -64,17 +65,19 @@ def run(settings: Settings) -> None:
     fleet = make_fleet(
         settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids) if hearing else []), hearing, clock
     )
-    remembered = Remembered(settings)
+    remembered, spending = Remembered(settings), Spending(settings)
+    observer = Observer(settings, fleet, clock, hearing, spending.begin(clock()))
 
     def tell(seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
         announcer.decided(seen, decision, limits)
         remembered.note(seen.estimates)
+        spending.note(observer.spent)
 
     def keep(ids: Iterable[str], at: datetime) -> None:
         announcer.ask_to_stay(hearing.nodes(ids) if hearing else [], at)
 
     limits = remembered.within(limits)
-    loop = Loop(Observer(settings, fleet, clock, hearing), fleet, limits, leader.leads, tell, keep)
+    loop = Loop(observer, fleet, limits, leader.leads, tell, keep)
     stopped = threading.Event()
     log.info(
         "autoscaler_started",
@@ -106,6 +109,7 @@ def _limits(settings: Settings) -> Limits:
             settings.autoscaler.min_instances, settings.autoscaler.schedule, settings.autoscaler.max_instances
         ),
         buffer=settings.autoscaler.buffer,
+        budget_h=settings.autoscaler.daily_budget_h,
     )
 
 
@@ -145,7 +149,7 @@ class Loop:
         self._seen: Observation | None = None
         self._said = ""
         self._failed_looks = 0
-        self._tripped = False
+        self._tripped = self._over = False
 
     def run(self, wait: Callable[[float], bool], every_s: float, alive: AliveFile) -> None:
         """Take steps until ``wait`` says that it is over; an error that nobody foresaw costs its step alone.
@@ -182,6 +186,7 @@ class Loop:
             self._seen = seen = self._observer.observe()
             self._failed_looks = 0
             self._watch_breaker(seen)
+            self._watch_budget(seen)
             if not self._leads():
                 self._say_once(logging.INFO, "standing_by", "another autoscaler leads, or none can be known to")
                 return None
@@ -257,6 +262,15 @@ class Loop:
         elif self._tripped and not seen.breaker_open:
             log.warning("breaker_closed", reason="an instance came to work")
         self._tripped = seen.breaker_open
+
+    def _watch_budget(self, seen: Observation) -> None:
+        """Say when the day's budget is used up, and when a new day begins."""
+        over = seen.over_budget(self._limits)
+        if over and not self._over:
+            log.error("budget_used_up", budget_h=self._limits.budget_h, now="nothing is launched before midnight UTC")
+        elif self._over and not over:
+            log.info("budget_anew", budget_h=self._limits.budget_h)
+        self._over = over
 
     def _tell_held(self, reason: str) -> None:
         """Tell those who follow the decisions that this step came to nothing."""

@@ -33,7 +33,7 @@ def staying(decision: ScalingDecision, seen: Observation, limits: Limits) -> tup
     and something outstanding, all are needed that the policy does not ask to leave.
     """
     floor = min(limits.floor.at(seen.at), limits.ceiling)
-    if not floor:
+    if not floor or seen.over_budget(limits):
         return ()
     left = [one for one in seen.alive if one.id not in decision.drain and not one.outdated]
     count = len(left) if limits.buffer and seen.depth.total else max(floor, limits.buffer)

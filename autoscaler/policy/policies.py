@@ -37,7 +37,7 @@ def decide(seen: Observation, limits: Limits) -> ScalingDecision:
         return ScalingDecision(desired=min(len(seen.alive), limits.ceiling), reason=stale, held=True)
     decision = renewed(policy(seen, limits), seen, limits, policy)
     decision = replace(decision, stay=staying(decision, seen, limits))
-    pause = _pause(seen)
+    pause = _over(seen, limits) or _pause(seen)
     if decision.launch and pause:
         return replace(decision, launch=0, held=True, paused=True, reason=f"{decision.reason}; but {pause}")
     if decision.launch and seen.breaker_open:
@@ -59,6 +59,14 @@ def _stale(seen: Observation, limits: Limits) -> str:
         if age_s > limits.stale_s:
             return f"{what} {age_s:.0f} s old; more than {limits.stale_s:.0f} s is too old to act upon"
     return ""
+
+
+def _over(seen: Observation, limits: Limits) -> str:
+    """Return why nothing is launched for the rest of the day, if that is so."""
+    if not seen.over_budget(limits):
+        return ""
+    budget = f"{limits.budget_h:g} instance-hours (ELASTIQ_DAILY_BUDGET)"
+    return f"the day's {budget} are used up: nothing is launched before midnight UTC"
 
 
 def _pause(seen: Observation) -> str:

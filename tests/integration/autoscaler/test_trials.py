@@ -199,3 +199,21 @@ def test_a_buffer_is_there_beside_what_works_and_idle_between() -> None:
     assert counts == [3, 3, 5, 5, 3]
     assert figures["late_percent"] == 0
     assert figures["launches"] == 5
+
+
+def test_a_used_up_budget_launches_nothing_before_midnight_and_loses_nothing(logs: Any) -> None:
+    world = World(arrivals=lambda second: 10.0 if second % 1800 < 600 and second < HOUR_S else 0.0)
+    world.wall_ahead_s = 11 * HOUR_S  # it is 23:00
+    trial = Trial(world, every_s=5.0, limits={"budget_h": 50 / 60})
+    done: list[int] = []
+    trial.run(1.5 * HOUR_S, (HOUR_S - 10, lambda world: done.append(len(world.waits_s))))
+    assert [at_s for at_s in world.launch_times_s if at_s < 600]
+    assert not [at_s for at_s in world.launch_times_s if 1800 <= at_s < HOUR_S]
+    assert [at_s for at_s in world.launch_times_s if at_s >= HOUR_S]
+    assert done[0] < 0.6 * len(world.waits_s)
+    assert not world.queue
+    # Once for each day: what waited at midnight uses up the next one's too.
+    assert [entry["log_level"] for entry in logs if entry["event"] == "budget_used_up"] == ["error"] * 2
+    held = [decision.reason for at_s, _, decision in trial.told if decision.held and at_s < HOUR_S]
+    assert held
+    assert all("are used up" in reason for reason in held)
