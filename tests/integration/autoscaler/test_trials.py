@@ -73,13 +73,13 @@ def test_pauses_between_probes_grow_to_half_an_hour(broken: Broken) -> None:
 
 
 def test_once_nothing_waits_any_more_no_unheard_instance_stays() -> None:
-    figures = trials.broken_image_purged(hours=2).figures()
+    figures = trials.broken_image_purged(hours=1.5).figures()
     assert figures["there_at_the_end"] == 0
     assert figures["instance_hours"] < 1
 
 
 def test_the_breaker_does_its_work_where_workers_cannot_be_heard_at_all() -> None:
-    figures = trials.broken_image(hours=2, listens=False).figures()
+    figures = trials.broken_image(hours=1.5, listens=False).figures()
     assert figures["launches"] <= 7
     assert figures["most_there"] <= 2
 
@@ -95,7 +95,7 @@ def test_workers_that_are_heard_and_end_before_they_do_anything_are_no_success()
 
 
 def test_a_new_image_that_is_broken_is_found_though_old_workers_go_on() -> None:
-    trial = trials.new_image_broken(hours=0.75)
+    trial = trials.new_image_broken(hours=0.5)
     assert trial.figures()["launches"] <= 10
     assert trial.figures()["most_there"] <= 7
     assert len([host for host in trial.world.there if host.done]) >= 2
@@ -150,9 +150,9 @@ def test_workers_leave_though_they_may_not_be_tagged() -> None:
 
 
 def test_instances_that_may_not_be_ended_still_count() -> None:
-    trial = trials.ends_denied(hours=1)
+    trial = trials.ends_denied(hours=0.75)
     assert trial.figures()["launches"] <= 4
-    assert 10 <= trial.world.calls["TerminateInstances"] <= HOUR_S / 30
+    assert 10 <= trial.world.calls["TerminateInstances"] <= 0.75 * HOUR_S / 30
 
 
 @pytest.mark.parametrize("count", ["NaN", None])
