@@ -171,6 +171,10 @@ class ImageFailed:
         return cls(Failure(key=said.name("key"), filename=said.name("filename"), reason=said.text("reason")))
 
 
+# Why a worker leaves whose host EC2 takes back.
+NOTICE = "notice"
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerLeaving:
     """A worker is on its way out, and why."""

@@ -300,6 +300,16 @@ class Ec2Settings:
         "EC2: instance types to launch, comma-separated, tried in order; the launch template's own unless told.",
     )
     spot: bool = _setting("ELASTIQ_SPOT", False, "EC2: 1 launches spot instances, and on demand where there are none.")
+    spot_interruptions: int = _setting(
+        "ELASTIQ_SPOT_INTERRUPTIONS",
+        0,
+        "EC2: spot interruptions within `ELASTIQ_SPOT_WINDOW` that have launches be on demand for an hour; 0: never.",
+        low=0,
+        high=1000,
+    )
+    spot_window_min: float = _setting(
+        "ELASTIQ_SPOT_WINDOW", 10.0, "EC2: minutes within which spot interruptions are counted.", low=1, high=60
+    )
     fleet: str = _setting("ELASTIQ_FLEET", "elastiq", "EC2: the tag by which this fleet's instances are known.")
 
 

@@ -27,8 +27,8 @@ from autoscaler.announce import STAYS
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TICK_S = 2.0
-# EC2 goes on listing an instance that has ended.
-LISTED_S = 3600.0
+# EC2 goes on listing an instance that has ended, for an hour; so long is more than any memory of the adapter.
+LISTED_S = 600.0
 IDLE_S, PENDING_S, HOLDS = 30.0, 10.0, 12
 LATE_S = 60.0
 QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/tasks"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from app.announcements import NOTICE, WorkerLeaving
 from autoscaler.schedule import Floor, floor_of
 from tests.support import trials
 from tests.support.trials import CODES, HOUR_S, Trial
@@ -72,13 +73,13 @@ def test_pauses_between_probes_grow_to_half_an_hour(broken: Broken) -> None:
 
 
 def test_once_nothing_waits_any_more_no_unheard_instance_stays() -> None:
-    figures = trials.broken_image_purged(hours=2).figures()
+    figures = trials.broken_image_purged(hours=1.5).figures()
     assert figures["there_at_the_end"] == 0
     assert figures["instance_hours"] < 1
 
 
 def test_the_breaker_does_its_work_where_workers_cannot_be_heard_at_all() -> None:
-    figures = trials.broken_image(hours=2, listens=False).figures()
+    figures = trials.broken_image(hours=1.5, listens=False).figures()
     assert figures["launches"] <= 7
     assert figures["most_there"] <= 2
 
@@ -94,7 +95,7 @@ def test_workers_that_are_heard_and_end_before_they_do_anything_are_no_success()
 
 
 def test_a_new_image_that_is_broken_is_found_though_old_workers_go_on() -> None:
-    trial = trials.new_image_broken(hours=0.75)
+    trial = trials.new_image_broken(hours=0.5)
     assert trial.figures()["launches"] <= 10
     assert trial.figures()["most_there"] <= 7
     assert len([host for host in trial.world.there if host.done]) >= 2
@@ -149,9 +150,9 @@ def test_workers_leave_though_they_may_not_be_tagged() -> None:
 
 
 def test_instances_that_may_not_be_ended_still_count() -> None:
-    trial = trials.ends_denied(hours=1)
+    trial = trials.ends_denied(hours=0.75)
     assert trial.figures()["launches"] <= 4
-    assert 10 <= trial.world.calls["TerminateInstances"] <= HOUR_S / 30
+    assert 10 <= trial.world.calls["TerminateInstances"] <= 0.75 * HOUR_S / 30
 
 
 @pytest.mark.parametrize("count", ["NaN", None])
@@ -217,3 +218,24 @@ def test_a_used_up_budget_launches_nothing_before_midnight_and_loses_nothing(log
     held = [decision.reason for at_s, _, decision in trial.told if decision.held and at_s < HOUR_S]
     assert held
     assert all("are used up" in reason for reason in held)
+
+
+def test_after_many_interruptions_launches_are_on_demand_for_an_hour() -> None:
+    world = World(arrivals=lambda second: 8.0)
+
+    def take_back(world: World) -> None:
+        for host in [host for host in world.there if host.place[0] == "spot" and host.heard][:3]:
+            world.say(WorkerLeaving(NOTICE), f"{host.id}@host")
+            world.end(host)
+
+    trial = Trial(world, every_s=4.0, spot=True, spot_interruptions=3)
+
+    def end_all(world: World) -> None:
+        for host in world.there:
+            world.end(host)
+
+    trial.run(1.4 * HOUR_S, (600, take_back), (900, take_back), (900 + HOUR_S, end_all))
+    markets = [(host.launched_s, host.place[0]) for host in world.hosts.values()]
+    assert {market for at_s, market in markets if at_s < 600} == {"spot"}
+    assert {market for at_s, market in markets if 600 <= at_s < 900 + HOUR_S} == {"on-demand"}
+    assert {market for at_s, market in markets if at_s >= 900 + HOUR_S} == {"spot"}
