@@ -34,6 +34,7 @@ class ScalingDecided:
         service_rate: images that one busy instance does.
         boot_s: seconds from a launch to a worker that is ready.
         breaker_open: whether instances do not come to work, so that one alone is launched at a time.
+        over_budget: whether the day's budget is used up, so that nothing is launched.
     """
 
     TYPE: ClassVar[str] = "scaling-decision"
@@ -53,6 +54,7 @@ class ScalingDecided:
     service_rate: float | None = None
     boot_s: float | None = None
     breaker_open: bool = False
+    over_budget: bool = False
 
     def to_event(self) -> dict[str, Any]:
         """Return the fields to send."""
@@ -84,6 +86,7 @@ class ScalingDecided:
             service_rate=said.maybe_number("service_rate"),
             boot_s=said.maybe_number("boot_s"),
             breaker_open=said.maybe_flag("breaker_open"),
+            over_budget=said.maybe_flag("over_budget"),
         )
 
 
@@ -166,6 +169,10 @@ class ImageFailed:
         """
         said = Fields(event)
         return cls(Failure(key=said.name("key"), filename=said.name("filename"), reason=said.text("reason")))
+
+
+# Why a worker leaves whose host EC2 takes back.
+NOTICE = "notice"
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,6 +242,31 @@ class AutoscalerSettings:
         low=1,
         high=1000,
     )
+    min_instances: int = _setting(
+        "ELASTIQ_MIN_INSTANCES",
+        0,
+        "Instances that are there at least, also with nothing to do; 0: idle ones leave.",
+        low=0,
+        high=1000,
+    )
+    schedule: str = _setting(
+        "ELASTIQ_SCHEDULE",
+        "",
+        "When it is another number, such as `Mon-Fri 08:00-18:00 Europe/Berlin = 2; * 22:00-06:00 = 1`.",
+    )
+    buffer: int = _setting(
+        "ELASTIQ_BUFFER",
+        0,
+        "Instances beyond what is needed, as long as a floor or its schedule wants any.",
+        low=0,
+        high=1000,
+    )
+    daily_budget_h: float = _setting(
+        "ELASTIQ_DAILY_BUDGET",
+        0.0,
+        "Instance-hours of a day, UTC, after which nothing is launched until the next; 0: no matter how many.",
+        low=0,
+    )
     watch_only: bool = _setting(
         "ELASTIQ_WATCH_ONLY",
         False,
@@ -275,6 +300,16 @@ class Ec2Settings:
         "EC2: instance types to launch, comma-separated, tried in order; the launch template's own unless told.",
     )
     spot: bool = _setting("ELASTIQ_SPOT", False, "EC2: 1 launches spot instances, and on demand where there are none.")
+    spot_interruptions: int = _setting(
+        "ELASTIQ_SPOT_INTERRUPTIONS",
+        0,
+        "EC2: spot interruptions within `ELASTIQ_SPOT_WINDOW` that have launches be on demand for an hour; 0: never.",
+        low=0,
+        high=1000,
+    )
+    spot_window_min: float = _setting(
+        "ELASTIQ_SPOT_WINDOW", 10.0, "EC2: minutes within which spot interruptions are counted.", low=1, high=60
+    )
     fleet: str = _setting("ELASTIQ_FLEET", "elastiq", "EC2: the tag by which this fleet's instances are known.")
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from celery import Celery
 
 from app.announcements import ScalingDecided, Swept, clipped
+from app.domain import STAY_COMMAND
 from autoscaler.values import Limits, Observation, ScalingDecision
 
 log = structlog.get_logger(__name__)
 
 # What stays as it was is told again after so long; whoever came meanwhile then knows it.
 AGAIN = {ScalingDecided.TYPE: timedelta(seconds=10), Swept.TYPE: timedelta(seconds=60)}
+
+# An idle worker that shall stay does so for this long after it was told last: it leaves if no autoscaler is there.
+STAYS, STAY_AGAIN = timedelta(seconds=120), timedelta(seconds=20)
 
 
 class Announcer:
@@ -31,12 +35,14 @@ class Announcer:
         self._dispatcher: Any = None
         self._told: dict[str, tuple[object, datetime]] = {}
         self._failing = False
+        self._staying: tuple[frozenset[str], datetime] = frozenset(), datetime.min.replace(tzinfo=UTC)
 
     def decided(self, seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
         """Announce a decision if it is another one, or the last is ten seconds old."""
         what = announcement(seen, decision, limits, self._name)
         states = tuple((instance.id, instance.state) for instance in what.fleet)
-        self._send_if_due(what, (what.desired, what.launch, what.drain, what.held, what.breaker_open, states), seen.at)
+        flags = what.held, what.breaker_open, what.over_budget
+        self._send_if_due(what, (what.desired, what.launch, what.drain, flags, states), seen.at)
 
     def swept(self, swept: Swept, at: datetime) -> None:
         """Announce what the sweep has done if that is news, or the last is a minute old."""
@@ -47,6 +53,16 @@ class Announcer:
         wanted = list(nodes)
         if wanted:
             self._try(lambda: self._app.control.shutdown(destination=wanted))
+
+    def ask_to_stay(self, nodes: Iterable[str], at: datetime) -> None:
+        """Ask workers, by their node names, not to leave though they are idle, if one is new or it is time again."""
+        wanted = frozenset(nodes)
+        told, told_at = self._staying
+        if not wanted or (wanted <= told and at - told_at < STAY_AGAIN):
+            return
+        self._staying = wanted, at
+        arguments = {"seconds": STAYS.total_seconds()}
+        self._try(lambda: self._app.control.broadcast(STAY_COMMAND, arguments=arguments, destination=sorted(wanted)))
 
     def stop(self) -> None:
         """Send no more."""
@@ -97,4 +113,5 @@ def announcement(seen: Observation, decision: ScalingDecision, limits: Limits, l
         service_rate=seen.estimates.service_rate,
         boot_s=seen.estimates.boot_s,
         breaker_open=seen.breaker_open,
+        over_budget=seen.over_budget(limits),
     )

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from celery import Celery
 
-from app.announcements import Said, WorkerCounts, WorkerOffline
+from app.announcements import NOTICE, Said, WorkerCounts, WorkerLeaving, WorkerOffline
 from app.listener import EventListener
 from autoscaler.values import Heard, Heartbeat, Voice
 
@@ -21,6 +21,8 @@ GAP_S = 30.0
 LATE_S = 300.0
 # Workers that were not heard for so long are forgotten.
 FORGOTTEN_S = 3600.0
+# That a host was taken back is known for so long.
+INTERRUPTED_S = 3 * 3600.0
 
 
 class Hearing:
@@ -38,6 +40,7 @@ class Hearing:
         self._at: datetime | None = None
         self._voices: dict[str, Voice] = {}
         self._heartbeats: list[Heartbeat] = []
+        self._interrupted: dict[str, datetime] = {}
 
     def begin(self) -> None:
         """Note that one begins to listen."""
@@ -54,6 +57,14 @@ class Hearing:
             self._at = now
             if isinstance(said.what, WorkerCounts):
                 self._hear_worker(said, said.what, now)
+            elif isinstance(said.what, WorkerLeaving) and said.what.why == NOTICE:
+                kept = {id: at for id, at in self._interrupted.items() if (now - at).total_seconds() < INTERRUPTED_S}
+                self._interrupted = {said.instance: now, **kept}
+
+    def interruptions(self) -> list[datetime]:
+        """Return when workers of late said that EC2 takes their hosts back, by this process's clock."""
+        with self._lock:
+            return list(self._interrupted.values())
 
     def known(self) -> Heard:
         """Return all that is known, but no heartbeats: those are left to `take`."""

@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -28,6 +28,8 @@ from autoscaler.memory.orphans import Found, Orphans
 from autoscaler.observe import Observer
 from autoscaler.policy import POLICIES, decide
 from autoscaler.remembered import Remembered
+from autoscaler.schedule import floor_of
+from autoscaler.spending import Spending
 from autoscaler.sweep import rounds as sweep
 from autoscaler.values import Limits, Observation, ScalingDecision
 from tasks.celery import make_app
@@ -47,11 +49,12 @@ def run(settings: Settings) -> None:
     """Keep the fleet as large as the queue needs, until SIGTERM or SIGINT; the instances live on.
 
     Raises:
-        ConfigurationError: there is no policy of the name that ELASTIQ_POLICY gives, or workers that are to be watched
-            cannot be heard.
+        ConfigurationError: there is no policy of the name that ELASTIQ_POLICY gives, the floor or its schedule is
+            none, or workers that are to be watched cannot be heard.
     """
     if settings.autoscaler.policy not in POLICIES:
         raise ConfigurationError(f"ELASTIQ_POLICY={settings.autoscaler.policy!r} must be one of: {', '.join(POLICIES)}")
+    limits = _limits(settings)
     stop = StopSignals(signal.SIGTERM, signal.SIGINT)
     name = f"{socket.gethostname()}:{os.getpid()}"
     app = make_app(settings)
@@ -62,14 +65,19 @@ def run(settings: Settings) -> None:
     fleet = make_fleet(
         settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids) if hearing else []), hearing, clock
     )
-    remembered = Remembered(settings)
+    remembered, spending = Remembered(settings), Spending(settings)
+    observer = Observer(settings, fleet, clock, hearing, spending.begin(clock()))
 
     def tell(seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
         announcer.decided(seen, decision, limits)
         remembered.note(seen.estimates)
+        spending.note(observer.spent)
 
-    limits = remembered.within(_limits(settings))
-    loop = Loop(Observer(settings, fleet, clock, hearing), fleet, limits, leader.leads, tell)
+    def keep(ids: Iterable[str], at: datetime) -> None:
+        announcer.ask_to_stay(hearing.nodes(ids) if hearing else [], at)
+
+    limits = remembered.within(limits)
+    loop = Loop(observer, fleet, limits, leader.leads, tell, keep)
     stopped = threading.Event()
     log.info(
         "autoscaler_started",
@@ -97,6 +105,11 @@ def _limits(settings: Settings) -> Limits:
         target_s=settings.autoscaler.target_s,
         bill_s=settings.autoscaler.min_billed_s,
         boot_limit_s=settings.autoscaler.boot_limit_s,
+        floor=floor_of(
+            settings.autoscaler.min_instances, settings.autoscaler.schedule, settings.autoscaler.max_instances
+        ),
+        buffer=settings.autoscaler.buffer,
+        budget_h=settings.autoscaler.daily_budget_h,
     )
 
 
@@ -117,6 +130,7 @@ class Loop:
         leads: whether this autoscaler may act now; one that may not observes all the same, and so knows what to do at
             once when it may.
         tell: is told of every decision.
+        keep: is told, at each step and when that is, which idle instances shall stay.
     """
 
     def __init__(
@@ -126,15 +140,16 @@ class Loop:
         limits: Limits,
         leads: Callable[[], bool] = lambda: True,
         tell: Callable[[Observation, ScalingDecision, Limits], object] = lambda *_: None,
+        keep: Callable[[tuple[str, ...], datetime], object] = lambda *_: None,
     ) -> None:
         self._observer, self._fleet, self._limits = observer, fleet, limits
-        self._leads, self._tell = leads, tell
+        self._leads, self._tell, self._keep = leads, tell, keep
         self._orphans = Orphans()
         self._unsettled: _Launch | None = None
         self._seen: Observation | None = None
         self._said = ""
         self._failed_looks = 0
-        self._tripped = False
+        self._tripped = self._over = False
 
     def run(self, wait: Callable[[float], bool], every_s: float, alive: AliveFile) -> None:
         """Take steps until ``wait`` says that it is over; an error that nobody foresaw costs its step alone.
@@ -171,6 +186,7 @@ class Loop:
             self._seen = seen = self._observer.observe()
             self._failed_looks = 0
             self._watch_breaker(seen)
+            self._watch_budget(seen)
             if not self._leads():
                 self._say_once(logging.INFO, "standing_by", "another autoscaler leads, or none can be known to")
                 return None
@@ -194,7 +210,7 @@ class Loop:
         decision = decide(seen, self._limits)
         if not self._fleet.elastic:
             reason = f"{decision.reason}; watched only, nothing is started or stopped"
-            return replace(decision, launch=0, drain=(), reason=reason), Found()
+            return replace(decision, launch=0, drain=(), stay=(), reason=reason), Found()
         found = self._orphans.look(seen, self._limits)
         if decision.held and not decision.paused:
             return decision, Found()
@@ -210,6 +226,7 @@ class Loop:
             lambda: self._end(orphans),
             lambda: self._drain(decision, orphans),
             lambda: self._launch(decision, seen),
+            lambda: self._keep(decision.stay, seen.at),
         )
 
     def _end(self, orphans: Found) -> None:
@@ -245,6 +262,15 @@ class Loop:
         elif self._tripped and not seen.breaker_open:
             log.warning("breaker_closed", reason="an instance came to work")
         self._tripped = seen.breaker_open
+
+    def _watch_budget(self, seen: Observation) -> None:
+        """Say when the day's budget is used up, and when a new day begins."""
+        over = seen.over_budget(self._limits)
+        if over and not self._over:
+            log.error("budget_used_up", budget_h=self._limits.budget_h, now="nothing is launched before midnight UTC")
+        elif self._over and not over:
+            log.info("budget_anew", budget_h=self._limits.budget_h)
+        self._over = over
 
     def _tell_held(self, reason: str) -> None:
         """Tell those who follow the decisions that this step came to nothing."""

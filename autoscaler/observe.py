@@ -17,6 +17,7 @@ from autoscaler.fleet import Fleet
 from autoscaler.listen import Hearing
 from autoscaler.memory.boots import shortest_life_s
 from autoscaler.memory.past import Past
+from autoscaler.memory.spent import Spent
 from autoscaler.values import Heard, Observation
 
 log = structlog.get_logger(__name__)
@@ -30,6 +31,7 @@ class Observer:
         fleet: the instances.
         clock: the time, UTC; a test may bring its own.
         hearing: what workers say; None where they cannot be heard.
+        spent: what was spent of the day's budget before; nothing unless given.
     """
 
     def __init__(
@@ -38,12 +40,14 @@ class Observer:
         fleet: Fleet,
         clock: Callable[[], datetime] | None = None,
         hearing: Hearing | None = None,
+        spent: Spent | None = None,
     ) -> None:
         self._queue = QueueReader(settings)
         self._random = random.Random()
         self._fleet = fleet
         self.now = clock = clock or SteadyClock()
         self._hearing = hearing
+        self.spent = spent or Spent(clock())
         # Boots that others see to do not fail here.
         idle_s = settings.worker.idle_s
         shortest_s = shortest_life_s(idle_s) if fleet.elastic else 0.0
@@ -67,7 +71,8 @@ class Observer:
         )
         for instance in seen.gone:
             log.info("instance_gone", instance=instance.id, lived_s=self._lived_s(instance, seen.at))
-        return seen
+        self.spent = self.spent.and_then(seen.fleet, seen.at)
+        return replace(seen, spent_h=self.spent.hours)
 
     def launched(self, instances: Iterable[Instance]) -> None:
         """Take note of what has just been launched."""

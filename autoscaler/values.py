@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.domain import Instance, InstanceState, QueueDepth
+from autoscaler.schedule import NO_FLOOR, Floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ class Observation:
         refusal: the last launch that was refused; None when none was.
         given_up: the ids of instances that gave no sign for a boot limit.
         gone: the instances that were there at the last observation and are no more.
+        spent_h: instance-hours of this day, UTC.
     """
 
     at: datetime
@@ -147,6 +149,7 @@ class Observation:
     refusal: Refusal | None = None
     given_up: frozenset[str] = frozenset()
     gone: tuple[Instance, ...] = ()
+    spent_h: float = 0.0
 
     @property
     def alive(self) -> tuple[Instance, ...]:
@@ -157,6 +160,10 @@ class Observation:
     def breaker_open(self) -> bool:
         """Return whether instances do not come to work, so that one alone is launched at a time."""
         return self.failed_boots is not None and self.failed_boots.tripped_at is not None
+
+    def over_budget(self, limits: Limits) -> bool:
+        """Return whether the day's instance-hours are used up."""
+        return 0 < limits.budget_h <= self.spent_h
 
     def age_s(self, then: datetime) -> float:
         """Return the seconds from ``then`` to this observation."""
@@ -203,6 +210,9 @@ class Limits:
             launched than such a rate needs: the first worker tells the truth within seconds.
         boot_s: seconds from a launch to a worker that is ready, believed until it is measured.
         boot_limit_s: an instance whose worker was not heard so many seconds after its launch is lost.
+        floor: instances at least, also idle ones.
+        buffer: while there is a floor, instances beyond what is needed.
+        budget_h: instance-hours of one day, UTC, after which nothing is launched; 0: no matter how many.
     """
 
     ceiling: int
@@ -214,6 +224,9 @@ class Limits:
     boot_s: float = 30.0
     boot_limit_s: float = 300.0
     unsure: float = 1.0
+    floor: Floor = NO_FLOOR
+    buffer: int = 0
+    budget_h: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +240,7 @@ class ScalingDecision:
         reason: why, in words.
         held: whether the observation was no ground to decide on: nothing changes.
         paused: whether launches alone are held.
+        stay: the ids of those that shall not leave though they are idle.
     """
 
     desired: int
@@ -235,3 +249,4 @@ class ScalingDecision:
     drain: tuple[str, ...] = ()
     held: bool = False
     paused: bool = False
+    stay: tuple[str, ...] = ()

@@ -17,14 +17,13 @@ from app.deploy.software import make_bundles
 from app.deploy.stack import Change, Found, Say, Stack
 from app.deploy.wheels import Target
 from app.errors import ConfigurationError
-from app.prices import MONTH_H, prices
+from app.prices import prices
 from app.settings import Settings
 
 TEMPLATE = ROOT / "docker" / "aws" / "elastiq.yaml"
 # What the template takes unless told; a test compares.
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 WORKERS, CONTROL = {"amd64": "c7i.large", "arm64": "c7g.large"}, {"amd64": "t3.small", "arm64": "t4g.small"}
-ALARMS, METRICS = 5, 2
 # Ubuntu's Python on the hosts.
 PYTHON = "3.12"
 LOOK_S, WAIT_S = 3.0, 900.0
@@ -205,15 +204,14 @@ def cost(told: dict[str, str]) -> list[str]:
     types = told.get("InstanceTypes", "").split(",")
     worker, most = types[0] or WORKERS.get(architecture, ""), int(told.get("MaxInstances", 19))
     try:
-        idle = known.host_hour(host, disk) + (known.rates["balancer_hour"] if public else 0)
-        idle += (ALARMS * known.rates["alarm_month"] + METRICS * known.rates["metric_month"]) / MONTH_H
+        idle = sum(known.idle_month(host, disk_gib=disk, public=public).values())
         full = [known.host_hour(worker, disk, spot=spot) * most for spot in (True, False)]
     except ConfigurationError as err:
         return [f"its cost is not known: {err}"]
     return [
-        f"idle: about ${idle * MONTH_H:.2f} a month (one {host}), and what is stored",
+        f"idle: about ${idle:.2f} a month (one {host}), and what is stored",
         f"all {most} instances ({worker}) at work: ${full[0]:.2f} an hour on spot, ${full[1]:.2f} on demand",
-        f"prices of {known.region}, {known.as_of}, without tax; docs/deploy.md has how they come about",
+        f"prices of {known.region}, {known.as_of}, without tax; docs/cost.md has how they come about",
     ]
 
 

@@ -21,6 +21,7 @@ from app.domain import DRAIN_TAG, Instance, InstanceState
 from app.process.clock import SteadyClock
 from app.process.steps import each
 from app.settings import Settings
+from autoscaler.fleet.interruptions import too_many
 from autoscaler.fleet.port import NoRoom, NotLaunched
 from autoscaler.fleet.refusals import Of, Refused, is_answer, meaning
 
@@ -94,6 +95,7 @@ class Ec2Fleet:
             ``instance_types`` to launch (else its own), ``spot``, and the name of the ``fleet``.
         tell: tells the workers of instances, by id, to leave, at once and beside the tag.
         clock: the time, UTC; a test may bring its own.
+        interruptions: returns when instances were taken back of late.
     """
 
     elastic = True
@@ -103,6 +105,7 @@ class Ec2Fleet:
         settings: Settings,
         tell: Callable[[list[str]], object],
         clock: Callable[[], datetime] | None = None,
+        interruptions: Callable[[], Iterable[datetime]] = list,
     ) -> None:
         self._ec2 = aws.client("ec2", settings.aws, attempts=2)  # the loop tries again by itself
         kind = "LaunchTemplateId" if settings.ec2.launch_template.startswith("lt-") else "LaunchTemplateName"
@@ -110,6 +113,9 @@ class Ec2Fleet:
         self._places = _places(settings)
         self._name = settings.ec2.fleet
         self._tell = tell
+        self._interruptions, self._most = interruptions, settings.ec2.spot_interruptions
+        self._window = timedelta(minutes=settings.ec2.spot_window_min)
+        self._resting = False
         self._clock = clock or SteadyClock()
         # Each instance as it was seen last, and when.
         self._ledger: dict[str, tuple[Instance, datetime]] = {}
@@ -175,7 +181,11 @@ class Ec2Fleet:
         """Return where to launch: the places that refused of late come last, since no more may be left."""
         now = self._clock()
         self._barred = {key: at for key, at in self._barred.items() if now - at < BARRED}
-        return sorted(self._places, key=self._is_barred)
+        resting = too_many(self._interruptions(), now, self._most, self._window)
+        if resting and not self._resting:
+            log.warning("spot_interrupted", interruptions=self._most, now="launches are on demand first, for an hour")
+        self._resting = resting
+        return sorted(self._places, key=lambda place: (self._is_barred(place), resting and place.spot))
 
     def _is_barred(self, place: _Place) -> bool:
         return any(place.key(of) in self._barred for of in Of)

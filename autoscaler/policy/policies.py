@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from autoscaler.policy.deadline import deadline
+from autoscaler.policy.kept import kept, staying
 from autoscaler.policy.renewal import renewed
 from autoscaler.policy.seed import seed
 from autoscaler.values import FailedBoots, Limits, Observation, ScalingDecision
@@ -30,12 +31,13 @@ def decide(seen: Observation, limits: Limits) -> ScalingDecision:
     Raises:
         KeyError: ``limits.policy`` is not one of `POLICIES`.
     """
-    policy = POLICIES[limits.policy]
+    policy = kept(POLICIES[limits.policy])
     stale = _stale(seen, limits)
     if stale:
         return ScalingDecision(desired=min(len(seen.alive), limits.ceiling), reason=stale, held=True)
     decision = renewed(policy(seen, limits), seen, limits, policy)
-    pause = _pause(seen)
+    decision = replace(decision, stay=staying(decision, seen, limits))
+    pause = _over(seen, limits) or _pause(seen)
     if decision.launch and pause:
         return replace(decision, launch=0, held=True, paused=True, reason=f"{decision.reason}; but {pause}")
     if decision.launch and seen.breaker_open:
@@ -57,6 +59,14 @@ def _stale(seen: Observation, limits: Limits) -> str:
         if age_s > limits.stale_s:
             return f"{what} {age_s:.0f} s old; more than {limits.stale_s:.0f} s is too old to act upon"
     return ""
+
+
+def _over(seen: Observation, limits: Limits) -> str:
+    """Return why nothing is launched for the rest of the day, if that is so."""
+    if not seen.over_budget(limits):
+        return ""
+    budget = f"{limits.budget_h:g} instance-hours (ELASTIQ_DAILY_BUDGET)"
+    return f"the day's {budget} are used up: nothing is launched before midnight UTC"
 
 
 def _pause(seen: Observation) -> str:

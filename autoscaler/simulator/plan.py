@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from app.errors import ConfigurationError
+from app.prices import MONTH_H, prices
 from autoscaler.simulator.contenders import simulate
 from autoscaler.simulator.figures import report
 from autoscaler.simulator.world import World, harsh
 from autoscaler.values import Limits
 
-PRICES = Path(__file__).with_name("prices.json")
+# Images per second with the default model on one core, of types whose processor was measured (docs/engine.md).
+RATES = {"c6i.large": 55.0, "c7i.large": 150.0}
+DISK_GIB = 8.0
 TARGETS_S = (30.0, 60.0, 120.0, 300.0)
-MONTH_H = 730.0
 # As many images may be late as in the promise that the policy's constants were chosen for.
 LATE = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An instance type: US dollars an hour, and images per second."""
+    """An instance type: US dollars an hour with its disk and public address, and images per second."""
 
     type: str
     price: float
@@ -42,7 +42,7 @@ class Plan:
 
 
 def offers(rate: float | None = None) -> list[Offer]:
-    """Return the instance types whose price is known.
+    """Return the instance types whose rate was measured.
 
     Args:
         rate: images per second of any of them; None: what was measured.
@@ -52,8 +52,7 @@ def offers(rate: float | None = None) -> list[Offer]:
     """
     if rate is not None and not (math.isfinite(rate) and rate > 0):
         raise ConfigurationError(f"{rate:g} images per second are no rate")
-    types = json.loads(PRICES.read_text())["types"]
-    return [Offer(name, known["dollars_an_hour"], rate or known["rate"]) for name, known in types.items()]
+    return [Offer(type, prices().host_hour(type, DISK_GIB), rate or known) for type, known in RATES.items()]
 
 
 def plans(
@@ -103,8 +102,8 @@ def words(found: Sequence[Plan]) -> str:
             f"{plan.offer.type}, target {plan.target_s:g} s: ${plan.monthly:,.2f} a month, "
             f"{100 * plan.late:.2g} % late, 95 % within {plan.p95_s:.0f} s"
         )
-    about = json.loads(PRICES.read_text())
     lines.append(
-        f"Prices: {about['what']}, {about['date']} ({about['source']}). Instances alone: no SQS, S3 or traffic."
+        f"Prices: on demand in {prices().region}, {prices().as_of}, without tax, with {DISK_GIB:g} GiB of disk and a "
+        "public address each; without SQS, S3 and traffic. Check them: they change."
     )
     return "\n".join(lines)

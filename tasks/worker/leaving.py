@@ -16,7 +16,7 @@ from tasks.worker import celery_internals
 
 log = structlog.get_logger(__name__)
 
-IDLE, NOTICE, ASKED, SIGNAL = "idle", "notice", "asked", "signal"
+IDLE, ASKED, SIGNAL = "idle", "asked", "signal"
 
 _why: str | None = None
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
@@ -19,7 +20,7 @@ from app.process.alive import AliveFile
 from app.settings import Settings, settings
 from tasks import announce
 from tasks.celery import app
-from tasks.worker import celery_internals, memory
+from tasks.worker import celery_internals, memory, staying
 from tasks.worker.leaving import IDLE, Farewell, leave
 from tasks.worker.notices import Notices, metadata_for
 
@@ -86,12 +87,15 @@ class Events(bootsteps.StartStopStep):
 
 
 class IdleStop(bootsteps.StartStopStep):
-    """Drains and ends the worker after ``ELASTIQ_IDLE_SECONDS`` without work; a late message cancels that."""
+    """Drains and ends the worker after ``ELASTIQ_IDLE_SECONDS`` without work; a late message cancels that.
+
+    So does the autoscaler, which has some stay for its floor.
+    """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def __init__(self, consumer: Any, **_: Any) -> None:
-        self._idle = Idle(settings().worker.idle_s)
+        self._idle = Idle(settings().worker.idle_s, staying.until)
         self._entry: Any = None
 
     def start(self, consumer: Any) -> None:
@@ -116,27 +120,30 @@ class Idle:
 
     Args:
         idle_s: seconds without a message after which to leave.
+        stays_until: returns the monotonic seconds before which not to leave in any case.
     """
 
-    def __init__(self, idle_s: float) -> None:
-        self._idle_s = idle_s
+    def __init__(self, idle_s: float, stays_until: Callable[[], float] = lambda: -math.inf) -> None:
+        self._idle_s, self._stays_until = idle_s, stays_until
         self._draining_since: float | None = None
 
     def look(self, transport: Any, now: float) -> bool:
-        """Return whether the drain is complete; begin it, or cancel it when a message came in its last poll.
+        """Return whether the drain is complete; begin it, or cancel it.
+
+        It is cancelled when a message came in its last poll, or the worker is to stay.
 
         Args:
             transport: an `app.sqs.Transport`.
             now: monotonic seconds.
         """
         if self._draining_since is not None:
-            if transport.touched_at > self._draining_since:
+            if transport.touched_at > self._draining_since or now < self._stays_until():
                 self._draining_since = None
                 transport.resume()
                 log.info("idle_stop_cancelled")
                 return False
             return bool(transport.quiesced)
-        leaves_at = transport.touched_at + self._idle_s
+        leaves_at = max(transport.touched_at + self._idle_s, self._stays_until())
         transport.wait_no_longer_than(leaves_at)
         if now >= leaves_at and not transport.working:
             self._draining_since = now

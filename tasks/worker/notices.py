@@ -13,11 +13,12 @@ import structlog
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from app.announcements import NOTICE
 from app.domain import DRAIN_TAG
 from app.errors import TransientError
 from app.process.steps import repeat
 from app.settings import Settings
-from tasks.worker.leaving import ASKED, NOTICE
+from tasks.worker.leaving import ASKED
 
 log = structlog.get_logger(__name__)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -33,15 +34,24 @@ class Trial:
         policy: by which it decides.
         every_s: seconds between two looks.
         listens: whether workers can be heard.
+        limits: those that are not as usual.
         changes: of the settings of ``ec2``.
     """
 
     def __init__(
-        self, world: World, *, policy: str = "deadline", every_s: float = 2.0, listens: bool = True, **changes: Any
+        self,
+        world: World,
+        *,
+        policy: str = "deadline",
+        every_s: float = 2.0,
+        listens: bool = True,
+        limits: Mapping[str, Any] | None = None,
+        **changes: Any,
     ) -> None:
         self.world, self.every_s = world, every_s
         self.told: list[tuple[float, Observation, ScalingDecision]] = []
-        self._policy, self._listens, self._changes = policy, listens, changes
+        self._listens, self._changes = listens, changes
+        self._limits = Limits(ceiling=19, policy=policy, **limits or {})
         self._echoed_s = -ECHO_S
         self.clock = SteadyClock(world.clock, world.elapsed)
 
@@ -68,12 +78,16 @@ class Trial:
         if hearing:
             hearing.begin()
             self.world.listeners.append(hearing.hear)
-        fleet = Ec2Fleet(settings, self.world.ask_to_leave, self.clock)
+        told = hearing.interruptions if hearing else list
+        fleet = Ec2Fleet(settings, self.world.ask_to_leave, self.clock, told)
         observer = Observer(settings, fleet, self.clock, hearing)
-        return Loop(observer, fleet, Limits(ceiling=19, policy=self._policy), tell=self._tell)
+        return Loop(observer, fleet, self._limits, tell=self._tell, keep=self._keep)
 
     def _tell(self, seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
         self.told.append((self.world.now_s, seen, decision))
+
+    def _keep(self, ids: tuple[str, ...], at: datetime) -> None:
+        self.world.ask_to_stay(ids)
 
     def _echo(self) -> None:
         if self.world.now_s - self._echoed_s >= ECHO_S:
@@ -107,6 +121,8 @@ def most_there(world: World) -> int:
 
 
 HOUR_S = 3600.0
+# A day on which something comes for ten minutes.
+GOOD_S = 800.0
 CODES = (
     "RequestLimitExceeded",
     "PendingVerification",
@@ -124,14 +140,14 @@ CODES = (
 )
 
 
-def steady(per_s: float, until_s: float = 1200.0) -> Callable[[float], float]:
+def steady(per_s: float, until_s: float = 600.0) -> Callable[[float], float]:
     """Return arrivals at one rate, which end."""
     return lambda second: per_s if second < until_s else 0.0
 
 
 def falling(second: float) -> float:
-    """Return much for ten minutes, and then a little for twenty."""
-    return 16.0 if second < 600 else 2.0 if second < 1800 else 0.0
+    """Return much for five minutes, and then a little for ten."""
+    return 16.0 if second < 300 else 2.0 if second < 900 else 0.0
 
 
 def never(host: Host, chance: random.Random) -> None:
@@ -157,12 +173,12 @@ def one_image(**how: Any) -> World:
 
 def broken_image(hours: float = 24.0, **how: Any) -> Trial:
     """No instance is ever heard, and one image waits."""
-    return Trial(one_image(boot=never), every_s=4.0, **how).run(hours * HOUR_S)
+    return Trial(one_image(boot=never), every_s=8.0, **how).run(hours * HOUR_S)
 
 
 def broken_image_purged(hours: float = 4.0) -> Trial:
     """The same, and after an hour nothing waits any more."""
-    return Trial(one_image(boot=never), every_s=4.0).run(hours * HOUR_S, (HOUR_S, lambda world: world.queue.clear()))
+    return Trial(one_image(boot=never), every_s=8.0).run(hours * HOUR_S, (HOUR_S, lambda world: world.queue.clear()))
 
 
 def powers_off(hours: float = 6.0) -> Trial:
@@ -197,12 +213,12 @@ def new_image_broken(hours: float = 2.0) -> Trial:
 
 def slow_boots(least_s: float, most_s: float) -> Trial:
     """Boots take longer than believed; there is work for four."""
-    return Trial(World(arrivals=steady(6.5, 2400), boot=in_s(least_s, most_s))).run(3000)
+    return Trial(World(arrivals=steady(6.5, 1500), boot=in_s(least_s, most_s))).run(2000)
 
 
 def clock_ahead(seconds: float) -> Trial:
     """EC2's clock is ahead of the autoscaler's."""
-    return Trial(World(arrivals=steady(6.5), ec2_ahead_s=seconds)).run(1500)
+    return Trial(World(arrivals=steady(6.5), ec2_ahead_s=seconds)).run(GOOD_S)
 
 
 def clock_jumps(seconds: float) -> Trial:
@@ -211,12 +227,12 @@ def clock_jumps(seconds: float) -> Trial:
     def jump(world: World) -> None:
         world.wall_ahead_s = seconds
 
-    return Trial(World(arrivals=steady(6.5))).run(1500, (600, jump))
+    return Trial(World(arrivals=steady(6.5))).run(GOOD_S, (300, jump))
 
 
 def suspended() -> Trial:
     """The autoscaler's host sleeps for 40 minutes; the workers go on."""
-    return Trial(World(arrivals=steady(6.5, 4500))).run(5000, (600, lambda world: world.sleep(2400)))
+    return Trial(World(arrivals=steady(6.5, 3600))).run(3800, (600, lambda world: world.sleep(2400)))
 
 
 def refused(code: str, name: str, value: str, **how: Any) -> Trial:
@@ -225,7 +241,7 @@ def refused(code: str, name: str, value: str, **how: Any) -> Trial:
     def refuse(action: str, call: dict[str, str]) -> str:
         return code if action == "RunInstances" and call.get(name) == value else ""
 
-    return Trial(World(arrivals=steady(6.5), refuse=refuse), **how).run(1500)
+    return Trial(World(arrivals=steady(6.5), refuse=refuse), **how).run(GOOD_S)
 
 
 def subnet_gone() -> Trial:
@@ -244,9 +260,10 @@ def spot_role_missing() -> Trial:
     return refused(code, "InstanceMarketOptions.MarketType", "spot", spot=True)
 
 
-def always(code: str, action: str = "RunInstances", seconds: float = HOUR_S) -> Trial:
+def always(code: str, action: str = "RunInstances", seconds: float = HOUR_S, every_s: float = 2.0) -> Trial:
     """One call is always refused, for one reason."""
-    return Trial(one_image(refuse=lambda asked, call: code if asked == action else "")).run(seconds)
+    world = one_image(refuse=lambda asked, call: code if asked == action else "")
+    return Trial(world, every_s=every_s).run(seconds)
 
 
 def listing_lags() -> Trial:
@@ -255,7 +272,7 @@ def listing_lags() -> Trial:
     def listed(host: Host, world: World) -> bool:
         return world.now_s - host.launched_s > 60 or world.chance.random() > 0.3
 
-    return Trial(World(arrivals=steady(6.5), listed=listed)).run(1500)
+    return Trial(World(arrivals=steady(6.5), listed=listed)).run(GOOD_S)
 
 
 def listing_lags_for_minutes() -> Trial:
@@ -264,7 +281,7 @@ def listing_lags_for_minutes() -> Trial:
     def listed(host: Host, world: World) -> bool:
         return world.now_s - host.launched_s > 240 and world.chance.random() > 0.05
 
-    return Trial(World(arrivals=steady(6.5), listed=listed)).run(1500)
+    return Trial(World(arrivals=steady(6.5), listed=listed)).run(GOOD_S)
 
 
 def recommended(per_hour: float, seconds: float = HOUR_S) -> Trial:
@@ -276,7 +293,7 @@ def recommended(per_hour: float, seconds: float = HOUR_S) -> Trial:
 def tags_denied() -> Trial:
     """Instances may not be tagged, so that a worker can only be told by remote control."""
     world = World(arrivals=falling, refuse=lambda action, call: "UnauthorizedOperation" * (action == "CreateTags"))
-    return Trial(world).run(2100)
+    return Trial(world).run(1100)
 
 
 def ends_denied(hours: float = 2.0) -> Trial:
@@ -285,21 +302,21 @@ def ends_denied(hours: float = 2.0) -> Trial:
     def refuse(action: str, call: dict[str, str]) -> str:
         return "UnauthorizedOperation" if action == "TerminateInstances" else ""
 
-    return Trial(one_image(boot=never, refuse=refuse), every_s=4.0).run(hours * HOUR_S)
+    return Trial(one_image(boot=never, refuse=refuse), every_s=8.0).run(hours * HOUR_S)
 
 
 def counts_odd(visible: str | None) -> Trial:
-    """For five minutes SQS's count of what is visible is no count, or missing."""
+    """For two minutes SQS's count of what is visible is no count, or missing."""
 
     def counts(there: int, in_flight: int) -> dict[str, str]:
         made = sqs_counts(there, in_flight)
-        if 300 <= world.now_s < 600:
+        if 300 <= world.now_s < 420:
             made.pop("ApproximateNumberOfMessages")
             made.update({} if visible is None else {"ApproximateNumberOfMessages": visible})
         return made
 
     world = World(arrivals=steady(6.5), counts=counts)
-    return Trial(world).run(1500)
+    return Trial(world).run(GOOD_S)
 
 
 def heartbeats_lie(ahead_s: float) -> Trial:
@@ -311,22 +328,22 @@ def heartbeats_lie(ahead_s: float) -> Trial:
         world.say(WorkerHeartbeat(0, 0), "stranger@host")
         world.say(WorkerHeartbeat(0, 10**9), "stranger@host")
 
-    return Trial(World(arrivals=steady(6.5))).run(1500, (600, lie))
+    return Trial(World(arrivals=steady(6.5))).run(GOOD_S, (300, lie))
 
 
 def good_days() -> Trial:
     """Nothing goes wrong."""
-    return Trial(World(arrivals=steady(6.5))).run(1500)
+    return Trial(World(arrivals=steady(6.5))).run(GOOD_S)
 
 
 def good_days_falling() -> Trial:
     """Nothing goes wrong, and the load falls."""
-    return Trial(World(arrivals=falling)).run(2100)
+    return Trial(World(arrivals=falling)).run(1100)
 
 
 def workers_unheard() -> Trial:
     """Workers do their work, and may not say so."""
-    return Trial(World(arrivals=steady(6.5), hears=lambda said, world: said.what is None)).run(1500)
+    return Trial(World(arrivals=steady(6.5), hears=lambda said, world: said.what is None)).run(GOOD_S)
 
 
 TRIALS: dict[str, Callable[[], Trial]] = {
@@ -354,8 +371,8 @@ TRIALS: dict[str, Callable[[], Trial]] = {
     "120 recommendations to replace an hour": lambda: recommended(120),
     "CreateTags is denied": tags_denied,
     "TerminateInstances is denied, and the image broken, 2 h": ends_denied,
-    "a count is NaN for five minutes": lambda: counts_odd("NaN"),
-    "a count is missing for five minutes": lambda: counts_odd(None),
+    "a count is NaN for two minutes": lambda: counts_odd("NaN"),
+    "a count is missing for two minutes": lambda: counts_odd(None),
     "the wall clock jumps an hour ahead": lambda: clock_jumps(HOUR_S),
     "the wall clock jumps an hour back": lambda: clock_jumps(-HOUR_S),
     "the autoscaler's host sleeps for 40 minutes": suspended,

@@ -11,7 +11,7 @@ import math
 import random
 import urllib.parse
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,11 +23,12 @@ from app.announcements import Said, WorkerHeartbeat, WorkerOffline, WorkerOnline
 from app.aws.clients import session
 from app.domain import DRAIN_TAG
 from app.settings import Settings
+from autoscaler.announce import STAYS
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TICK_S = 2.0
-# EC2 goes on listing an instance that has ended.
-LISTED_S = 3600.0
+# EC2 goes on listing an instance that has ended, for an hour; so long is more than any memory of the adapter.
+LISTED_S = 600.0
 IDLE_S, PENDING_S, HOLDS = 30.0, 10.0, 12
 LATE_S = 60.0
 QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/tasks"
@@ -58,6 +59,7 @@ class Host:
     done: int = 0
     credit: float = 0.0
     idle_since_s: float = math.inf
+    stays_until_s: float = -math.inf
     held: deque[float] = field(default_factory=deque)
 
 
@@ -186,6 +188,12 @@ class World:
             if id in self.hosts and self.hosts[id].heard:
                 self.hosts[id].draining = True
 
+    def ask_to_stay(self, ids: Iterable[str]) -> None:
+        """Have workers by remote control stay though they are idle, which those that are ready hear."""
+        for id in ids:
+            if id in self.hosts and self.hosts[id].heard:
+                self.hosts[id].stays_until_s = self.now_s + STAYS.total_seconds()
+
     def _tick(self, step_s: float) -> None:
         self._due += self.arrivals(self.now_s) * step_s
         self.put(int(self._due))
@@ -222,7 +230,8 @@ class World:
         self.say(WorkerHeartbeat(active, host.done + active), f"{host.id}@host")
         if not host.held:
             host.credit = 0.0
-            if host.draining or self.now_s - host.idle_since_s >= IDLE_S:
+            idle = self.now_s - host.idle_since_s >= IDLE_S and self.now_s >= host.stays_until_s
+            if host.draining or idle:
                 self.say(WorkerOffline(0, host.done), f"{host.id}@host")
                 self.end(host)
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 import app.sqs
+from app.account.dead_letters import HIDDEN_MOST
 from app.announcements import ScalingDecided, Swept
+from app.prices import CORE_MS
+from app.settings import Settings
+from tests.support.template import resources
 from tests.unit.test_repository import DOCUMENTS, PACKAGES, ROOT, SOURCES, short, tracked
+from web.http.security import CONTENT_POLICY, PAGE_POLICY
 
 FILES = {short(path) for path in tracked()}
 FOLDERS = {str(parent) for name in FILES for parent in Path(name).parents}
@@ -110,3 +118,55 @@ def test_what_is_swept_is_told_by_the_api_as_it_is_announced() -> None:
 
     assert row
     assert set(re.findall(r"`(\w+)`", row[1])) == {f.name for f in fields(Swept)} | {"at"}
+
+
+def test_sizing_is_of_the_core_ms_that_it_names() -> None:
+    rows = re.findall(r"^\| (\d+) \| ([\d,]+) \| ([\d,]+) \|$", section("operations.md", "How large"), re.MULTILINE)
+
+    assert f"{CORE_MS:.0f}" in [core_ms for core_ms, _, _ in rows]
+    for core_ms, instance, fleet in rows:
+        assert instance == f"{2 * 1000 / int(core_ms):,.0f}"
+        assert fleet == f"{19 * 2 * 1000 / int(core_ms):,.0f}"
+
+
+@pytest.mark.parametrize("ceiling", [19, 40])
+@pytest.mark.parametrize("arrivals", ["0,10000\n1,0\n4000,0\n", "0,126000\n1800,0\n4000,0\n"], ids=["burst", "lasting"])
+def test_a_larger_ceiling_is_worth_what_the_simulator_says(arrivals: str, ceiling: int, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.csv"
+    trace.write_text(f"second,requests\n{arrivals}")
+    command = [sys.executable, "-m", "autoscaler.simulate", str(trace), "--json", "--ceiling", str(ceiling)]
+    ran = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    figures = f"{ran['longest']:,.0f} | {100 * ran['share_over_target']:.0f} % | {ran['billed_over_work']:.2f} |"
+    assert f"| {ceiling} | {figures}" in section("operations.md", "Beyond 19 instances")
+
+
+def test_what_bounds_a_fleet_follows_from_what_a_worker_holds() -> None:
+    text, held = section("operations.md", "Beyond 19 instances"), Settings.from_environment({}).worker.concurrency
+
+    assert f"A worker holds {held} (`ELASTIQ_CONCURRENCY`): that is {HIDDEN_MOST // held:,}" in text
+    assert f"the alarm at 96,000 is {96_000 // held:,}" in text
+
+
+def test_hostile_images_meet_the_bounds_and_the_page_the_policy_that_the_document_names() -> None:
+    text, images = section("security.md", "Hostile images and names"), Settings.from_environment({}).images
+
+    assert f"`ELASTIQ_MAX_FILE_BYTES` ({images.max_file_bytes})" in text
+    assert f"`ELASTIQ_MAX_PIXELS` ({images.max_pixels})" in text
+    assert f"**The page.** `{PAGE_POLICY}`; what users uploaded is answered with `{CONTENT_POLICY}`" in text
+
+
+def test_the_hosts_are_kept_as_the_document_says() -> None:
+    text = section("security.md", "The hosts")
+    units = [
+        path.read_text() for path in tracked("docker/aws/host/*.service") if "worker" in path.name or "web" in path.name
+    ]
+
+    assert "DynamicUser" in text
+    assert "hop limit of 1" in text
+    assert all("DynamicUser=yes" in unit and "CapabilityBoundingSet=\n" in unit for unit in units)
+    assert all("ProtectSystem=strict" in unit for unit in units)
+    assert all(
+        template["LaunchTemplateData"]["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
+        for template in resources("AWS::EC2::LaunchTemplate").values()
+    )

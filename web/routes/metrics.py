@@ -122,6 +122,7 @@ def _of_fleet(fleet: FleetFeed) -> Iterator[str]:
     yield _gauge("instances_desired", "Instances that the autoscaler wants.", newest.desired)
     yield _gauge("instances_ceiling", "Instances that there may be.", newest.ceiling)
     yield _gauge("breaker_open", "Whether instances do not come to work, so that one is tried.", newest.breaker_open)
+    yield _gauge("over_budget", "Whether the day's budget is used up, so that none is launched.", newest.over_budget)
     if newest.oldest_s is not None:
         yield _gauge("oldest_image_seconds", "Age of the oldest outstanding image.", newest.oldest_s)
 

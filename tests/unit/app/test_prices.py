@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
 from app.deploy.deploy import cost
 from app.errors import ConfigurationError
-from app.prices import FILE, MONTH_H, prices
-from tests.unit.test_docs import section
+from app.prices import ALARMS, FILE, IDLE_CALLS_HOUR, METRICS, MONTH_H, WORKERS, prices, tables
+from autoscaler.leader import RENEW_S
+from tests.support import template
+from tests.unit.test_repository import ROOT
 
 
 def test_each_price_has_a_source_and_all_have_a_region_and_a_month() -> None:
@@ -35,22 +39,55 @@ def test_a_host_costs_its_instance_its_disk_and_its_address() -> None:
     assert extra == pytest.approx(8 * known.rates["disk_gib_month"] / MONTH_H + known.rates["address_hour"])
 
 
-def test_a_million_images_cost_what_the_document_says() -> None:
-    text = section("deploy.md", "What it costs")
-    rows = re.findall(r"^\| `([\w.]+)` \| ([\d.]+) \| ([\d.]+) \|$", text, re.MULTILINE)
+def test_the_document_has_the_tables_that_the_command_prints() -> None:
+    ran = subprocess.run([sys.executable, "-m", "app.prices"], capture_output=True, text=True, check=True)
 
-    assert rows
-    for type, on_demand, spot in rows:
-        assert f"{prices().million_images(type, 20, spot=False):.2f}" == on_demand
-        assert f"{prices().million_images(type, 20, spot=True):.2f}" == spot
-    for service, dollars in prices().million_images_calls().items():
-        assert f"{service} {dollars:.2f}" in text
+    text = (ROOT / "docs/cost.md").read_text()
+    printed = ran.stdout.strip().split("\n\n")
+    assert len(printed) == 5
+    assert not [table for table in printed if table not in text]
 
 
-def test_what_it_costs_idle_is_what_the_document_says() -> None:
-    said = cost({})
+def test_the_document_has_no_row_that_the_command_does_not_print() -> None:
+    rows = re.findall(r"^\|.*\|$", (ROOT / "docs/cost.md").read_text(), re.MULTILINE)
 
-    assert re.search(r"idle: about (\$[\d.]+) a month", said[0])[1] in section("deploy.md", "What it costs")  # type: ignore[index]
+    assert rows == [line for line in tables().splitlines() if line]
+
+
+def test_what_an_idle_month_costs_is_what_deploying_tells() -> None:
+    month = sum(prices().idle_month().values())
+
+    assert cost({})[0].startswith(f"idle: about ${month:.2f} a month")
+    assert sum(prices().idle_month(public=True).values()) == pytest.approx(
+        month + prices().rates["balancer_hour"] * MONTH_H
+    )
+
+
+def test_the_lease_is_paid_for_as_often_as_it_is_renewed() -> None:
+    assert IDLE_CALLS_HOUR["s3_put"] == pytest.approx(3600 / RENEW_S)
+
+
+def test_a_busy_host_is_paid_for_the_time_that_its_images_take() -> None:
+    known = prices()
+
+    hours = 1e6 * 20 / 1000 / 2 / 3600
+    assert known.million_images("c7i.large", 20, spot=False) == pytest.approx(hours * known.host_hour("c7i.large", 8))
+
+
+def test_every_worker_type_of_the_template_has_a_price_and_a_row() -> None:
+    of = template.load()["Mappings"]["Of"]
+
+    assert {type for architecture in of.values() for type in architecture["Types"].split(",")} == set(WORKERS)
+    assert {architecture["Control"] for architecture in of.values()} <= prices().instance_hours.keys()
+
+
+def test_the_alarms_and_metrics_that_are_paid_for_are_the_template_s() -> None:
+    assert len(template.resources("AWS::CloudWatch::Alarm")) == ALARMS
+    assert len(template.resources("AWS::Logs::MetricFilter")) == METRICS
+
+
+def test_what_is_confirmed_is_a_price_of_the_file() -> None:
+    assert prices().confirmed.keys() <= {*prices().rates, *prices().instance_hours}
 
 
 def test_an_unknown_type_says_where_its_price_goes() -> None:

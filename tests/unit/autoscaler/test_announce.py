@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.announcements import Said, ScalingDecided, Swept
-from app.domain import Instance, InstanceState, QueueDepth
+from app.domain import STAY_COMMAND, Instance, InstanceState, QueueDepth
 from app.settings import QueueSettings, Settings
 from app.sqs import memory
 from autoscaler.announce import Announcer, announcement
@@ -38,7 +39,7 @@ class Told:
     """An announcer whose topic is in memory, and what those who listen hear."""
 
     def __init__(self, app: Any, heard: list[Said]) -> None:
-        self.announcer, self._heard = Announcer(app, "host-1:77"), heard
+        self.app, self.announcer, self._heard = app, Announcer(app, "host-1:77"), heard
 
     def look(self, observation: Observation, decision: ScalingDecision) -> None:
         self.announcer.decided(observation, decision, Limits(19))
@@ -112,3 +113,17 @@ def test_what_cannot_be_announced_is_said_once_and_raises_nothing() -> None:
         for after_s in (0, 20, 40):
             announcer.decided(seen(after_s), decided(), Limits(19))
     assert [(line["event"], line["now"]) for line in logs] == [("announcing_failed", "scaling goes on")]
+
+
+def test_workers_are_asked_to_stay_when_one_is_new_and_every_twenty_seconds(told: Told) -> None:
+    heard: list[float] = []
+    with told.app.connection_for_read() as connection:
+        handlers = {STAY_COMMAND: lambda state, seconds: heard.append(seconds)}
+        told.app.control.mailbox.Node("i-1@host", handlers=handlers, channel=connection.channel()).listen()
+        one, two = ["i-1@host"], ["i-1@host", "i-2@host"]
+        for after_s, nodes in ((0, one), (10, one), (20, one), (22, two), (24, one), (26, [])):
+            told.announcer.ask_to_stay(nodes, NOW + timedelta(seconds=after_s))
+        with suppress(TimeoutError):
+            while True:
+                connection.drain_events(timeout=2)
+    assert heard == [120.0] * 3

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.announcements import Announcement, Said, WorkerHeartbeat, WorkerOffline, WorkerOnline
+from app.announcements import NOTICE, Announcement, Said, WorkerHeartbeat, WorkerLeaving, WorkerOffline, WorkerOnline
 from autoscaler.listen import GAP_S, Hearing
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -87,3 +87,9 @@ def test_workers_that_were_not_heard_for_an_hour_are_forgotten(ear: Ear) -> None
     ear.after(3500, worker(WorkerHeartbeat(0, 0), 3499, "i-2"))
     ear.after(3700)
     assert set(ear.hearing.take().voices) == {"i-2"}
+
+
+def test_each_host_that_ec2_takes_back_is_one_interruption_and_no_other_leaving_is(ear: Ear) -> None:
+    ear.after(3, worker(WorkerLeaving(NOTICE), 1), worker(WorkerLeaving("idle"), 1, "i-2"))
+    ear.after(5, worker(WorkerLeaving(NOTICE), 1), worker(WorkerLeaving(NOTICE), 4, "i-3"))
+    assert sorted(ear.hearing.interruptions()) == [START + timedelta(seconds=3), START + timedelta(seconds=5)]

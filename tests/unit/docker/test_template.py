@@ -18,7 +18,7 @@ from app.settings import SECTIONS, Settings
 from autoscaler.fleet.ec2 import FLEET_TAG
 from tests.support import template
 from tests.support.template import resources, statements, words
-from tests.unit.test_docs import first_cells, section
+from tests.unit.test_docs import section
 
 TEMPLATE = template.load()
 KNOWN = {field.metadata["variable"] for section in SECTIONS.values() for field in fields(section)}
@@ -220,16 +220,17 @@ def test_the_document_lists_exactly_the_parameters_with_their_defaults() -> None
 
 @pytest.mark.parametrize("role", ["host", "web", "autoscaler", "worker"])
 def test_the_document_lists_exactly_the_rights_of_each_role(role: str) -> None:
-    row = re.search(rf"^\| {role} \| (.*) \|$", section("deploy.md", "Who may do what"), re.MULTILINE)
+    row = re.search(rf"^\| {role} \| (.*) \|$", section("security.md", "Who may do what"), re.MULTILINE)
 
     assert row
     assert set(re.findall(r"`([^`]+)`", row[1])) == rights(f"{role.capitalize()}Role")
 
 
-def test_the_document_lists_exactly_the_alarms() -> None:
+def test_the_document_lists_exactly_the_alarms_with_what_each_means_and_what_to_do() -> None:
     alarms = {alarm["AlarmName"]["Fn::Sub"] for alarm in resources("AWS::CloudWatch::Alarm").values()}
+    rows = re.findall(r"^\| `([\w-]+)` \| ([^|]+) \| ([^|]+) \|$", section("operations.md", "Alarms"), re.MULTILINE)
 
-    assert {f"${{NamePrefix}}-{name}" for name in first_cells(section("deploy.md", "Alarms"))} == alarms
+    assert {f"${{NamePrefix}}-{name}" for name, _, _ in rows} == alarms
 
 
 def test_who_deploys_has_rights_over_what_has_the_name_alone_where_aws_knows_names() -> None:

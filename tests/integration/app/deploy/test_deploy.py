@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from app.deploy.deploy import ALARMS, CONTROL, METRICS, TEMPLATE, WORKERS, cost
+from app.deploy.deploy import CONTROL, TEMPLATE, WORKERS, cost
 from tests.support import template
 from tests.support.account import Account
 from tests.support.waiting import wait_for
@@ -127,8 +127,6 @@ def test_its_words_on_cost_are_of_the_template_s_own_defaults() -> None:
     of = template.load()["Mappings"]["Of"]
     assert {name: one["Control"] for name, one in of.items()} == CONTROL
     assert {name: one["Types"].split(",")[0] for name, one in of.items()} == WORKERS
-    assert len(template.resources("AWS::CloudWatch::Alarm")) == ALARMS
-    assert len(template.resources("AWS::Logs::MetricFilter")) == METRICS
     assert template.FILE == TEMPLATE
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.announcements import Said, WorkerLeaving, WorkerOffline
+from app.announcements import Said, WorkerHeartbeat, WorkerLeaving, WorkerOffline
+from app.domain import STAY_COMMAND
 from tests.support.listening import announced
 from tests.support.metadata import MetadataService, metadata_service
 from tests.support.waiting import wait_for
@@ -100,6 +101,18 @@ def test_a_worker_without_work_says_that_it_was_idle(bench: Bench, metadata: Met
             lambda: [said.what for said in heard if isinstance(said.what, WorkerLeaving | WorkerOffline)], 10
         )
         assert farewell[0] == WorkerLeaving("idle")
+
+
+def test_an_idle_worker_stays_as_long_as_it_is_told_to(bench: Bench, metadata: MetadataService) -> None:
+    with announced(bench.app()) as heard:
+        process = worker(bench, metadata, ELASTIQ_IDLE_SECONDS="3")
+        bench.app().control.broadcast(STAY_COMMAND, arguments={"seconds": 300})
+        # One comes every two seconds.
+        wait_for(lambda: sum(isinstance(said.what, WorkerHeartbeat) for said in heard) >= 6, 40)
+        assert process.poll() is None
+        bench.app().control.broadcast(STAY_COMMAND, arguments={"seconds": 0})
+        assert process.wait(60) == 0
+        assert wait_for(lambda: reasons(heard), 10) == ["idle"]
 
 
 def test_the_first_of_two_reasons_is_the_one_that_is_told(bench: Bench, metadata: MetadataService) -> None:

@@ -188,7 +188,7 @@ def test_a_zero_from_sqs_alone_never_empties_the_fleet(fleet: tuple[Instance, ..
     assert len(decision.drain) < max(1, sum(instance.state in ALIVE for instance in fleet))
 
 
-@pytest.mark.parametrize("module", ["policies", "seed", "deadline", "renewal"])
+@pytest.mark.parametrize("module", ["policies", "seed", "deadline", "kept", "renewal"])
 def test_a_policy_imports_nothing_that_could_tell_it_the_time_or_reach_the_world(module: str) -> None:
     allowed = {
         "__future__",
@@ -197,6 +197,7 @@ def test_a_policy_imports_nothing_that_could_tell_it_the_time_or_reach_the_world
         "app.domain",
         "autoscaler.values",
         "autoscaler.policy.deadline",
+        "autoscaler.policy.kept",
         "autoscaler.policy.renewal",
         "autoscaler.policy.seed",
     }
@@ -222,3 +223,12 @@ def test_the_import_contract_catches_a_policy_that_reaches_out(forbidden: str, t
     lint = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert lint.returncode == 1, lint.stdout + lint.stderr
     assert f"autoscaler.policy.policies -> {forbidden}" in lint.stdout
+
+
+def test_when_the_days_budget_is_used_up_nothing_is_launched_and_the_reason_says_so() -> None:
+    within = Limits(19, budget_h=24.0)
+    assert decide(seen(visible=5, spent_h=23.9), within).launch == 5
+    decision = decide(seen(visible=5, spent_h=24.0), within)
+    assert (decision.launch, decision.held, decision.paused) == (0, True, True)
+    assert "the day's 24 instance-hours (ELASTIQ_DAILY_BUDGET) are used up" in decision.reason
+    assert decide(seen(visible=5, spent_h=24.0), Limits(19)).launch == 5

@@ -104,3 +104,22 @@ def test_each_step_of_its_life_is_in_the_workers_blueprint() -> None:
     app = Celery(set_as_current=False)
     install(app)
     assert {LoadEngine, Events, Farewell, IdleStop, StayAlive, HeedNotices} <= app.steps["consumer"]
+
+
+def test_while_it_is_to_stay_an_idle_worker_does_not_leave(worker: Worker) -> None:
+    leaves_at = worker.transport.touched_at + IDLE_S
+    idle = Idle(IDLE_S, lambda: leaves_at + 60)
+    assert not idle.look(worker.transport, leaves_at + 59)
+    assert not worker.paused
+    wait_for(lambda: idle.look(worker.transport, leaves_at + 60), 10)
+
+
+def test_being_told_to_stay_cancels_an_idle_stop(worker: Worker) -> None:
+    stays_until = [0.0]
+    idle, now = Idle(IDLE_S, lambda: stays_until[0]), worker.transport.touched_at + IDLE_S
+    wait_for(lambda: not worker.transport.quiesced, 10)  # a poll is under way
+    assert not idle.look(worker.transport, now)
+    assert worker.paused
+    stays_until[0] = now + 60
+    assert not idle.look(worker.transport, now)
+    assert not worker.paused

@@ -1,0 +1,55 @@
+"""What the day has cost, on a real bucket: the next autoscaler goes on from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app import aws
+from app.settings import Settings
+from autoscaler.memory.spent import Spent
+from autoscaler.spending import KEY, Spending
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def config(config: Settings) -> Settings:
+    """Settings with a budget."""
+    return replace(config, autoscaler=replace(config.autoscaler, daily_budget_h=24.0))
+
+
+def test_the_next_autoscaler_goes_on_from_what_was_spent(config: Settings) -> None:
+    assert Spending(config).begin(NOON) == Spent(NOON)
+    Spending(config).note(Spent(NOON, 3.25))
+    assert Spending(config).begin(NOON + timedelta(hours=1)) == Spent(NOON, 3.25)
+
+
+def test_it_is_written_once_a_minute(config: Settings) -> None:
+    spending = Spending(config)
+    for after_s in (0, 30, 59, 61):
+        spending.note(Spent(NOON + timedelta(seconds=after_s), after_s))
+        kept = Spending(config).begin(NOON + timedelta(hours=1))
+        assert kept.hours == (61 if after_s == 61 else 0)
+
+
+def test_without_a_budget_nothing_is_kept(config: Settings) -> None:
+    Spending(replace(config, autoscaler=replace(config.autoscaler, daily_budget_h=0.0))).note(Spent(NOON, 3.25))
+    assert Spending(config).begin(NOON) == Spent(NOON)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"7", b"{}", b'{"until": "noon", "hours": 1}', b'{"until": 1e18, "hours": 1}', b'{"until": 1, "hours": -1}'],
+)
+def test_whatever_else_is_there_is_as_nothing(config: Settings, body: bytes) -> None:
+    aws.client("s3", config.aws).put_object(Bucket=config.buckets.output, Key=KEY, Body=body)
+    assert Spending(config).begin(NOON) == Spent(NOON)
+
+
+def test_a_bucket_that_does_not_answer_stops_nothing(config: Settings) -> None:
+    gone = replace(config, buckets=replace(config.buckets, output="elastiq-nobodys"))
+    assert Spending(gone).begin(NOON) == Spent(NOON)
+    Spending(gone).note(Spent(NOON, 3.25))
