@@ -32,7 +32,9 @@ from tests.support.waiting import wait_for
 
 # A fleet that two cores can bear.
 CEILING = 4
-PARAMETERS = (f"MaxInstances={CEILING}",)
+# By a target as short as a boot is believed to be, more than a hundred photographs need two instances at once.
+PARAMETERS = (f"MaxInstances={CEILING}", "TargetSeconds=30")
+FIRST, SECOND, THIRD = 130, 40, 30
 FLEET_TAG, WEB_PORT = "elastiq-fleet", 8000
 # The template's three minutes, shortened: a host's web tier is up in less.
 PAUSE_S = 45.0
@@ -113,9 +115,9 @@ class Story:
 
     def works(self) -> None:
         """Photographs come in, and the fleet grows."""
-        # Fast until the first result is there, then slow, so that one instance is too few.
-        self._slow(lambda: 20.0 if self._busy() else 0.0)
-        self._upload("first", 60)
+        # Fast until the first result is there, then slow, so that there is something to interrupt.
+        self._slow(lambda: 6 * SLOW_S if self._busy() else 0.0)
+        self._upload("first", FIRST)
         wait_for(self._busy, 180, self._consoles)
         self.figures["launch_to_first_result"] = self._breakdown(self._busy()[0])
         wait_for(lambda: len(self._busy()) >= 2, 180, self._consoles)
@@ -140,9 +142,9 @@ class Story:
         before = {one.id for one in self._workers()} | {one.id for one in self._control()}
         self._operator.change()
         self._slow(lambda: 4 * SLOW_S)
-        self._upload("second", 30)
+        self._upload("second", SECOND // 4)
         deployed = threading.Event()
-        feeding = threading.Thread(target=self._feed, args=["second", 70, deployed], daemon=True)
+        feeding = threading.Thread(target=self._feed, args=["second", SECOND // 2, deployed], daemon=True)
         feeding.start()
         seconds = self._operator.run("deploy", "--yes", *_parameters())
         began = time.monotonic()
@@ -150,9 +152,9 @@ class Story:
         wait_for(self._page_answers, 60, self._consoles)
         deployed.set()
         feeding.join()
-        self._upload("second", 100 - len(self.batches["second"]))
+        self._upload("second", SECOND - len(self.batches["second"]))
         waiting = len(self._outstanding())
-        wait_for(lambda: self._all_current() and len(self._busy("second")) > 0, 180, self._consoles)
+        wait_for(self._none_outdated, 180, self._consoles)
         self.figures["upgrade"] = {
             "command_s": round(seconds, 1),
             "images_waiting_at_the_new_host": waiting,
@@ -175,7 +177,7 @@ class Story:
         good = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         s3.put_object(Bucket=bucket, Key=key, Body=good[:1_000_000])
         before, began = set(self._account.instances.all), time.monotonic()
-        self._upload("third", 40)
+        self._upload("third", THIRD)
         wait_for(lambda: self._logged("breaker_open"), 180, self._consoles)
         tripped_s = time.monotonic() - began
         failed = [one for id, one in self._account.instances.all.items() if id not in before]
@@ -298,8 +300,8 @@ class Story:
     def _feed(self, name: str, most: int, enough: threading.Event) -> None:
         """Send photographs little by little, a few more whenever few wait, up to so many."""
         while len(self.batches[name]) < most and not enough.wait(1):
-            if len(self._outstanding()) < 4:
-                self._upload(name, 5)
+            if len(self._outstanding()) < 2:
+                self._upload(name, 2)
 
     def _finish(self, name: str) -> None:
         wait_for(lambda: self._results(name) == set(self.batches[name]), 180, self._consoles)
@@ -358,11 +360,10 @@ class Story:
         }
         return [one for one in self._workers() if one.id in working and "elastiq-drain" not in one.tags]
 
-    def _all_current(self) -> bool:
-        """Return whether there are workers, and all of the newest version."""
+    def _none_outdated(self) -> bool:
+        """Return whether no worker is of another version than the newest."""
         newest = self._account.template({"LaunchTemplateName": f"{NAME}-worker", "Version": "$Latest"})
-        there = self._workers()
-        return bool(there) and all(one.tags[VERSION_TAG] == str(newest["VersionNumber"]) for one in there)
+        return all(one.tags[VERSION_TAG] == str(newest["VersionNumber"]) for one in self._workers())
 
     def _current_keys(self) -> list[str]:
         newest = self._account.template({"LaunchTemplateName": f"{NAME}-worker", "Version": "$Latest"})

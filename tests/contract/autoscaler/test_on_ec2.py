@@ -219,7 +219,7 @@ def test_an_instance_that_never_works_is_asked_to_leave_first_if_others_show_tha
     hearing = Hearing(8, clock)
     hearing.begin()
     loop = Loop(Observer(config, fleet, clock, hearing), fleet, Limits(19, "deadline"))
-    queue.put(25)
+    queue.put(50)
     loop.step()
     well, hung = (instance.id for instance in fleet.instances())
     queue.empty()
