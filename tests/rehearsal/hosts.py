@@ -1,4 +1,4 @@
-"""The machines of the account's instances: for each a container on a small Ubuntu, in a network of its own.
+"""The machines of the account's instances: for each a container on a small Debian, in a network of its own.
 
 In that network are the account and the host's metadata service, and nothing else. `guest/init.py` is the first process.
 """
@@ -22,13 +22,14 @@ from tests.rehearsal.account import REGION, Account
 from tests.rehearsal.ec2 import Instance
 from tests.rehearsal.metadata import ADDRESS, HostMetadata
 from tests.support.compose import ROOT
-from tests.support.containers import Base, Container, Images, configuration
+from tests.support.containers import RELEASE, Base, Container, Images, configuration
 from tests.support.network import Network
 
 log = structlog.get_logger(__name__)
 
-# What the template's hosts run: the release, with its Python. debootstrap of Debian's has no script of its name.
-UBUNTU = Base("elastiq-host", "noble", "python3,ca-certificates,passwd", "https://archive.ubuntu.com/ubuntu", "gutsy")
+# As little as the template's hosts have, and their Python, of the release that the images are tried on.
+SYSTEM = Base("elastiq-machine", RELEASE, "python3,ca-certificates,passwd")
+PYTHON = "3.11"
 # The account's port in every host's network.
 PORT = 4566
 _GUEST = Path(__file__).parent / "guest"
@@ -129,7 +130,7 @@ class Hosts:
 
     def make(self) -> None:
         """Make what every host's root is a copy of."""
-        self._images.make_base(UBUNTU)
+        self._images.make_base(SYSTEM)
 
     def serve(self, account: Account) -> None:
         """Be the machines of ``account``."""

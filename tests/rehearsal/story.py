@@ -23,7 +23,7 @@ from tests.rehearsal.account import Account
 from tests.rehearsal.calls import Call
 from tests.rehearsal.ec2 import VERSION_TAG, Instance
 from tests.rehearsal.groups import GROUP_TAG
-from tests.rehearsal.hosts import Host, Hosts
+from tests.rehearsal.hosts import PYTHON, Host, Hosts
 from tests.rehearsal.operator import NAME, Operator
 from tests.rehearsal.permissions import Role, Verdict, deployer_of, judge, roles_of
 from tests.support.photographs import labelled
@@ -99,7 +99,7 @@ class Story:
 
     def deploys(self) -> None:
         """From nothing to a page that answers."""
-        seconds = self._operator.run("deploy", "--yes", *_parameters())
+        seconds = self._operator.run("deploy", "--yes", "--python", PYTHON, *_parameters())
         wait_for(self._page_answers, 120, self._consoles)
         calls = [call for call in self._account.calls if call.role == "deployer"]
         self.figures["deploy"] = {
@@ -146,7 +146,7 @@ class Story:
         deployed = threading.Event()
         feeding = threading.Thread(target=self._feed, args=["second", SECOND // 2, deployed], daemon=True)
         feeding.start()
-        seconds = self._operator.run("deploy", "--yes", *_parameters())
+        seconds = self._operator.run("deploy", "--yes", "--python", PYTHON, *_parameters())
         began = time.monotonic()
         wait_for(lambda: not before & {one.id for one in self._control()}, 120, self._consoles)
         wait_for(self._page_answers, 60, self._consoles)

@@ -33,25 +33,15 @@ _ETC_HOSTS = "/etc/hosts"
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A small system with its Python, made by debootstrap: its name here, its release, and what is in it.
-
-    Attributes:
-        mirror: where it is had, where that is not debootstrap's own.
-        script: debootstrap's own for it, where it has none of the release's name.
-    """
+    """A small Debian with its Python, made by debootstrap: its name here, its release, and what is in it."""
 
     name: str
     release: str
     included: str
-    mirror: str = ""
-    script: str = ""
 
     def command(self, tree: Path) -> list[str]:
         """Return what makes it in the folder ``tree``."""
-        # Of another distribution this one has no key; the mirror's own certificate has to do.
-        unsigned = ["--no-check-gpg"] if self.mirror else []
-        options = [*unsigned, "--variant=minbase", f"--include={self.included}"]
-        return ["debootstrap", *options, self.release, str(tree), *filter(None, [self.mirror, self.script])]
+        return ["debootstrap", "--variant=minbase", f"--include={self.included}", self.release, str(tree)]
 
 
 DEBIAN = Base(BASE, RELEASE, INCLUDED)
