@@ -1,6 +1,6 @@
-"""Runs every test, in two halves at once, since most of them wait: ``python -m tests [pytest's arguments]``.
+"""Runs every test, in three parts at once, since most of them wait: ``python -m tests [pytest's arguments]``.
 
-Each half is a pytest of its own with a cloud of its own. The first half's output is shown when the second has ended.
+Each part is a pytest of its own with a cloud of its own. What the others say is shown when the last one has ended.
 """
 
 from __future__ import annotations
@@ -8,31 +8,41 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 HERE = Path(__file__).parent
-SECOND = ("e2e", "faults", "versions")
+# Each about as long as the other; the rest is a part too.
+LONG = (("integration",), ("e2e", "faults", "versions"))
 # What needs root and minutes of building: `make test-images` and `make rehearsal`.
 APART = ("images", "rehearsal")
 
 
 def main() -> int:
-    """Run both; return pytest's exit status, the first half's if both failed."""
-    folders = sorted(
-        folder.name for folder in HERE.iterdir() if any(folder.rglob("test_*.py")) and folder.name not in APART
-    )
-    halves = [[name for name in folders if name not in SECOND], list(SECOND)]
-    commands = [
-        [sys.executable, "-m", "pytest", *(str(HERE / name) for name in half), *sys.argv[1:]] for half in halves
-    ]
-    with tempfile.TemporaryFile("w+") as output:
-        first = subprocess.Popen(commands[0], stdout=output, stderr=subprocess.STDOUT)
-        second = subprocess.run(commands[1], check=False).returncode
-        status = first.wait()
-        output.seek(0)
-        sys.stdout.writelines(output)
+    """Run all; return pytest's exit status, that of the first part that failed."""
+    *hidden, shown = _parts()
+    with ExitStack() as opened:
+        outputs = [opened.enter_context(tempfile.TemporaryFile("w+")) for _ in hidden]
+        others = [_begun(part, output) for part, output in zip(hidden, outputs, strict=True)]
+        last = _begun(shown).wait()
+        statuses = [other.wait() for other in others]
+        for output in outputs:
+            output.seek(0)
+            sys.stdout.writelines(output)
         sys.stdout.flush()
-    return status or second
+    return next(filter(None, [*statuses, last]), 0)
+
+
+def _parts() -> list[tuple[str, ...]]:
+    folders = {folder.name for folder in HERE.iterdir() if any(folder.rglob("test_*.py"))}
+    rest = folders.difference(APART, *LONG)
+    return [tuple(sorted(rest)), *LONG]
+
+
+def _begun(part: tuple[str, ...], output: IO[str] | None = None) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "pytest", *(str(HERE / name) for name in part), *sys.argv[1:]]
+    return subprocess.Popen(command, stdout=output, stderr=output and subprocess.STDOUT)
 
 
 if __name__ == "__main__":
