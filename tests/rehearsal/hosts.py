@@ -158,7 +158,7 @@ class Hosts:
     def _run(self, instance: Instance) -> None:
         account = self._account
         assert account is not None
-        root = self._images.root("host")
+        root = self._images.root("machine")
         _dress(root)
         host = Host(instance, root, self._logs / instance.id, account)
         self.all[instance.id] = host
