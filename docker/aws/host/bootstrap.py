@@ -87,7 +87,8 @@ def unpack(packed, to):
     new = to.with_suffix(".new")
     shutil.rmtree(new, ignore_errors=True)
     with tarfile.open(packed) as archive:
-        archive.extractall(new, filter="data")
+        # Debian 12's Python has no filters yet.
+        archive.extractall(new, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     shutil.rmtree(to, ignore_errors=True)
     new.rename(to)
     packed.unlink()
