@@ -75,7 +75,7 @@ def test_a_worker_that_is_to_leave_finishes_what_runs_and_gives_back_the_rest(
     bench: Bench, metadata: MetadataService, ask: Ask, why: str
 ) -> None:
     with announced(bench.app()) as heard:
-        process = worker(bench, metadata)
+        process = worker(bench, metadata, ELASTIQ_HEED_REBALANCE="1")
         wait_for(lambda: heard, 20)
         bench.send(bench.app(), "work", 20, 2.0)
         wait_for(lambda: len(bench.lines(what="begin")) >= 2, 20)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from app.client.files import File
 from app.client.remote import Remote
 from app.local import EmbeddedCloud
 from tests.support import photographs
@@ -130,6 +131,7 @@ def test_bodies_that_trickle_leave_the_page_and_streams_alone_and_uploads_wait_f
         for client in slow:
             with suppress(OSError):  # those beyond the seats have had their answer
                 client.sendall(b"x")
+        site.http.clear()  # a connection on which an upload was refused may be ending
         answers = [site.get(path) for path in ("/healthz", "/", "/monitor", f"/api/batches/{id}")]
         assert [answer.status for answer in answers] == [200] * 4
         stream = site.events(id)
@@ -139,9 +141,9 @@ def test_bodies_that_trickle_leave_the_page_and_streams_alone_and_uploads_wait_f
         assert (refused.status, refused.json()["detail"]) == (503, "too many uploads are under way; try again")
         assert int(refused.headers["Retry-After"]) > 0
         with ThreadPoolExecutor(1) as pool:
-            remote, file = Remote(site.url), tmp_path / "honest.png"
-            file.write_bytes(CAT)
-            honest = pool.submit(remote.add, id, [file])
+            (tmp_path / "honest.png").write_bytes(CAT)
+            file = File("honest.png", "honest.png", tmp_path / "honest.png", len(CAT))
+            honest = pool.submit(Remote(site.url).add, id, [file])
             for client in slow:
                 client.close()
             assert honest.result(60)[0]["state"] == "waiting"
