@@ -61,7 +61,7 @@ class _Place:
 
     def key(self, of: Of) -> tuple[Of, tuple[object, ...]]:
         """Return what it has in common with the places that a refusal of ``of`` speaks of."""
-        return of, tuple(getattr(self, part) for part in of.value)
+        return of, tuple(getattr(self, part) for part in of.value.split())
 
     def __str__(self) -> str:
         market = "spot" if self.spot else "on demand"

@@ -14,13 +14,14 @@ from enum import Enum
 class Of(Enum):
     """What of a launch a refusal speaks of: where the same would be answered again, by the parts of a place."""
 
-    PLACE = ("spot", "type", "subnet")
-    TYPE_IN_SUBNET = ("type", "subnet")
-    TYPE_IN_MARKET = ("spot", "type")
-    SUBNET = ("subnet",)
-    TYPE = ("type",)
-    MARKET = ("spot",)
-    EVERYWHERE = ()
+    # Texts, since Python 3.11.2 makes something else of a member that is an empty tuple.
+    PLACE = "spot type subnet"
+    TYPE_IN_SUBNET = "type subnet"
+    TYPE_IN_MARKET = "spot type"
+    SUBNET = "subnet"
+    TYPE = "type"
+    MARKET = "spot"
+    EVERYWHERE = ""
 
 
 @dataclass(frozen=True, slots=True)
