@@ -11,6 +11,8 @@ from typing import Any
 BATCH_ID = re.compile(r"\d{8}T\d{9}Z-[0-9a-f]{8}")
 # The autoscaler tags an instance with this, and its worker, which sees the tag, leaves.
 DRAIN_TAG = "elastiq-drain"
+# An instance of the fleet of this tag's value.
+FLEET_TAG = "elastiq-fleet"
 # By this command of remote control the autoscaler has an idle worker stay.
 STAY_COMMAND = "elastiq_stay"
 # Where a batch keeps what became of files that it did not take; no image's path begins like this.

@@ -6,8 +6,6 @@ this one's. Whatever fails is logged; then the next autoscaler is as unsure as t
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import platform
 import time
@@ -16,12 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
-from botocore.exceptions import ClientError
 
-from app import aws
 from app.errors import ElastiqError
-from app.process.objects import parse
 from app.settings import Settings
+from autoscaler.record import Record, number
 from autoscaler.values import UNSURE, Estimates, Limits
 
 log = structlog.get_logger(__name__)
@@ -48,9 +44,7 @@ class Remembered:
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        # An answer that comes later than this is of no use.
-        self._s3 = aws.client("s3", settings.aws, read_timeout_s=3, attempts=1)
-        self._bucket, self._clock = settings.buckets.output, clock
+        self._record, self._clock = Record(settings, KEY), clock
         self.kind, self._billed = _kind(settings), bool(settings.ec2.launch_template)
         self._rates: Rates | None = None
         self._tried_at: float | None = None
@@ -58,7 +52,7 @@ class Remembered:
     def within(self, limits: Limits) -> Limits:
         """Return limits with what is remembered of such instances; with nothing, they are unsure where it costs."""
         try:
-            self._rates = _rates(self._read().get(self.kind))
+            self._rates = _rates(self._record.read().get(self.kind))
         except ElastiqError as err:
             log.warning("rates_unknown", reason=str(err))
         if self._rates is None:
@@ -82,26 +76,11 @@ class Remembered:
         else:
             self._rates = rates
 
-    def _read(self) -> dict[str, Any]:
-        with aws.translated(f"reading {KEY!r} in bucket {self._bucket!r}"):
-            try:
-                text = self._s3.get_object(Bucket=self._bucket, Key=KEY)["Body"].read()
-            except ClientError as err:
-                if aws.error_code(err) not in aws.NO_KEY:
-                    raise
-                return {}
-        try:
-            return parse(text)
-        except ValueError:  # whatever it is, it is written anew
-            return {}
-
     def _write(self, rates: Rates) -> None:
-        others = {kind: value for kind, value in self._read().items() if kind != self.kind}
+        others = {kind: value for kind, value in self._record.read().items() if kind != self.kind}
         kept = dict(list(others.items())[1 - MOST_KINDS :])
         told = {"service_rate": round(rates.service_rate, 4), "boot_s": rates.boot_s and round(rates.boot_s, 2)}
-        body = json.dumps({**kept, self.kind: told}).encode()
-        with aws.translated(f"writing {KEY!r} in bucket {self._bucket!r}"):
-            self._s3.put_object(Bucket=self._bucket, Key=KEY, Body=body, ContentType="application/json")
+        self._record.write({**kept, self.kind: told})
 
 
 def _kind(settings: Settings) -> str:
@@ -118,14 +97,8 @@ def _rates(found: Any) -> Rates | None:
     """Return what was written, if it is rates."""
     if not isinstance(found, dict):
         return None
-    rate, boot_s = _positive(found.get("service_rate")), _positive(found.get("boot_s"))
-    return None if rate is None else Rates(rate, boot_s)
-
-
-def _positive(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) and value > 0 else None
+    rate, boot_s = number(found.get("service_rate")), number(found.get("boot_s"))
+    return Rates(rate, boot_s or None) if rate else None
 
 
 def _changed(now: Rates, before: Rates) -> bool:

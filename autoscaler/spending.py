@@ -5,18 +5,15 @@ Whatever fails is logged; then the next autoscaler counts from what it sees.
 
 from __future__ import annotations
 
-import json
-import math
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
-from botocore.exceptions import ClientError
 
-from app import aws
 from app.errors import ElastiqError
-from app.process.objects import parse
 from app.settings import Settings
 from autoscaler.memory.spent import Spent
+from autoscaler.record import Record, number
 
 log = structlog.get_logger(__name__)
 
@@ -34,15 +31,13 @@ class Spending:
     """
 
     def __init__(self, settings: Settings) -> None:
-        # An answer that comes later than this is of no use.
-        self._s3 = aws.client("s3", settings.aws, read_timeout_s=3, attempts=1)
-        self._bucket, self._budget_h = settings.buckets.output, settings.autoscaler.daily_budget_h
+        self._record, self._budget_h = Record(settings, KEY), settings.autoscaler.daily_budget_h
         self._tried_at = datetime.min.replace(tzinfo=UTC)
 
     def begin(self, now: datetime) -> Spent:
         """Return what was kept, or nothing spent up to now."""
         try:
-            return (self._budget_h and _spent(self._read(), now)) or Spent(now)
+            return (self._budget_h and _spent(self._record.read(), now)) or Spent(now)
         except ElastiqError as err:
             log.warning("spending_unknown", reason=str(err))
             return Spent(now)
@@ -52,36 +47,15 @@ class Spending:
         if not self._budget_h or spent.until - self._tried_at < EVERY:
             return
         self._tried_at = spent.until
-        body = json.dumps({"until": spent.until.timestamp(), "hours": round(spent.hours, 5)}).encode()
         try:
-            with aws.translated(f"writing {KEY!r} in bucket {self._bucket!r}"):
-                self._s3.put_object(Bucket=self._bucket, Key=KEY, Body=body, ContentType="application/json")
+            self._record.write({"until": spent.until.timestamp(), "hours": round(spent.hours, 5)})
         except ElastiqError as err:
             log.warning("spending_not_kept", reason=str(err))
 
-    def _read(self) -> object:
-        with aws.translated(f"reading {KEY!r} in bucket {self._bucket!r}"):
-            try:
-                return parse(self._s3.get_object(Bucket=self._bucket, Key=KEY)["Body"].read())
-            except ClientError as err:
-                if aws.error_code(err) not in aws.NO_KEY:
-                    raise
-                return None
-            except ValueError:  # whatever it is, it is written anew
-                return None
 
-
-def _spent(found: object, now: datetime) -> Spent | None:
+def _spent(found: dict[str, Any], now: datetime) -> Spent | None:
     """Return what was written, if it is that and not of the future."""
-    if not isinstance(found, dict):
-        return None
-    until, hours = _number(found.get("until")), _number(found.get("hours"))
+    until, hours = number(found.get("until")), number(found.get("hours"))
     if until is None or hours is None or until > (now + AHEAD).timestamp():
         return None
     return Spent(datetime.fromtimestamp(until, UTC), hours)
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) and value >= 0 else None

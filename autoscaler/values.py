@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from app.domain import Instance, InstanceState, QueueDepth
@@ -156,6 +156,11 @@ class Observation:
         """Return the instances that take work or soon will."""
         return tuple(i for i in self.fleet if i.state in (InstanceState.PENDING, InstanceState.RUNNING))
 
+    def without(self, instances: Iterable[Instance]) -> Observation:
+        """Return what would be seen if these instances were not there."""
+        gone = {one.id for one in instances}
+        return replace(self, fleet=tuple(one for one in self.fleet if one.id not in gone))
+
     @property
     def breaker_open(self) -> bool:
         """Return whether instances do not come to work, so that one alone is launched at a time."""
@@ -189,6 +194,11 @@ class Observation:
         if heard.since is None or heard.at is None or heard.worker_at is None:
             return False
         return self.age_s(heard.at) <= within_s and heard.worker_at >= instance.launched_at
+
+
+def oldest_first(instances: Iterable[Instance]) -> list[Instance]:
+    """Return instances by their launch, and by their ids where that was at one time."""
+    return sorted(instances, key=lambda one: (one.launched_at, one.id))
 
 
 # A service rate that nobody has measured may be so many times higher than it is believed.

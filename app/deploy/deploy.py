@@ -177,7 +177,7 @@ def _upload(settings: Settings, bucket: str, bundles: dict[str, Bundle], say: Sa
 
 
 def _make_default(settings: Settings, found: Found) -> None:
-    """Have the autoscaler launch the newest version of the workers' template: CloudFormation only adds versions."""
+    """Have launches by hand take the newest version of the workers' template; the autoscaler is told its number."""
     template = found.outputs.get("WorkerTemplate")
     if not template:
         return

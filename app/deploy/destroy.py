@@ -12,11 +12,11 @@ from botocore.exceptions import ClientError
 from app import aws
 from app.aws.depth import QueueReader
 from app.deploy.stack import Found, Say, Stack
+from app.domain import FLEET_TAG
 from app.errors import ConfigurationError, TransientError
 from app.settings import Settings
 
 LOOK_S, HOSTS_S = 3.0, 900.0
-FLEET_TAG = "elastiq-fleet"  # autoscaler/fleet/ec2.py has it too; app knows no tier
 _LIVES = ["pending", "running", "stopping", "stopped", "shutting-down"]
 
 

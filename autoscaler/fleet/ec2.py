@@ -17,7 +17,7 @@ import structlog
 from botocore.exceptions import ClientError
 
 from app import aws
-from app.domain import DRAIN_TAG, Instance, InstanceState
+from app.domain import DRAIN_TAG, FLEET_TAG, Instance, InstanceState
 from app.process.clock import SteadyClock
 from app.process.steps import each
 from app.settings import Settings
@@ -27,7 +27,6 @@ from autoscaler.fleet.refusals import Of, Refused, is_answer, meaning
 
 log = structlog.get_logger(__name__)
 
-FLEET_TAG = "elastiq-fleet"
 # EC2's own: the version of the launch template that an instance came from.
 VERSION_TAG = "aws:ec2launchtemplate:version"
 # DescribeInstances lists a new instance within seconds, now and then within minutes, and one that ended for an hour:

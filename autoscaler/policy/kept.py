@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from app.domain import Instance
-from autoscaler.values import Limits, Observation, ScalingDecision
+from autoscaler.values import Limits, Observation, ScalingDecision, oldest_first
 
 Policy = Callable[[Observation, Limits], ScalingDecision]
 
@@ -37,13 +36,13 @@ def staying(decision: ScalingDecision, seen: Observation, limits: Limits) -> tup
         return ()
     left = [one for one in seen.alive if one.id not in decision.drain and not one.outdated]
     count = len(left) if limits.buffer and seen.depth.total else max(floor, limits.buffer)
-    return tuple(one.id for one in _oldest_first(left)[:count])
+    return tuple(one.id for one in oldest_first(left)[:count])
 
 
 def _buffered(policy: Policy, seen: Observation, limits: Limits, buffer: int) -> ScalingDecision:
     """Return what the policy decides without the newest instances, with these beside it."""
-    spare = {one.id for one in _oldest_first(seen.alive)[-buffer:]}
-    decision = policy(replace(seen, fleet=tuple(one for one in seen.fleet if one.id not in spare)), limits)
+    spare = oldest_first(seen.alive)[-buffer:]
+    decision = policy(seen.without(spare), limits)
     # The buffer that is there works on what waits as well, so no more is launched than it and what lacks with it.
     most = min(policy(seen, limits).launch + buffer, max(0, limits.ceiling - len(seen.alive)))
     launch = min(decision.launch + buffer - len(spare), most)
@@ -67,7 +66,3 @@ def _floored(decision: ScalingDecision, seen: Observation, floor: int) -> Scalin
         drain=drain,
         reason=f"{decision.reason}; {floor} at least at this time",
     )
-
-
-def _oldest_first(instances: tuple[Instance, ...] | list[Instance]) -> list[Instance]:
-    return sorted(instances, key=lambda one: (one.launched_at, one.id))

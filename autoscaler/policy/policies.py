@@ -41,7 +41,7 @@ def decide(seen: Observation, limits: Limits) -> ScalingDecision:
     if decision.launch and pause:
         return replace(decision, launch=0, held=True, paused=True, reason=f"{decision.reason}; but {pause}")
     if decision.launch and seen.breaker_open:
-        return replace(decision, launch=1, reason=f"{decision.reason}; one alone, to see whether it comes to work")
+        decision = replace(decision, launch=1, reason=f"{decision.reason}; one alone, to see whether it comes to work")
     room = max(0, limits.ceiling - len(seen.fleet))
     if decision.launch > room:
         draining = len(seen.fleet) - len(seen.alive)

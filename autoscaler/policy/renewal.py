@@ -6,11 +6,11 @@ other is asked to leave when the policy would launch nothing without it, booting
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 from app.domain import Instance, InstanceState
-from autoscaler.values import Limits, Observation, ScalingDecision
+from autoscaler.values import Limits, Observation, ScalingDecision, oldest_first
 
 # Of the outdated, at the ceiling, where none can come before one has gone: so many leave at a time.
 AT_A_TIME = 0.25
@@ -37,11 +37,12 @@ def renewed(
     outdated = [one for one in seen.alive if one.outdated and one.id not in decision.drain]
     if not outdated or not seen.depth.total:
         return decision
-    launch = max(decision.launch, policy(_without(seen, outdated), limits).launch)
+    launch = max(decision.launch, policy(seen.without(outdated), limits).launch)
     room = max(0, limits.ceiling - len(seen.fleet))
-    leaving = _dispensable(seen, limits, outdated, policy)
+    staying = seen.without(one for one in seen.alive if one.id in decision.drain)
+    leaving = _dispensable(staying, limits, outdated, policy)
     if not leaving and launch and not room and _launches_succeed(seen):
-        leaving = _oldest_first(outdated)[: max(1, int(len(outdated) * AT_A_TIME))]
+        leaving = oldest_first(outdated)[: max(1, int(len(outdated) * AT_A_TIME))]
     launch = min(launch, max(room, decision.launch))
     told = f"{len(outdated)} of an older launch template's version"
     told += f", {launch - decision.launch} more in their place" if launch > decision.launch else ""
@@ -63,8 +64,8 @@ def _dispensable(
     """Return the outdated instances without which the policy would launch nothing, with those alone that work now."""
     booting = [one for one in seen.alive if not one.outdated and not _works(one, seen)]
     leaving: list[Instance] = []
-    for one in _oldest_first(outdated):
-        if policy(_without(seen, [*booting, *leaving, one]), limits).launch:
+    for one in oldest_first(outdated):
+        if policy(seen.without([*booting, *leaving, one]), limits).launch:
             break
         leaving.append(one)
     return leaving
@@ -79,12 +80,3 @@ def _works(instance: Instance, seen: Observation) -> bool:
 
 def _launches_succeed(seen: Observation) -> bool:
     return seen.failed_boots is None and seen.refusal is None
-
-
-def _oldest_first(instances: Iterable[Instance]) -> list[Instance]:
-    return sorted(instances, key=lambda one: one.launched_at)
-
-
-def _without(seen: Observation, instances: Iterable[Instance]) -> Observation:
-    gone = {one.id for one in instances}
-    return replace(seen, fleet=tuple(one for one in seen.fleet if one.id not in gone))

@@ -19,6 +19,7 @@ from typing import Any
 
 import urllib3
 
+from app.domain import FLEET_TAG
 from tests.rehearsal.account import Account
 from tests.rehearsal.calls import Call
 from tests.rehearsal.ec2 import VERSION_TAG, Instance
@@ -35,7 +36,7 @@ CEILING = 4
 # By a target as short as a boot is believed to be, more than a hundred photographs need two instances at once.
 PARAMETERS = (f"MaxInstances={CEILING}", "TargetSeconds=30")
 FIRST, SECOND, THIRD = 130, 40, 30
-FLEET_TAG, WEB_PORT = "elastiq-fleet", 8000
+WEB_PORT = 8000
 # The template's three minutes, shortened: a host's web tier is up in less.
 PAUSE_S = 45.0
 # How long each of a worker's images is on its way, so that there is something to interrupt.

@@ -14,8 +14,8 @@ import pytest
 from app.account.provision import _EXPIRY
 from app.aws.queues import QueuePlan, dead_letter_attributes, dead_letter_queue, task_queue_attributes
 from app.deploy.bundle import TIERS, UNITS
+from app.domain import FLEET_TAG
 from app.settings import SECTIONS, Settings
-from autoscaler.fleet.ec2 import FLEET_TAG
 from tests.support import template
 from tests.support.template import resources, statements, words
 from tests.unit.test_docs import section

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from app import aws
-from app.domain import InstanceState
+from app.domain import FLEET_TAG, InstanceState
 from app.errors import ConfigurationError, TransientError
 from app.settings import Settings
 from autoscaler.announce import Announcer
 from autoscaler.fleet import NoRoom, NotLaunched
-from autoscaler.fleet.ec2 import BARRED, FLEET_TAG, LEDGER, Ec2Fleet
+from autoscaler.fleet.ec2 import BARRED, LEDGER, Ec2Fleet
 from autoscaler.listen import Hearing, Listener
 from tasks.celery import make_app
 from tests.contract.ec2_server import Ec2Server, nobody

@@ -130,6 +130,12 @@ def test_while_the_breaker_is_open_one_alone_is_launched_after_a_pause_that_doub
     assert (decision.launch, decision.paused) == (launch, launch == 0)
 
 
+def test_one_alone_has_no_place_either_where_the_ceiling_leaves_none() -> None:
+    full = instances(15, InstanceState.DRAINING) + instances(4)
+    decision = decide(seen(visible=5000, fleet=full, failed_boots=open_breaker(9999)), Limits(19, "seed"))
+    assert decision.launch == 0
+
+
 def test_while_a_probe_is_waited_for_none_is_launched() -> None:
     decision = decide(seen(visible=50, failed_boots=open_breaker(9999, probe="i-1")), Limits(19))
     assert (decision.launch, decision.held, decision.paused) == (0, True, True)
