@@ -118,15 +118,21 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class ImageClassified:
-    """A worker has classified an image, and its result is in the output bucket."""
+    """A worker has classified an image, and its result is in the output bucket.
+
+    Attributes:
+        outcome: the result.
+        waited_s: the seconds from its message's sending until then; None: unknown, or it was handed out before.
+    """
 
     TYPE: ClassVar[str] = "image-classified"
 
     outcome: Classification
+    waited_s: float | None = None
 
     def to_event(self) -> dict[str, Any]:
         """Return the fields to send."""
-        return self.outcome.to_json()
+        return {**self.outcome.to_json(), "waited_s": self.waited_s}
 
     @classmethod
     def of(cls, event: object) -> Self:
@@ -144,7 +150,8 @@ class ImageClassified:
                 score=said.number("score"),
                 top5=tuple(Prediction(one.name("label"), one.number("score")) for one in said.parts("top5")),
                 model=said.name("model"),
-            )
+            ),
+            said.maybe_number("waited_s"),
         )
 
 

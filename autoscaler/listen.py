@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from celery import Celery
 
-from app.announcements import NOTICE, Said, WorkerCounts, WorkerLeaving, WorkerOffline
+from app.announcements import NOTICE, ImageClassified, Said, WorkerCounts, WorkerLeaving, WorkerOffline
 from app.listener import EventListener
 from autoscaler.values import Heard, Heartbeat, Voice
 
@@ -40,6 +40,7 @@ class Hearing:
         self._at: datetime | None = None
         self._voices: dict[str, Voice] = {}
         self._heartbeats: list[Heartbeat] = []
+        self._waits_s: list[float] = []
         self._interrupted: dict[str, datetime] = {}
 
     def begin(self) -> None:
@@ -57,6 +58,8 @@ class Hearing:
             self._at = now
             if isinstance(said.what, WorkerCounts):
                 self._hear_worker(said, said.what, now)
+            elif isinstance(said.what, ImageClassified) and said.what.waited_s is not None:
+                self._waits_s.append(said.what.waited_s)
             elif isinstance(said.what, WorkerLeaving) and said.what.why == NOTICE:
                 kept = {id: at for id, at in self._interrupted.items() if (now - at).total_seconds() < INTERRUPTED_S}
                 self._interrupted = {said.instance: now, **kept}
@@ -67,12 +70,12 @@ class Hearing:
             return list(self._interrupted.values())
 
     def known(self) -> Heard:
-        """Return all that is known, but no heartbeats: those are left to `take`."""
+        """Return all that is known, but no heartbeats or waits: those are left to `take`."""
         with self._lock:
             return self._heard()
 
     def take(self) -> Heard:
-        """Return all that is known, and the heartbeats that came since the last call."""
+        """Return all that is known, and the heartbeats and waits that came since the last call."""
         now = self._clock()
         with self._lock:
             self._voices = {
@@ -81,17 +84,22 @@ class Hearing:
                 if (now - voice.at).total_seconds() < FORGOTTEN_S
             }
             heartbeats, self._heartbeats = self._heartbeats, []
-            return self._heard(tuple(heartbeats))
+            waits_s, self._waits_s = self._waits_s, []
+            return self._heard(tuple(heartbeats), tuple(waits_s))
 
     def nodes(self, instances: Iterable[str]) -> list[str]:
         """Return the node names of the workers on instances, as far as they were heard."""
         with self._lock:
             return [self._voices[instance].node for instance in instances if instance in self._voices]
 
-    def _heard(self, heartbeats: tuple[Heartbeat, ...] = ()) -> Heard:
-        worker_at = max((voice.at for voice in self._voices.values()), default=None)
+    def _heard(self, heartbeats: tuple[Heartbeat, ...] = (), waits_s: tuple[float, ...] = ()) -> Heard:
         return Heard(
-            since=self._since, at=self._at, worker_at=worker_at, voices=dict(self._voices), heartbeats=heartbeats
+            since=self._since,
+            at=self._at,
+            worker_at=max((voice.at for voice in self._voices.values()), default=None),
+            voices=dict(self._voices),
+            heartbeats=heartbeats,
+            waits_s=waits_s,
         )
 
     def _hear_worker(self, said: Said, counts: WorkerCounts, now: datetime) -> None:

@@ -16,8 +16,13 @@ def through(send: Callable[..., None] | None) -> None:
     _send = send
 
 
-def announce(outcome: Classification | Failure) -> None:
-    """Announce an outcome, if this process is a worker that sends events."""
+def announce(outcome: Classification | Failure, waited_s: float | None = None) -> None:
+    """Announce an outcome, if this process is a worker that sends events.
+
+    Args:
+        outcome: what became of an image.
+        waited_s: the seconds from its message's sending until now, where it came in its turn.
+    """
     if _send is not None:
-        what = ImageFailed(outcome) if isinstance(outcome, Failure) else ImageClassified(outcome)
+        what = ImageFailed(outcome) if isinstance(outcome, Failure) else ImageClassified(outcome, waited_s)
         _send(what.TYPE, **what.to_event())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cache
 from typing import Any
 
@@ -56,11 +57,20 @@ def classify(self: Task, key: str) -> dict[str, Any]:
         raise _left(key, err) from err
     except Exception as err:
         raise _left(key, err) from err
-    announce(outcome)
+    announce(outcome, _waited_s(self))
     if error is not None:
         log.warning("image_failed", key=key, reason=str(error))
         raise error
     return outcome.to_json()
+
+
+def _waited_s(task: Task) -> float | None:
+    """Return the seconds since the task's message was sent; None if that is unknown, or it was put off meanwhile."""
+    request = task.request
+    sent_at = request.get("sent_at")
+    if not sent_at or request.get("receives") != 1 or request.get("eta"):
+        return None
+    return max(0.0, time.time() - float(sent_at))
 
 
 def _left(key: str, err: Exception) -> Reject:

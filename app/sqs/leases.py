@@ -24,13 +24,15 @@ BATCH = 10
 class Lease:
     """One message's: ``extended_at`` is when its visibility last began to run (monotonic seconds).
 
-    It is ``done`` once its deletion was asked for; it stays leased until that is confirmed.
+    It is ``done`` once its deletion was asked for; it stays leased until that is confirmed. ``sent_at`` is when it was
+    sent, by SQS's clock, in seconds since 1970.
     """
 
     queue_url: str
     receipt: str
     message_id: str
     receive_count: int
+    sent_at: float | None = None
     extended_at: float = field(default_factory=time.monotonic)
     watch: Any = None
     done: bool = False

@@ -6,7 +6,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.announcements import NOTICE, Announcement, Said, WorkerHeartbeat, WorkerLeaving, WorkerOffline, WorkerOnline
+from app.announcements import (
+    NOTICE,
+    Announcement,
+    ImageClassified,
+    Said,
+    WorkerHeartbeat,
+    WorkerLeaving,
+    WorkerOffline,
+    WorkerOnline,
+)
+from app.domain import Classification, Prediction
 from autoscaler.listen import GAP_S, Hearing
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -54,6 +64,13 @@ def test_each_heartbeat_is_told_once(ear: Ear) -> None:
     ear.after(3, worker(WorkerHeartbeat(0, 0), 1))
     assert len(ear.hearing.take().heartbeats) == 1
     assert len(ear.hearing.take().heartbeats) == 0
+
+
+def test_how_long_images_waited_is_told_once(ear: Ear) -> None:
+    cat = Classification.of("batch/cat.png", [Prediction("tabby", 0.9)], "m")
+    ear.after(3, *(worker(ImageClassified(cat, waited_s), 1) for waited_s in (12.5, None, 3.0)))
+    assert ear.hearing.take().waits_s == (12.5, 3.0)
+    assert ear.hearing.take().waits_s == ()
 
 
 def test_a_goodbye_is_the_last_word_until_the_worker_comes_anew(ear: Ear) -> None:
