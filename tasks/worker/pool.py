@@ -12,8 +12,10 @@ from typing import Any
 from celery.concurrency.thread import TaskPool
 
 
-class ThreadPool(TaskPool):  # type: ignore[misc]  # Celery is untyped
+class ThreadPool(TaskPool):
     """Threads whose number can change; what runs in the old ones ends there."""
+
+    executor: ThreadPoolExecutor
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
