@@ -18,6 +18,7 @@ from web.batches.preview import Previews
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
 from web.http.seats import Seats
+from web.http.streams import Streams
 from web.uploads.intake import Intake
 
 EXTENSION = "elastiq"
@@ -31,7 +32,8 @@ class Tier:
         celery: the application that images are published through and events are heard by.
         current_batch: the batch of the images that come one at a time.
         counts: what this process has done; `web.routes.metrics` tells it.
-        streams: the event streams that may be open at once.
+        streams: the event streams that are open.
+        openers: the requests that may look at once whether there is a batch to follow.
         readers: the requests that may look a batch up in its buckets at once.
         bodies: the requests whose bodies may be read at once, and those that then wait for a label.
         waiters: the requests among them that may wait for a label.
@@ -48,7 +50,8 @@ class Tier:
     counts: Metrics
     intake: Intake
     previews: Previews
-    streams: Seats
+    streams: Streams
+    openers: Seats
     readers: Seats
     bodies: Seats
     waiters: Seats
