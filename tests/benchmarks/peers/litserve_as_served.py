@@ -23,4 +23,6 @@ class Classifier(litserve.LitAPI):
 
 if __name__ == "__main__":
     # Without a time limit, which a busy machine would meet.
-    litserve.LitServer(Classifier(), accelerator="cpu", timeout=False).run(port=int(sys.argv[1]), generate_client_file=False)
+    litserve.LitServer(Classifier(), accelerator="cpu", timeout=False).run(
+        port=int(sys.argv[1]), generate_client_file=False
+    )
