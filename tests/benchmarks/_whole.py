@@ -25,7 +25,13 @@ from tests.support import photographs  # noqa: E402
 
 TIMEOUT_S = 120
 # The last words of a command -> what part of the system it is.
-PARTS = {"web": "web", "autoscaler": "autoscaler", "worker": "workers", "ministack": "cloud", "app.local.cloud": "cloud"}
+PARTS = {
+    "web": "web",
+    "autoscaler": "autoscaler",
+    "worker": "workers",
+    "ministack": "cloud",
+    "app.local.cloud": "cloud",
+}
 
 
 def python(root: Path) -> str:

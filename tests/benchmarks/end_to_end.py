@@ -2,8 +2,8 @@
 
     .venv/bin/python tests/benchmarks/end_to_end.py [--json] [--images N] [--part NAME] [ROOT]
 
-ROOT is the checkout to measure, this one unless told; the clients are this one's, and share the machine. ``calls`` counts
-what the parts ask of AWS for a lone image, through a proxy.
+ROOT is the checkout to measure, this one unless told; the clients are this one's, and share the machine. ``calls``
+counts what the parts ask of AWS, through a proxy.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def single_uploads(root: Path, folder: Path, images: int) -> dict[str, Any]:
 
 
 def calls(root: Path, folder: Path, images: int) -> dict[str, Any]:
-    """Calls to AWS that a warm image costs by ``POST /``: alone, without those that an idle system makes; in a crowd."""
+    """Calls that a warm image costs by ``POST /``: alone, less those of an idle system; and in a crowd."""
     os.environ.update(CREDENTIALS)
     cloud = EmbeddedCloud(folder / "cloud")
     cloud.start()

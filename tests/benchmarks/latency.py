@@ -2,8 +2,8 @@
 
     .venv/bin/python tests/benchmarks/latency.py [--json] [--rounds N] [ROOT]
 
-ROOT is the checkout to measure, this one unless told; the clients are this one's. Each warm image comes after a pause of
-a third of a second on average, and back to back. Stages are told by the workers' events, logs and processes, all by one clock.
+ROOT is the checkout to measure, this one unless told; the clients are this one's. Warm images come after pauses of a
+third of a second on average, and back to back. Stages are told by the workers' events and by logs, all by one clock.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> None:
     """Measure, and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one line")
-    parser.add_argument("--rounds", type=int, default=40, help="images of each warm figure; a tenth of it from cold")
+    parser.add_argument("--rounds", type=int, default=25, help="images of each warm figure; a tenth of it from cold")
     parser.add_argument("root", nargs="?", type=Path, default=HERE)
     given = parser.parse_args()
     root = given.root.resolve()
@@ -84,13 +84,13 @@ def _received(system: Whole, instance: str) -> float:
 
 def warm(system: Whole, rounds: int) -> dict[str, Any]:
     """Milliseconds of an image where a worker waits, in each way to ask for it."""
+    key = str(upload(system)["images"][0]["key"])
     with client(system) as ask:
         figures = {
             "post": _spread(lambda: post(system), rounds),
             "upload_to_label_on_the_stream": _spread(lambda: streamed(system), rounds),
-            "delay_get": _spread(lambda: ask(stored(system)), rounds),
+            "delay_get": _spread(lambda: ask(key), rounds),
         }
-        key = stored(system)
         figures["delay_get_back_to_back"] = _spread(lambda: ask(key), rounds, pause_s=0)
     figures["post_back_to_back"] = _spread(lambda: post(system), rounds, pause_s=0)
     return {f"{name}_ms": figure for name, figure in figures.items()}
@@ -150,11 +150,6 @@ def upload(system: Whole) -> dict[str, Any]:
     url = f"http://127.0.0.1:{system.port}/api/batches"
     answer: dict[str, Any] = _http.request("POST", url, fields=fields, timeout=60, retries=False).json()
     return answer
-
-
-def stored(system: Whole) -> str:
-    """Return the key of an image that is in the input bucket."""
-    return str(upload(system)["images"][0]["key"])
 
 
 @contextmanager
