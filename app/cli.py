@@ -47,11 +47,12 @@ def main() -> None:
 
 
 @main.command()
-def up() -> None:
+@click.option("--flower", is_flag=True, help="Run Flower too, at FLOWER_PORT (5555), with a password that is printed.")
+def up(flower: bool) -> None:
     """Run everything on this machine: embedded cloud, web, autoscaler, and workers as needed."""
     from app.local.stack import up
 
-    sys.exit(up(settings()))
+    sys.exit(up(settings(), with_flower=flower))
 
 
 @main.command()
@@ -111,13 +112,17 @@ def cloud(host: str, port: int) -> None:
 def flower(arguments: tuple[str, ...]) -> None:
     """Run Flower, Celery's own monitor, on the workers; ARGUMENTS are Flower's, such as --address and --port.
 
-    It binds to loopback unless told otherwise, which is not Flower's own default.
+    It binds to loopback unless told otherwise, and forgets workers ten minutes after they have gone; Flower's own
+    defaults are others.
     """
     from celery.bin.celery import main as celery
 
+    from app.local.flower import joined
+
     os.environ.setdefault("FLOWER_ADDRESS", "127.0.0.1")
+    os.environ.setdefault("FLOWER_PURGE_OFFLINE_WORKERS", "600")
     # Without a log of its own, Flower's lines go where this process's do.
-    sys.argv = ["celery", "-A", "tasks", "flower", "--logging=none", *arguments]
+    sys.argv = ["celery", "-A", "tasks", "flower", "--logging=none", *joined(arguments)]
     sys.exit(celery())
 
 

@@ -72,7 +72,7 @@ class Observer:
         for instance in seen.gone:
             log.info("instance_gone", instance=instance.id, lived_s=self._lived_s(instance, seen.at))
         self.spent = self.spent.and_then(seen.fleet, seen.at)
-        return replace(seen, spent_h=self.spent.hours)
+        return replace(seen, spent_h=self.spent.hours, spot_resting=self._fleet.spot_resting)
 
     def launched(self, instances: Iterable[Instance]) -> None:
         """Take note of what has just been launched."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from app import speed
 from app.errors import ConfigurationError
 from app.settings import Settings
 from tasks.engine import artifact
@@ -39,6 +40,7 @@ def build(name: str, settings: Settings, say: Say) -> Path:
         manifest = artifact.read(folder)
         if manifest and is_current(manifest.recipe, wanted) and artifact.is_whole(folder, manifest):
             say(f"{name} is built and current: {folder}")
+            _measure(folder, manifest, settings, say)
             return folder
         began = time.monotonic()
         say(f"{name}: importing torch")
@@ -47,9 +49,26 @@ def build(name: str, settings: Settings, say: Say) -> Path:
         with artifact.replacing(folder) as new:
             definition = export(name, settings, new, lambda step: say(f"{name}: {step}"))
             files = {path.name: artifact.hash_of(path) for path in sorted(new.iterdir())}
-            artifact.write(new, Manifest(name, definition.labels, definition.preprocessing, wanted, files))
+            manifest = Manifest(name, definition.labels, definition.preprocessing, wanted, files)
+            artifact.write(new, manifest)
+        _measure(folder, manifest, settings, say)
         say(f"{name}: built in {time.monotonic() - began:.0f} s: {folder}")
         return folder
+
+
+def _measure(folder: Path, manifest: Manifest, settings: Settings, say: Say) -> None:
+    """Write down what the model costs here, if that is not known yet; nobody needs it to run the model."""
+    if speed.read(folder) is not None:
+        return
+    from tasks.engine.measure import measure
+
+    try:
+        found = measure(folder, manifest.preprocessing, settings)
+        found.write(folder)
+    except (ConfigurationError, OSError) as err:
+        say(f"{manifest.name}: not measured: {err}")
+    else:
+        say(f"{manifest.name}: {found.core_ms:.1f} core-ms an image in {found.precision} on {found.processor}")
 
 
 def recipe(name: str, settings: Settings) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Reads docker/compose.yml as Compose does, as far as that file goes: interpolation, merged keys, short forms."""
+"""Reads docker/compose.yml as Compose does, as far as that file goes: variables, merged keys, short forms."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def services(environment: Mapping[str, str]) -> dict[str, Service]:
     """Return the file's services by name, with what ``environment`` has put in for its variables."""
     text = FILE.read_text()
     found = yaml.safe_load(_VARIABLE.sub(lambda match: _value(match, environment), text))["services"]
-    return {name: _service(name, raw) for name, raw in found.items()}
+    return {name: _service(name, raw, environment) for name, raw in found.items()}
 
 
 def _value(match: re.Match[str], environment: Mapping[str, str]) -> str:
@@ -56,12 +56,13 @@ def _value(match: re.Match[str], environment: Mapping[str, str]) -> str:
     return (match["default"] or "") if absent else str(value)
 
 
-def _service(name: str, raw: dict[str, Any]) -> Service:
+def _service(name: str, raw: dict[str, Any], environment: Mapping[str, str]) -> Service:
+    told = {key: environment.get(key) if value is None else value for key, value in raw.get("environment", {}).items()}
     return Service(
         name,
         raw["image"].removeprefix("elastiq-"),
         raw.get("command"),
-        {key: str(value or "") for key, value in raw.get("environment", {}).items()},
+        {key: str(value) for key, value in told.items() if value is not None},
         raw.get("tmpfs", []),
         [tuple(volume.split(":", 1)) for volume in raw.get("volumes", [])],
         raw.get("scale", 1),

@@ -123,6 +123,10 @@ def _of_fleet(fleet: FleetFeed) -> Iterator[str]:
     yield _gauge("instances_ceiling", "Instances that there may be.", newest.ceiling)
     yield _gauge("breaker_open", "Whether instances do not come to work, so that one is tried.", newest.breaker_open)
     yield _gauge("over_budget", "Whether the day's budget is used up, so that none is launched.", newest.over_budget)
+    yield _gauge("spot_resting", "Whether on demand comes before spot, after interruptions.", newest.spot_resting)
+    yield _gauge("spent_instance_hours", "Instance-hours of this day, UTC.", newest.spent_h)
+    if newest.budget_h:
+        yield _gauge("budget_instance_hours", "Instance-hours that a day may cost.", newest.budget_h)
     if newest.oldest_s is not None:
         yield _gauge("oldest_image_seconds", "Age of the oldest outstanding image.", newest.oldest_s)
 

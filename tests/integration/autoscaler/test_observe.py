@@ -35,6 +35,7 @@ class Instances:
     """A fleet whose list the test writes."""
 
     elastic = True
+    spot_resting = False
 
     def __init__(self) -> None:
         self.there: list[Instance] = []

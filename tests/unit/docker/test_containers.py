@@ -66,6 +66,18 @@ def test_what_a_service_is_told_are_settings_that_exist(service: Service) -> Non
     Settings.from_environment(service.environment)
 
 
+def test_every_setting_reaches_a_service_but_for_those_that_the_images_make() -> None:
+    inside = {"ELASTIQ_DATA_DIR", "ELASTIQ_CLOUD_PORT", "ELASTIQ_MODEL_DIR", "ELASTIQ_ALIVE_FILE", "ELASTIQ_PORT"}
+    on_ec2 = {"ELASTIQ_INSTANCE_ID", "ELASTIQ_HEED_REBALANCE"}
+    variables = {field.metadata["variable"] for section in SECTIONS.values() for field in fields(section)}
+
+    told = {
+        name for service in compose.services(dict.fromkeys(variables, "1")).values() for name in service.environment
+    }
+
+    assert variables - told == inside | on_ec2
+
+
 def test_without_settings_it_runs_against_its_own_cloud_and_with_them_against_aws() -> None:
     assert Settings.from_environment(SERVICES["web"].environment).aws.endpoint_url == "http://cloud:4566"
     own = {"AWS_ENDPOINT_URL": "", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_REGION": "eu-north-1"}

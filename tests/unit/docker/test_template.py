@@ -70,6 +70,12 @@ def test_what_a_host_is_told_are_settings_that_exist(name: str) -> None:
         assert settings.keys() - {"ROLE"} <= KNOWN
 
 
+def test_the_autoscaler_is_told_which_model_the_workers_run() -> None:
+    worker, autoscaler = told("WorkerTemplate")["units"]["worker"], told("ControlTemplate")["units"]["autoscaler"]
+
+    assert worker.items() <= autoscaler.items()
+
+
 @pytest.mark.parametrize(("name", "tier"), [("WorkerTemplate", "worker"), ("ControlTemplate", "control")])
 def test_a_host_starts_the_units_of_its_bundle(name: str, tier: str) -> None:
     values = told(name)

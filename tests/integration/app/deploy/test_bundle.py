@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from app import speed
 from app.deploy.bundle import LOCK, TIERS, Bundle, build
 from app.deploy.wheels import Target, read_lock
 from app.errors import ConfigurationError
@@ -75,7 +76,9 @@ def test_a_control_host_s_bundle_has_web_and_autoscaler_and_no_engine(control: B
     folder = unpacked(control, tmp_path)
 
     run(sys.executable, folder, "web.server, autoscaler.loop", model=False)
-    assert not (folder / "models").exists()
+    assert [path.relative_to(folder / "models").as_posix() for path in (folder / "models").rglob("*.*")] == [
+        f"{bundles.MODEL}/{speed.FILE}"
+    ]
     assert not (folder / "packages" / "openvino").exists()
     assert list((folder / "packages" / "web" / "templates").iterdir())
 
