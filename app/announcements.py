@@ -186,6 +186,32 @@ class ImageFailed:
         return cls(Failure(key=said.name("key"), filename=said.name("filename"), reason=said.text("reason")))
 
 
+@dataclass(frozen=True, slots=True)
+class ImagesQueued:
+    """Images were put into the task queue by one who hears of no worker; the autoscaler looks at once.
+
+    Attributes:
+        count: how many, at the least.
+    """
+
+    TYPE: ClassVar[str] = "images-queued"
+
+    count: int
+
+    def to_event(self) -> dict[str, Any]:
+        """Return the fields to send."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, event: object) -> Self:
+        """Read what `to_event` gave.
+
+        Raises:
+            MalformedAnnouncement: it is something else.
+        """
+        return cls(Fields(event).count("count"))
+
+
 # Why a worker leaves whose host EC2 takes back.
 NOTICE = "notice"
 
@@ -265,6 +291,7 @@ Announcement = (
     | Swept
     | ImageClassified
     | ImageFailed
+    | ImagesQueued
     | WorkerLeaving
     | WorkerOnline
     | WorkerHeartbeat

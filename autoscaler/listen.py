@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from celery import Celery
 
-from app.announcements import NOTICE, Said, WorkerCounts, WorkerLeaving, WorkerOffline
+from app.announcements import NOTICE, ImagesQueued, Said, WorkerCounts, WorkerLeaving, WorkerOffline
 from app.listener import EventListener
 from autoscaler.values import Heard, Heartbeat, Voice
 
@@ -115,13 +115,19 @@ class Listener(EventListener):
     Args:
         app: the Celery application of this system.
         hearing: is told of every event.
+        look: called where images were queued and no worker was heard.
     """
 
-    def __init__(self, app: Celery, hearing: Hearing) -> None:
-        super().__init__(app, hearing.hear)
-        self._hearing = hearing
+    def __init__(self, app: Celery, hearing: Hearing, look: Callable[[], object] = lambda: None) -> None:
+        super().__init__(app, self._heard)
+        self._hearing, self._look = hearing, look
 
     def start(self) -> None:
         """Begin to listen."""
         self._hearing.begin()
         super().start()
+
+    def _heard(self, said: Said) -> None:
+        self._hearing.hear(said)
+        if isinstance(said.what, ImagesQueued):
+            self._look()

@@ -58,7 +58,7 @@ def run(settings: Settings) -> None:
     clock = SteadyClock()
     reclaimed = Reclaimed(settings)
     hearing = Hearing(settings.worker.concurrency, clock, reclaimed.begin(clock())) if settings.queue.listen else None
-    listener = Listener(app, hearing) if hearing else None
+    listener = Listener(app, hearing, stop.rouse) if hearing else None
     announcer, leader = Announcer(app, name), Leader(settings, name)
     fleet = make_fleet(
         settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids) if hearing else []), hearing, clock

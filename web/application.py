@@ -15,6 +15,7 @@ from web.batches.feed import Feed
 from web.batches.preview import Previews
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
+from web.fleet.summons import Summons
 from web.http import hearing, problems, security
 from web.http.seats import Seats
 from web.routes import batches as api
@@ -50,7 +51,8 @@ def create_app(settings: Settings) -> Flask:
 def _tier(settings: Settings) -> Tier:
     celery = make_app(settings)
     storage = Storage(settings, connections=64)
-    feed, counts = Feed(storage), Metrics()
+    feed, fleet, counts = Feed(storage), FleetFeed(listens=settings.queue.listen), Metrics()
+    publisher = Publisher(celery, Summons(celery, fleet.unseen).send)
     streams, previews, readers, bodies, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
@@ -59,10 +61,10 @@ def _tier(settings: Settings) -> Tier:
         queue=QueueReader(settings),
         feed=feed,
         current_batch=CurrentBatch(),
-        fleet=FleetFeed(listens=settings.queue.listen),
+        fleet=fleet,
         depths=DepthReader(settings),
         counts=counts,
-        intake=Intake(settings.images, storage, feed, Publisher(celery).publish, counts),
+        intake=Intake(settings.images, storage, feed, publisher.publish, counts),
         previews=Previews(storage, settings.images.max_pixels, previews),
         streams=streams,
         readers=readers,

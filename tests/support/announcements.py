@@ -10,6 +10,7 @@ from app.announcements import (
     Announcement,
     ImageClassified,
     ImageFailed,
+    ImagesQueued,
     ScalingDecided,
     Swept,
     WorkerHeartbeat,
@@ -55,6 +56,7 @@ ANNOUNCEMENTS: st.SearchStrategy[Announcement] = st.one_of(
         st.builds(Classification, NAMES, NAMES, NAMES, NUMBERS, st.lists(PREDICTIONS, max_size=5).map(tuple), NAMES),
     ),
     st.builds(ImageFailed, st.builds(Failure, NAMES, NAMES, NAMES)),
+    st.builds(ImagesQueued, COUNTS),
     st.builds(WorkerLeaving, NAMES),
     *(st.builds(kind, COUNTS, COUNTS) for kind in (WorkerOnline, WorkerHeartbeat, WorkerOffline)),
 )
