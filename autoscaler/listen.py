@@ -112,10 +112,15 @@ class Listener(EventListener):
     Args:
         app: the Celery application of this system.
         hearing: is told of every event.
+        also: is told of every event too.
     """
 
-    def __init__(self, app: Celery, hearing: Hearing) -> None:
-        super().__init__(app, hearing.hear)
+    def __init__(self, app: Celery, hearing: Hearing, also: Callable[[Said], object] = lambda _: None) -> None:
+        def hear(said: Said) -> None:
+            hearing.hear(said)
+            also(said)
+
+        super().__init__(app, hear)
         self._hearing = hearing
 
     def start(self) -> None:

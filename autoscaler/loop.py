@@ -20,7 +20,8 @@ from app.process.clock import SteadyClock
 from app.process.signals import StopSignals
 from app.process.steps import each, repeat
 from app.settings import Settings
-from autoscaler.announce import Announcer
+from autoscaler.announce import Announcer, announcement
+from autoscaler.figures import Figures
 from autoscaler.fleet import Fleet, NotLaunched, make_fleet
 from autoscaler.leader import Leader
 from autoscaler.listen import Hearing, Listener
@@ -60,16 +61,18 @@ def run(settings: Settings) -> None:
     app = make_app(settings)
     clock = SteadyClock()
     hearing = Hearing(settings.worker.concurrency, clock) if settings.queue.listen else None
-    listener = Listener(app, hearing) if hearing else None
     announcer, leader = Announcer(app, name), Leader(settings, name)
     fleet = make_fleet(
         settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids) if hearing else []), hearing, clock
     )
     remembered, spending = Remembered(settings), Spending(settings)
-    observer = Observer(settings, fleet, clock, hearing, spending.begin(clock()))
+    figures = Figures(settings, leader.leads)
+    listener = Listener(app, hearing, figures.workload.hear) if hearing else None
+    observer = Observer(settings, figures.counted(fleet), clock, hearing, spending.begin(clock()))
 
     def tell(seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
         announcer.decided(seen, decision, limits)
+        figures.decided(announcement(seen, decision, limits, name))
         remembered.note(seen.estimates)
         spending.note(observer.spent)
 
@@ -77,7 +80,7 @@ def run(settings: Settings) -> None:
         announcer.ask_to_stay(hearing.nodes(ids) if hearing else [], at)
 
     limits = remembered.within(limits)
-    loop = Loop(observer, fleet, limits, leader.leads, tell, keep)
+    loop = Loop(observer, figures.counted(fleet), limits, leader.leads, tell, keep)
     stopped = threading.Event()
     log.info(
         "autoscaler_started",
@@ -85,6 +88,7 @@ def run(settings: Settings) -> None:
         ceiling=settings.autoscaler.max_instances,
         fleet=type(fleet).__name__,
     )
+    figures.serve()
     leader.start()
     if listener:
         listener.start()
