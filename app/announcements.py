@@ -11,6 +11,7 @@ import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self, get_args
 
+from app.brakes import Brake, holding
 from app.domain import LIFE_TIMES, Classification, Failure, Instance, InstanceState, Life, Prediction, QueueDepth
 from app.fields import LONGEST_TEXT, Fields
 
@@ -36,6 +37,9 @@ class ScalingDecided:
         boot_s: seconds from a launch to a worker that is ready.
         breaker_open: whether instances do not come to work, so that one alone is launched at a time.
         over_budget: whether the day's budget is used up, so that nothing is launched.
+        spot_resting: whether so many spot instances were taken back that on demand comes first.
+        spent_h: instance-hours of this day, UTC.
+        budget_h: how many of them there may be; 0: no matter how many.
     """
 
     TYPE: ClassVar[str] = "scaling-decision"
@@ -56,6 +60,14 @@ class ScalingDecided:
     boot_s: float | None = None
     breaker_open: bool = False
     over_budget: bool = False
+    spot_resting: bool = False
+    spent_h: float = 0.0
+    budget_h: float = 0.0
+
+    @property
+    def brakes(self) -> tuple[Brake, ...]:
+        """Return what holds launches back."""
+        return holding(breaker=self.breaker_open, budget=self.over_budget, spot=self.spot_resting)
 
     def to_event(self) -> dict[str, Any]:
         """Return the fields to send."""
@@ -88,6 +100,9 @@ class ScalingDecided:
             boot_s=said.maybe_number("boot_s"),
             breaker_open=said.maybe_flag("breaker_open"),
             over_budget=said.maybe_flag("over_budget"),
+            spot_resting=said.maybe_flag("spot_resting"),
+            spent_h=said.number_or_zero("spent_h"),
+            budget_h=said.number_or_zero("budget_h"),
         )
 
 

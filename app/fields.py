@@ -82,6 +82,10 @@ class Fields:
         """Return true or false; false where an older version says nothing."""
         return self.flag(name) if name in self._data else False
 
+    def number_or_zero(self, name: str) -> float:
+        """Return a number; 0 where an older version says nothing."""
+        return self.number(name) if name in self._data else 0.0
+
     def name(self, name: str) -> str:
         """Return a text that names something."""
         return self._text(name, self._get(name), LONGEST_NAME)

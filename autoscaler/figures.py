@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, start_http_server
+from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.metrics_core import Metric
 
 from app.announcements import ScalingDecided
-from app.domain import Instance
-from app.errors import ConfigurationError, ElastiqError
+from app.errors import ConfigurationError
 from app.settings import Settings
 from app.sqs.metrics import metrics as transport_counts
 from app.telemetry import transport
-from app.telemetry.families import Asked, gauge, gauges
+from app.telemetry.families import Asked, counter, gauge, gauges
 from app.telemetry.fleet import of_decision
 from app.telemetry.workload import Workload
-from autoscaler.fleet import Fleet
+from autoscaler.values import Launches
 
 log = structlog.get_logger(__name__)
 
@@ -34,18 +33,13 @@ class Figures:
         self._settings, self._leads = settings, leads
         self.registry = CollectorRegistry()
         self.workload = Workload(self.registry, settings.queue.name, settings.autoscaler.target_s)
-        self._launched = Counter("elastiq_launched", "Instances launched.", registry=self.registry)
-        self._failed = Counter("elastiq_launches_failed", "Launches that brought none.", registry=self.registry)
+        self._launches = Launches()
         self._newest: ScalingDecided | None = None
         Asked(self.registry, self._families)
 
-    def decided(self, decided: ScalingDecided) -> None:
-        """Take note of a decision."""
-        self._newest = decided
-
-    def counted(self, fleet: Fleet) -> Fleet:
-        """Return the same fleet, whose launches are counted."""
-        return _Counted(fleet, self._launched, self._failed)
+    def decided(self, decided: ScalingDecided, launches: Launches) -> None:
+        """Take note of a decision, and of what came of the launches so far."""
+        self._newest, self._launches = decided, launches
 
     def serve(self) -> None:
         """Answer ``GET /metrics`` from a thread, if a port is set.
@@ -68,6 +62,8 @@ class Figures:
     def _families(self) -> Iterator[Metric]:
         yield gauge("elastiq_leading", "Whether this autoscaler is the one that acts.", self._leads())
         yield from transport.told(transport_counts)
+        yield counter("elastiq_launched", "Instances launched.", self._launches.came)
+        yield counter("elastiq_launches_failed", "Launches that brought none.", self._launches.failed)
         newest = self._newest
         if newest is None:
             return
@@ -76,29 +72,3 @@ class Figures:
         states = {"visible": depth.visible, "in_flight": depth.in_flight, "delayed": depth.delayed}
         yield gauges("elastiq_queue_messages", "Messages in the task queue, by state.", "state", states)
         yield gauges("celery_queue_length", "Messages that wait in a queue.", "queue_name", {name: depth.visible})
-
-
-class _Counted:
-    """A fleet whose launches are counted; all else is its own."""
-
-    def __init__(self, fleet: Fleet, launched: Counter, failed: Counter) -> None:
-        self._fleet, self._launched, self._failed = fleet, launched, failed
-        self.elastic = fleet.elastic
-
-    def instances(self) -> list[Instance]:
-        return self._fleet.instances()
-
-    def launch(self, count: int, token: str) -> list[Instance]:
-        try:
-            came = self._fleet.launch(count, token)
-        except ElastiqError:
-            self._failed.inc()
-            raise
-        self._launched.inc(len(came))
-        return came
-
-    def drain(self, ids: Iterable[str]) -> None:
-        self._fleet.drain(ids)
-
-    def terminate(self, ids: Iterable[str]) -> None:
-        self._fleet.terminate(ids)

@@ -11,7 +11,7 @@ _send: Callable[..., None] | None = None
 
 
 def through(send: Callable[..., None] | None) -> None:
-    """Send events through ``send(type, **fields)``, the worker's own dispatcher; None sends none."""
+    """Send events through ``send(type, **fields)``, such as the worker's own dispatcher; None sends none."""
     global _send
     _send = send
 

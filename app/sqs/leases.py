@@ -71,6 +71,11 @@ class Leases:
         """Return whether ``lease`` is ours still."""
         return lease.receipt in self._held
 
+    @property
+    def busy(self) -> bool:
+        """Return whether a message is held whose work is not done."""
+        return not all(lease.done for lease in self.all())
+
     def all(self) -> list[Lease]:
         """Return every lease held."""
         return list(self._held.values())

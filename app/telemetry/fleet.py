@@ -30,6 +30,11 @@ def of_decision(decided: ScalingDecided) -> Iterator[Metric]:
     yield gauge("elastiq_breaker_open", tripped, decided.breaker_open)
     spent = "Whether the day's budget is used up, so that none is launched."
     yield gauge("elastiq_over_budget", spent, decided.over_budget)
+    resting = "Whether on demand comes before spot, after interruptions."
+    yield gauge("elastiq_spot_resting", resting, decided.spot_resting)
+    yield gauge("elastiq_spent_instance_hours", "Instance-hours of this day, UTC.", decided.spent_h)
+    if decided.budget_h:
+        yield gauge("elastiq_budget_instance_hours", "Instance-hours that a day may cost.", decided.budget_h)
     yield gauge("elastiq_held", "Whether the autoscaler saw no ground to act on, or could not.", decided.held)
     for field, (name, help) in _MEASURED.items():
         value = getattr(decided, field)

@@ -45,6 +45,11 @@ ANNOUNCEMENTS: st.SearchStrategy[Announcement] = st.one_of(
         arrival_rate=st.none() | NUMBERS,
         service_rate=st.none() | NUMBERS,
         boot_s=st.none() | NUMBERS,
+        breaker_open=st.booleans(),
+        over_budget=st.booleans(),
+        spot_resting=st.booleans(),
+        spent_h=NUMBERS,
+        budget_h=NUMBERS,
     ),
     st.builds(Swept, COUNTS, COUNTS, COUNTS, COUNTS),
     st.builds(

@@ -12,32 +12,16 @@ from app.errors import ConfigurationError
 from app.local.cloud import free_port
 from app.settings import ProcessSettings, Settings
 from autoscaler.figures import Figures
-from autoscaler.fleet import NotLaunched
+from autoscaler.values import Launches
+from tests.support.fleet import decision
 
 
-class Fleet:
-    """A fleet of nobody, in which every other launch brings one."""
-
-    elastic = True
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def launch(self, count: int, token: str) -> list[object]:
-        self.asked += 1
-        if self.asked % 2:
-            raise NotLaunched("no room")
-        return [object()] * count
-
-
-def test_launches_that_come_and_that_do_not_are_counted(config: Settings) -> None:
+def test_what_came_of_launches_is_told_with_each_decision(config: Settings) -> None:
     figures = Figures(config, lambda: True)
-    fleet = figures.counted(Fleet())  # type: ignore[arg-type]
-    with pytest.raises(NotLaunched):
-        fleet.launch(3, "a")
-    assert len(fleet.launch(3, "b")) == 3
+    figures.decided(decision(), Launches(came=3, failed=1))
     assert figures.registry.get_sample_value("elastiq_launches_failed_total") == 1
     assert figures.registry.get_sample_value("elastiq_launched_total") == 3
+    assert figures.registry.get_sample_value("elastiq_instances_desired") == 2
 
 
 def test_it_answers_on_a_port_of_its_own_with_what_it_sees_and_hears(config: Settings) -> None:

@@ -149,6 +149,7 @@ class Failing:
     """A fleet whose launches raise these errors one after the other, and then succeed."""
 
     elastic = True
+    spot_resting = False
 
     def __init__(self, *errors: Exception) -> None:
         self._errors = list(errors)

@@ -35,6 +35,7 @@ class Instances:
     """A fleet whose list the test writes."""
 
     elastic = True
+    spot_resting = False
 
     def __init__(self) -> None:
         self.there: list[Instance] = []
@@ -145,6 +146,7 @@ def test_a_launch_that_was_refused_is_remembered_with_its_reason(looking: Lookin
     refusal = looking.observer.observe().refusal
     assert refusal is not None
     assert (refusal.reason, refusal.at) == ("no room", refused_at)
+    assert looking.observer.launches == Launches(came=0, failed=1)
 
 
 def test_a_queue_that_is_missing_is_an_error_and_no_empty_queue(config: Settings) -> None:

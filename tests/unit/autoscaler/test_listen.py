@@ -92,4 +92,4 @@ def test_workers_that_were_not_heard_for_an_hour_are_forgotten(ear: Ear) -> None
 def test_each_host_that_ec2_takes_back_is_one_interruption_and_no_other_leaving_is(ear: Ear) -> None:
     ear.after(3, worker(WorkerLeaving(NOTICE), 1), worker(WorkerLeaving("idle"), 1, "i-2"))
     ear.after(5, worker(WorkerLeaving(NOTICE), 1), worker(WorkerLeaving(NOTICE), 4, "i-3"))
-    assert sorted(ear.hearing.interruptions()) == [START + timedelta(seconds=3), START + timedelta(seconds=5)]
+    assert sorted(ear.hearing.interrupted().values()) == [START + timedelta(seconds=3), START + timedelta(seconds=5)]

@@ -46,7 +46,7 @@ def test_metrics_count_what_the_process_did_and_tell_what_it_knows(heard: Site, 
     assert answer.status == 422
     announce.say(ImageClassified(Classification.of(f"{id}/a.png", [Prediction("tabby", 0.9)], "m")))
     announce.say(ImageFailed(Failure.of(f"{id}/b.png", "cut short")))
-    announce.say(decision())
+    announce.say(decision(breaker_open=True, over_budget=True, spot_resting=True, spent_h=24.5, budget_h=24.0))
     wait_for(lambda: heard.fleet()["decision"], 20)
     told = metrics(heard)
     assert told["elastiq_images_accepted_total"] == 2
@@ -62,6 +62,8 @@ def test_metrics_count_what_the_process_did_and_tell_what_it_knows(heard: Site, 
     assert told["elastiq_instances state=running"] == told["elastiq_instances state=draining"] == 1
     assert told["elastiq_instances_desired"] == 2
     assert told["elastiq_autoscaler_heard"] == 1
+    assert [told[f"elastiq_{brake}"] for brake in ("breaker_open", "over_budget", "spot_resting")] == [1, 1, 1]
+    assert (told["elastiq_spent_instance_hours"], told["elastiq_budget_instance_hours"]) == (24.5, 24)
     assert told["elastiq_oldest_image_seconds"] == 12.5
     assert told["elastiq_dead_letters"] == 0
     queue = heard.environment["ELASTIQ_QUEUE"]
