@@ -25,6 +25,8 @@ from typing import Any
 import urllib3
 from _whole import HERE, Whole, python, small_jpegs, whole
 
+from app.announcements import ImageClassified
+
 # Idle workers leave as soon as they may, or never.
 COLD = {"ELASTIQ_IDLE_SECONDS": "1", "ELASTIQ_MAX_INSTANCES": "1"}
 WARM = {"ELASTIQ_IDLE_SECONDS": "0", "ELASTIQ_MAX_INSTANCES": "1"}

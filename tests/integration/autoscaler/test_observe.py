@@ -22,6 +22,7 @@ from app.settings import Settings
 from autoscaler.fleet.processes import LocalFleet
 from autoscaler.listen import Hearing, Listener
 from autoscaler.observe import Observer
+from autoscaler.values import Launches
 from tasks.celery import make_app
 from tests.support.autoscaler import collect, submit, worker
 from tests.support.waiting import wait_for
