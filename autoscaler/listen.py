@@ -115,19 +115,27 @@ class Listener(EventListener):
     Args:
         app: the Celery application of this system.
         hearing: is told of every event.
+        also: is told of every event too.
         look: called where images were queued and no worker was heard.
     """
 
-    def __init__(self, app: Celery, hearing: Hearing, look: Callable[[], object] = lambda: None) -> None:
-        super().__init__(app, self._heard)
-        self._hearing, self._look = hearing, look
+    def __init__(
+        self,
+        app: Celery,
+        hearing: Hearing,
+        also: Callable[[Said], object] = lambda _: None,
+        look: Callable[[], object] = lambda: None,
+    ) -> None:
+        def hear(said: Said) -> None:
+            hearing.hear(said)
+            also(said)
+            if isinstance(said.what, ImagesQueued):
+                look()
+
+        super().__init__(app, hear)
+        self._hearing = hearing
 
     def start(self) -> None:
         """Begin to listen."""
         self._hearing.begin()
         super().start()
-
-    def _heard(self, said: Said) -> None:
-        self._hearing.hear(said)
-        if isinstance(said.what, ImagesQueued):
-            self._look()

@@ -114,7 +114,7 @@ def test_images_queued_where_no_worker_is_heard_have_it_look_at_once() -> None:
     app.conf.update(broker_url="sqs://", broker_transport="app.sqs.memory:Transport")
     app.conf.broker_transport_options = {"topic": uuid4().hex, "wait_time_seconds": 1}
     looks: list[None] = []
-    listener = Listener(app, Hearing(full=8, clock=lambda: START), lambda: looks.append(None))
+    listener = Listener(app, Hearing(full=8, clock=lambda: START), look=lambda: looks.append(None))
     listener.start()
     with app.connection_for_write() as connection, app.events.Dispatcher(connection, hostname="web@host") as web:
         wait_for(lambda: memory.cloud.subscriptions, 10)
