@@ -7,11 +7,13 @@ from typing import cast
 
 from celery import Celery
 from flask import current_app
+from prometheus_client import CollectorRegistry
 
 from app.aws.depth import QueueReader
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
+from app.telemetry.workload import Workload
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.preview import Previews
@@ -32,6 +34,8 @@ class Tier:
         celery: the application that images are published through and events are heard by.
         current_batch: the batch of the images that come one at a time.
         counts: what this process has done; `web.routes.metrics` tells it.
+        registry: all that Prometheus is told.
+        workload: what workers say, for Prometheus.
         streams: the event streams that are open.
         openers: the requests that may look at once whether there is a batch to follow.
         readers: the requests that may look a batch up in its buckets at once.
@@ -48,6 +52,8 @@ class Tier:
     fleet: FleetFeed
     depths: DepthReader
     counts: Metrics
+    registry: CollectorRegistry
+    workload: Workload
     intake: Intake
     previews: Previews
     streams: Streams

@@ -80,7 +80,7 @@ class FleetFeed:
         """Return the newest decision, if it was heard within `HEARD_S`."""
         with self._changed:
             newest = self._newest()
-        return newest.what if newest and self._clock() - newest.until <= HEARD_S else None
+        return newest.what if newest and _is_heard(newest, self._clock()) else None
 
     def waiting(self) -> waiting.Waiting:
         """Return what an image waits for."""
@@ -90,6 +90,10 @@ class FleetFeed:
         silent_s = now - (newest.until if newest else self._began_at)
         decision = newest.what if newest else None
         return waiting.why(waiting.Heard(len(there), decision, silent_s, HEARD_S, self._listens))
+
+    def unseen(self) -> bool:
+        """Return whether images that were queued just now wait for the autoscaler's next look, as far as is known."""
+        return self.waiting().code in (waiting.Cause.UNSEEN, waiting.Cause.UNHEARD)
 
     def view(self) -> dict[str, Any]:
         """Return all that is known, as the API answers with."""
@@ -166,6 +170,7 @@ class FleetFeed:
             "now": now,
             "autoscaler": _state_of(newest, now),
             "decision": newest.to_json() if newest else None,
+            "brakes": [brake.says for brake in newest.what.brakes] if newest and _is_heard(newest, now) else [],
             "instances": instances,
             "other_workers": [{"id": worker.id, **_told_by(worker)} for worker in workers.values()],
             "departures": [departure.to_json() for departure in reversed(self._departures)],
@@ -179,11 +184,14 @@ def _state_of(newest: Decision | None, now: float) -> dict[str, Any]:
     """Say in words whether an autoscaler is there."""
     if newest is None:
         return {"heard": False, "heard_at": None, "says": "no autoscaler heard yet"}
-    silent_s = now - newest.until
-    if silent_s <= HEARD_S:
+    if _is_heard(newest, now):
         return {"heard": True, "heard_at": newest.until, "says": f"decided by {newest.what.leader}"}
-    says = f"no autoscaler heard for {silent_s:.0f} s; what is shown is older"
+    says = f"no autoscaler heard for {now - newest.until:.0f} s; what is shown is older"
     return {"heard": False, "heard_at": newest.until, "says": says}
+
+
+def _is_heard(newest: Decision, now: float) -> bool:
+    return now - newest.until <= HEARD_S
 
 
 def _told_by(worker: Worker | None) -> dict[str, Any]:

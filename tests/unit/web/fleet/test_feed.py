@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.announcements import Announcement, Said, Swept, WorkerHeartbeat, WorkerLeaving, WorkerOffline
+from app.brakes import Brake
 from app.domain import QueueDepth
 from tests.support.announcements import ANNOUNCEMENTS
 from tests.support.clock import Clock
@@ -167,3 +168,13 @@ def test_a_follower_gets_all_first_and_then_only_what_is_newer(
 def test_the_sweep_s_counts_are_told(fleet: FleetFeed) -> None:
     hear(fleet, "autoscaler", Swept(dead_letters=2, listeners=1, republished=40, given_up=3))
     assert fleet.view()["swept"]["republished"] == 40
+
+
+def test_what_holds_launches_back_is_told_in_words_as_long_as_an_autoscaler_is_heard(
+    fleet: FleetFeed, clock: Clock
+) -> None:
+    assert fleet.view()["brakes"] == []
+    decide(fleet, breaker_open=True, over_budget=True, spot_resting=True)
+    assert fleet.view()["brakes"] == [brake.says for brake in Brake]
+    clock.now += 31
+    assert fleet.view()["brakes"] == []
