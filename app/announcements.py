@@ -191,6 +191,32 @@ class ImageFailed:
         return cls(failure, _life_of(said.maybe_part("life")))
 
 
+@dataclass(frozen=True, slots=True)
+class ImagesQueued:
+    """Images were put into the task queue by one who hears of no worker; the autoscaler looks at once.
+
+    Attributes:
+        count: how many, at the least.
+    """
+
+    TYPE: ClassVar[str] = "images-queued"
+
+    count: int
+
+    def to_event(self) -> dict[str, Any]:
+        """Return the fields to send."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, event: object) -> Self:
+        """Read what `to_event` gave.
+
+        Raises:
+            MalformedAnnouncement: it is something else.
+        """
+        return cls(Fields(event).count("count"))
+
+
 # Why a worker leaves whose host EC2 takes back.
 NOTICE = "notice"
 
@@ -311,6 +337,7 @@ Announcement = (
     | Swept
     | ImageClassified
     | ImageFailed
+    | ImagesQueued
     | WorkerLeaving
     | WorkerOnline
     | WorkerHeartbeat

@@ -65,7 +65,7 @@ def run(settings: Settings) -> None:
     )
     remembered, spending, kept = Remembered(settings), Spending(settings), Kept(settings, name)
     figures = Figures(settings, leader.leads)
-    listener = Listener(app, hearing, figures.workload.hear) if hearing else None
+    listener = Listener(app, hearing, figures.workload.hear, stop.rouse) if hearing else None
     observer = Observer(settings, fleet, clock, hearing, spending.begin(clock()))
 
     def tell(seen: Observation, decision: ScalingDecision, limits: Limits) -> None:

@@ -17,6 +17,7 @@ from web.batches.feed import Feed
 from web.batches.preview import Previews
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
+from web.fleet.summons import Summons
 from web.http import hearing, problems, security
 from web.http.seats import Seats
 from web.routes import batches as api
@@ -53,7 +54,9 @@ def create_app(settings: Settings) -> Flask:
 def _tier(settings: Settings) -> Tier:
     celery = make_app(settings)
     storage = Storage(settings, connections=64)
-    feed, counts, registry = Feed(storage), Metrics(), CollectorRegistry()
+    feed, fleet = Feed(storage), FleetFeed(listens=settings.queue.listen)
+    counts, registry = Metrics(), CollectorRegistry()
+    publisher = Publisher(celery, Summons(celery, fleet.unseen).send)
     streams, previews, readers, bodies, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
@@ -62,12 +65,12 @@ def _tier(settings: Settings) -> Tier:
         queue=QueueReader(settings),
         feed=feed,
         current_batch=CurrentBatch(),
-        fleet=FleetFeed(listens=settings.queue.listen),
+        fleet=fleet,
         depths=DepthReader(settings),
         counts=counts,
         registry=registry,
         workload=Workload(registry, settings.queue.name, settings.autoscaler.target_s),
-        intake=Intake(settings.images, storage, feed, Publisher(celery).publish, counts),
+        intake=Intake(settings.images, storage, feed, publisher.publish, counts),
         previews=Previews(storage, settings.images.max_pixels, previews),
         streams=streams,
         readers=readers,

@@ -10,6 +10,7 @@ from app.announcements import (
     Announcement,
     ImageClassified,
     ImageFailed,
+    ImagesQueued,
     ScalingDecided,
     Swept,
     WorkerHeartbeat,
@@ -58,6 +59,7 @@ ANNOUNCEMENTS: st.SearchStrategy[Announcement] = st.one_of(
         st.none() | LIVES,
     ),
     st.builds(ImageFailed, st.builds(Failure, NAMES, NAMES, NAMES), st.none() | LIVES),
+    st.builds(ImagesQueued, COUNTS),
     st.builds(WorkerLeaving, NAMES),
     *(st.builds(kind, COUNTS, COUNTS) for kind in (WorkerOnline, WorkerHeartbeat, WorkerOffline)),
 )
