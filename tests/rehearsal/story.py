@@ -27,18 +27,16 @@ from tests.rehearsal.groups import GROUP_TAG
 from tests.rehearsal.hosts import PYTHON, Host, Hosts
 from tests.rehearsal.operator import NAME, Operator
 from tests.rehearsal.permissions import Role, Verdict, deployer_of, judge, roles_of
+from tests.rehearsal.watch import Watch
 from tests.support.photographs import labelled
 from tests.support.tunnel import Tunnel
-from tests.support.waiting import wait_for
 
 # A fleet that two cores can bear.
 CEILING = 4
 # By a target as short as a boot is believed to be, more than a hundred photographs need two instances at once.
 PARAMETERS = (f"MaxInstances={CEILING}", "TargetSeconds=30")
-FIRST, SECOND, THIRD = 130, 40, 30
+FIRST, SECOND, THIRD = 130, 50, 20
 WEB_PORT = 8000
-# The template's three minutes, shortened: a host's web tier is up in less.
-PAUSE_S = 45.0
 # How long each of a worker's images is on its way, so that there is something to interrupt.
 SLOW_S = 1.5
 # What is made by nobody's hand in an account, and stays.
@@ -52,6 +50,7 @@ class Story:
         account: the account.
         hosts: its machines.
         operator: who deploys into it.
+        watch: tells when a part of the stage has broken.
 
     Attributes:
         figures: what was measured so far.
@@ -60,9 +59,9 @@ class Story:
         verdict: on every call of hosts.
     """
 
-    def __init__(self, account: Account, hosts: Hosts, operator: Operator) -> None:
-        self._account, self._hosts, self._operator = account, hosts, operator
-        account.groups.pause_s = PAUSE_S
+    def __init__(self, account: Account, hosts: Hosts, operator: Operator, watch: Watch) -> None:
+        self._account, self._hosts, self._operator, self._watch = account, hosts, operator, watch
+        account.groups.waits = True
         self._tunnel = Tunnel(self._page)
         self._http = urllib3.PoolManager(retries=urllib3.Retry(8, backoff_factor=0.3, allowed_methods=None))
         self.figures: dict[str, Any] = {}
@@ -77,10 +76,9 @@ class Story:
         self.works()
         self.is_interrupted()
         self.is_upgraded()
-        self.is_idle("idle_after_work")
+        self.is_idle()
         self.is_broken()
         self.is_looked_at()
-        self.is_idle("idle_in_the_end")
         self.is_counted()
         self.is_destroyed()
         self._tunnel.close()
@@ -101,7 +99,7 @@ class Story:
     def deploys(self) -> None:
         """From nothing to a page that answers."""
         seconds = self._operator.run("deploy", "--yes", "--python", PYTHON, *_parameters())
-        wait_for(self._page_answers, 120, self._consoles)
+        self._until(self._page_answers, 120)
         calls = [call for call in self._account.calls if call.role == "deployer"]
         self.figures["deploy"] = {
             "seconds": round(seconds, 1),
@@ -109,7 +107,9 @@ class Story:
             "calls": len(calls),
             "kinds_of_call": len({(call.service, call.action) for call in calls}),
             "bundles_mb": {
-                key.split("/")[-1].split("-")[0]: round(size / 1e6, 1) for key, size in self._bundles().items()
+                key.split("/")[-1].split("-")[0]: round(size / 1e6, 1)
+                for key, size in self._bundles().items()
+                if key.startswith("bundles/")
             },
             "user_data_bytes": {one.tags["Name"]: len(one.user_data) for one in self._account.instances.all.values()},
         }
@@ -119,9 +119,9 @@ class Story:
         # Fast until the first result is there, then slow, so that there is something to interrupt.
         self._slow(lambda: 6 * SLOW_S if self._busy() else 0.0)
         self._upload("first", FIRST)
-        wait_for(self._busy, 180, self._consoles)
+        self._until(self._busy, 180)
         self.figures["launch_to_first_result"] = self._breakdown(self._busy()[0])
-        wait_for(lambda: len(self._busy()) >= 2, 180, self._consoles)
+        self._until(lambda: len(self._busy()) >= 2, 180)
         self.figures["grew_to"] = len(self._workers())
         self._slow(lambda: SLOW_S)
 
@@ -131,7 +131,7 @@ class Story:
         waiting = len(self.batches["first"]) - len(self._results("first"))
         self._account.instances.interrupt(taken)
         began = time.monotonic()
-        wait_for(taken.ended.is_set, 120, self._consoles)
+        self._until(taken.ended.is_set, 120)
         self.figures["spot"] = {
             "images_waiting_at_the_notice": waiting,
             "notice_to_terminated_s": round(time.monotonic() - began, 1),
@@ -142,33 +142,37 @@ class Story:
         """Another version of everything, in the middle of work."""
         before = {one.id for one in self._workers()} | {one.id for one in self._control()}
         self._operator.change()
-        self._slow(lambda: 4 * SLOW_S)
-        self._upload("second", SECOND // 4)
+        # So slow that the last worker is never idle, however long the command takes.
+        self._slow(lambda: 10 * SLOW_S)
+        self._upload("second", 10)
         deployed = threading.Event()
-        feeding = threading.Thread(target=self._feed, args=["second", SECOND // 2, deployed], daemon=True)
+        feeding = threading.Thread(target=self._feed, args=["second", SECOND - 10, deployed], daemon=True)
         feeding.start()
         seconds = self._operator.run("deploy", "--yes", "--python", PYTHON, *_parameters())
         began = time.monotonic()
-        wait_for(lambda: not before & {one.id for one in self._control()}, 120, self._consoles)
-        wait_for(self._page_answers, 60, self._consoles)
+        self._until(lambda: not before & {one.id for one in self._control()}, 120)
+        self._until(self._page_answers, 60)
         deployed.set()
         feeding.join()
-        self._upload("second", SECOND - len(self.batches["second"]))
+        old = [one for one in self._workers() if one.id in before]
         waiting = len(self._outstanding())
-        wait_for(self._none_outdated, 180, self._consoles)
+        self._slow(lambda: 4 * SLOW_S)
+        self._upload("second", SECOND - len(self.batches["second"]))
+        self._until(self._none_outdated, 180)
         self.figures["upgrade"] = {
             "command_s": round(seconds, 1),
             "images_waiting_at_the_new_host": waiting,
+            "old_workers_at_the_new_host": len(old),
             "until_all_are_new_s": round(time.monotonic() - began, 1),
         }
         self._slow(lambda: 0.0)
         self._finish("second")
 
-    def is_idle(self, name: str) -> None:
+    def is_idle(self) -> None:
         """Nothing to do: the fleet leaves by itself."""
         began = time.monotonic()
-        wait_for(lambda: not self._workers(), 180, self._consoles)
-        self.figures[name] = {"fleet_back_to_0_s": round(time.monotonic() - began, 1)}
+        self._until(lambda: not self._workers(), 180)
+        self.figures["idle"] = {"fleet_back_to_0_s": round(time.monotonic() - began, 1)}
 
     def is_broken(self) -> None:
         """The workers' bundle is damaged: hosts say so and go off, and soon none is launched; then it is mended."""
@@ -179,7 +183,7 @@ class Story:
         s3.put_object(Bucket=bucket, Key=key, Body=good[:1_000_000])
         before, began = set(self._account.instances.all), time.monotonic()
         self._upload("third", THIRD)
-        wait_for(lambda: self._logged("breaker_open"), 180, self._consoles)
+        self._until(lambda: self._logged("breaker_open"), 180)
         tripped_s = time.monotonic() - began
         failed = [one for id, one in self._account.instances.all.items() if id not in before]
         # Sooner than the first probe none comes.
@@ -194,7 +198,7 @@ class Story:
         }
         s3.put_object(Bucket=bucket, Key=key, Body=good)
         mended = time.monotonic()
-        wait_for(lambda: self._logged("breaker_closed"), 240, self._consoles)
+        self._until(lambda: self._logged("breaker_closed"), 240)
         self.figures["broken_bundle"]["mended_to_closed_s"] = round(time.monotonic() - mended, 1)
         self._finish("third")
 
@@ -243,14 +247,11 @@ class Story:
         self.verdict = judge(hosts, self.roles, self._account)
         self.figures["permissions"] = self.verdict.table(self.roles)
         self.figures["denied"] = self.verdict.denied
-        self.figures["renewed_keys"] = max(
-            self._account.identities.given(one.role, one.id) for one in self._account.instances.all.values()
-        )
 
     def is_destroyed(self) -> None:
         """Everything goes."""
         seconds = self._operator.run("destroy", "--yes", "--data")
-        wait_for(lambda: not self._account.instances.alive(), 120, self._consoles)
+        self._until(lambda: not self._account.instances.alive(), 120)
         deployer = deployer_of(NAME)
         verdict = judge([call for call in self._account.calls if call.role == deployer.name], [deployer], self._account)
         self.figures["permissions"] += verdict.table([deployer])
@@ -304,8 +305,12 @@ class Story:
             if len(self._outstanding()) < 2:
                 self._upload(name, 2)
 
+    def _until(self, condition: Callable[[], object], timeout_s: float) -> None:
+        """Wait for what comes true; fail by what everybody said last, or at once where a part of the stage breaks."""
+        self._watch.wait(condition, timeout_s, self._consoles)
+
     def _finish(self, name: str) -> None:
-        wait_for(lambda: self._results(name) == set(self.batches[name]), 180, self._consoles)
+        self._until(lambda: self._results(name) == set(self.batches[name]), 180)
 
     # -- what is there ------------------------------------------------------------------------------
 
@@ -362,9 +367,10 @@ class Story:
         return [one for one in self._workers() if one.id in working and "elastiq-drain" not in one.tags]
 
     def _none_outdated(self) -> bool:
-        """Return whether no worker is of another version than the newest."""
+        """Return whether there are workers, and none of another version than the newest."""
         newest = self._account.template({"LaunchTemplateName": f"{NAME}-worker", "Version": "$Latest"})
-        return all(one.tags[VERSION_TAG] == str(newest["VersionNumber"]) for one in self._workers())
+        versions = {one.tags[VERSION_TAG] for one in self._workers()}
+        return versions == {str(newest["VersionNumber"])}
 
     def _current_keys(self) -> list[str]:
         newest = self._account.template({"LaunchTemplateName": f"{NAME}-worker", "Version": "$Latest"})

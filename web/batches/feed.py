@@ -88,13 +88,14 @@ class Feed:
                     watch.wait(position, spoke + sign_of_life_s - self._clock())
 
     def wait_for(self, key: str, timeout_s: float) -> Outcome | None:
-        """Return what becomes of one image, at the latest after ``timeout_s`` seconds; None if nothing has.
+        """Return what becomes of one image of late, at the latest after ``timeout_s`` seconds; None if nothing has.
 
         Raises:
             TransientError: this process is about to stop.
         """
         deadline = self._clock() + timeout_s
         with self._watching(_batch_of(key)) as watch:
+            watch.await_event()
             while not self._closed.is_set():
                 with watch.changed:
                     outcome, position = watch.batch.outcome(key), watch.batch.position

@@ -108,6 +108,12 @@ class Watch:
                 self._confirmed = self._current = False
                 self._due = self._clock()
 
+    def await_event(self) -> None:
+        """Leave it to an event, for a moment, to say what becomes of an image that was published just now."""
+        with self.changed:
+            no_event_by = self._clock() + FASTEST_POLL_S
+            self._due = max(self._due, min(no_event_by, self._polled_at + POLL_AMID_EVENTS_S))
+
     def since(self, position: int) -> Change:
         """Return the news after ``position``."""
         with self.changed:

@@ -153,3 +153,18 @@ def test_who_joins_others_is_told_at_once_that_nothing_older_is_left(config: Set
     feed = Feed(storage)
     for _ in range(2):
         assert [change.current for change in islice(feed.follow(BATCH, "", 15), 1)] == [True]
+
+
+def test_who_waits_for_an_image_that_was_just_published_asks_no_bucket_before_its_event(
+    storage: Storage, proxy: FaultProxy
+) -> None:
+    feed = Feed(storage, lambda: 1000.0)  # no poll comes to be due
+    outcome = Classification.of(f"{BATCH}/a.png", [Prediction("tabby", 0.9)], "m")
+    with ThreadPoolExecutor() as pool:
+        for _ in range(2):  # the second, once nothing in the batch waits any more
+            waiting = pool.submit(feed.wait_for, outcome.key, 30)
+            while not waiting.done():
+                feed.publish(outcome)
+            assert waiting.result() == outcome
+            outcome = replace(outcome, key=f"{BATCH}/b.png")
+    assert proxy.calls["ListObjectsV2"] == 0
