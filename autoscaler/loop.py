@@ -72,6 +72,8 @@ def run(settings: Settings) -> None:
         spending.note(observer.spent)
         reclaimed.note(hearing.interrupted() if hearing else {})
         kept.note(seen.brakes(limits), seen.at)
+        # Where a renewal costs money.
+        leader.rest(bool(settings.ec2.launch_template) and not seen.alive and not seen.depth.total)
 
     def keep(ids: Iterable[str], at: datetime) -> None:
         announcer.ask_to_stay(hearing.nodes(ids) if hearing else [], at)
