@@ -34,6 +34,7 @@ from autoscaler.schedule import floor_of
 from autoscaler.spending import Spending
 from autoscaler.sweep import rounds as sweep
 from autoscaler.values import Limits, Observation, ScalingDecision
+from autoscaler.wish import Wish
 from tasks.celery import make_app
 
 log = structlog.get_logger(__name__)
@@ -65,6 +66,7 @@ def run(settings: Settings) -> None:
     )
     remembered, spending, kept = Remembered(settings), Spending(settings), Kept(settings, name)
     observer = Observer(settings, fleet, clock, hearing, spending.begin(clock()))
+    wish = Wish(settings.ec2.fleet if settings.autoscaler.watch_only else "")
 
     def tell(seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
         announcer.decided(seen, decision, limits)
@@ -72,6 +74,7 @@ def run(settings: Settings) -> None:
         spending.note(observer.spent)
         reclaimed.note(hearing.interrupted() if hearing else {})
         kept.note(seen.brakes(limits), seen.at)
+        wish.note(decision.desired, seen.at)
         # Where a renewal costs money.
         leader.rest(bool(settings.ec2.launch_template) and not seen.alive and not seen.depth.total)
 
