@@ -343,6 +343,16 @@ class ProcessSettings:
         "",
         "A file that workers and autoscalers touch every few seconds while they go on; health checks look at its age.",
     )
+    metrics_port: int = _setting(
+        "ELASTIQ_METRICS_PORT",
+        0,
+        "The port on which the autoscaler answers Prometheus's `GET /metrics`; 0: none. Web has it at its own.",
+        low=0,
+        high=65535,
+    )
+    metrics_host: str = _setting(
+        "ELASTIQ_METRICS_HOST", "127.0.0.1", "The address that it binds to; loopback unless told otherwise."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from celery import Celery
 
-from app.announcements import NOTICE, Said, WorkerCounts, WorkerLeaving, WorkerOffline
+from app.announcements import NOTICE, ImagesQueued, Said, WorkerCounts, WorkerLeaving, WorkerOffline
 from app.listener import EventListener
 from autoscaler.values import Heard, Heartbeat, Voice
 
@@ -115,10 +115,24 @@ class Listener(EventListener):
     Args:
         app: the Celery application of this system.
         hearing: is told of every event.
+        also: is told of every event too.
+        look: called where images were queued and no worker was heard.
     """
 
-    def __init__(self, app: Celery, hearing: Hearing) -> None:
-        super().__init__(app, hearing.hear)
+    def __init__(
+        self,
+        app: Celery,
+        hearing: Hearing,
+        also: Callable[[Said], object] = lambda _: None,
+        look: Callable[[], object] = lambda: None,
+    ) -> None:
+        def hear(said: Said) -> None:
+            hearing.hear(said)
+            also(said)
+            if isinstance(said.what, ImagesQueued):
+                look()
+
+        super().__init__(app, hear)
         self._hearing = hearing
 
     def start(self) -> None:

@@ -19,8 +19,9 @@ from app.process.clock import SteadyClock
 from app.process.signals import StopSignals
 from app.process.steps import each, repeat
 from app.settings import Settings
-from autoscaler.announce import Announcer
+from autoscaler.announce import Announcer, announcement
 from autoscaler.brakes import Brakes, Kept
+from autoscaler.figures import Figures
 from autoscaler.fleet import Fleet, make_fleet
 from autoscaler.launching import Launcher
 from autoscaler.leader import Leader
@@ -59,17 +60,19 @@ def run(settings: Settings) -> None:
     clock = SteadyClock()
     reclaimed = Reclaimed(settings)
     hearing = Hearing(settings.worker.concurrency, clock, reclaimed.begin(clock())) if settings.queue.listen else None
-    listener = Listener(app, hearing) if hearing else None
     announcer, leader = Announcer(app, name), Leader(settings, name)
     fleet = make_fleet(
         settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids) if hearing else []), hearing, clock
     )
     remembered, spending, kept = Remembered(settings), Spending(settings), Kept(settings, name)
+    figures = Figures(settings, leader.leads)
+    listener = Listener(app, hearing, figures.workload.hear, stop.rouse) if hearing else None
     observer = Observer(settings, fleet, clock, hearing, spending.begin(clock()))
     wish = Wish(settings.ec2.fleet if settings.autoscaler.watch_only else "")
 
     def tell(seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
         announcer.decided(seen, decision, limits)
+        figures.decided(announcement(seen, decision, limits, name), observer.launches)
         remembered.note(seen.estimates)
         spending.note(observer.spent)
         reclaimed.note(hearing.interrupted() if hearing else {})
@@ -91,6 +94,7 @@ def run(settings: Settings) -> None:
         ceiling=settings.autoscaler.max_instances,
         fleet=type(fleet).__name__,
     )
+    figures.serve()
     leader.start()
     if listener:
         listener.start()

@@ -12,6 +12,14 @@ from autoscaler.schedule import NO_FLOOR, Floor
 
 
 @dataclass(frozen=True, slots=True)
+class Launches:
+    """What came of all launches so far: instances, and attempts that brought none."""
+
+    came: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """What a worker says of itself every few seconds.
 

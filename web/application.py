@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from flask import Flask
+from prometheus_client import CollectorRegistry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.aws.depth import QueueReader
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
+from app.telemetry.workload import Workload
 from tasks.celery import make_app
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.preview import Previews
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
+from web.fleet.summons import Summons
 from web.http import hearing, problems, security
 from web.http.seats import Seats
 from web.routes import batches as api
@@ -35,7 +38,8 @@ def create_app(settings: Settings) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's own provider has it
     # Let browsers ask each time whether a static file is still the same: an update is seen at once.
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
-    app.extensions[EXTENSION] = _tier(settings)
+    app.extensions[EXTENSION] = parts = _tier(settings)
+    metrics.expose(parts)
     problems.install(app)
     security.install(app)
     hearing.install(app, Seats(max(1, _page(settings.web.threads) // 2), "too many bodies are left to be read"))
@@ -50,7 +54,9 @@ def create_app(settings: Settings) -> Flask:
 def _tier(settings: Settings) -> Tier:
     celery = make_app(settings)
     storage = Storage(settings, connections=64)
-    feed, counts = Feed(storage), Metrics()
+    feed, fleet = Feed(storage), FleetFeed(listens=settings.queue.listen)
+    counts, registry = Metrics(), CollectorRegistry()
+    publisher = Publisher(celery, Summons(celery, fleet.unseen).send)
     streams, previews, readers, bodies, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
@@ -59,10 +65,12 @@ def _tier(settings: Settings) -> Tier:
         queue=QueueReader(settings),
         feed=feed,
         current_batch=CurrentBatch(),
-        fleet=FleetFeed(listens=settings.queue.listen),
+        fleet=fleet,
         depths=DepthReader(settings),
         counts=counts,
-        intake=Intake(settings.images, storage, feed, Publisher(celery).publish, counts),
+        registry=registry,
+        workload=Workload(registry, settings.queue.name, settings.autoscaler.target_s),
+        intake=Intake(settings.images, storage, feed, publisher.publish, counts),
         previews=Previews(storage, settings.images.max_pixels, previews),
         streams=streams,
         readers=readers,

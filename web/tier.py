@@ -7,11 +7,13 @@ from typing import cast
 
 from celery import Celery
 from flask import current_app
+from prometheus_client import CollectorRegistry
 
 from app.aws.depth import QueueReader
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
+from app.telemetry.workload import Workload
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.preview import Previews
@@ -31,6 +33,8 @@ class Tier:
         celery: the application that images are published through and events are heard by.
         current_batch: the batch of the images that come one at a time.
         counts: what this process has done; `web.routes.metrics` tells it.
+        registry: all that Prometheus is told.
+        workload: what workers say, for Prometheus.
         streams: the event streams that may be open at once.
         readers: the requests that may look a batch up in its buckets at once.
         bodies: the requests whose bodies may be read at once, and those that then wait for a label.
@@ -46,6 +50,8 @@ class Tier:
     fleet: FleetFeed
     depths: DepthReader
     counts: Metrics
+    registry: CollectorRegistry
+    workload: Workload
     intake: Intake
     previews: Previews
     streams: Seats

@@ -317,8 +317,9 @@ class Channel(virtual.Channel):
         info = properties.setdefault("delivery_info", {})
         info.setdefault("exchange", "")
         info["redelivered"] = lease.receive_count > 1
-        # A task finds it as ``self.request.receives``.
-        envelope.setdefault("headers", {})["receives"] = lease.receive_count
+        # A task finds them as ``self.request.receives``, ``sent_at`` and ``received_at``.
+        told = {"receives": lease.receive_count, "sent_at": lease.sent_at, "received_at": lease.received_at}
+        envelope.setdefault("headers", {}).update(told)
         message = self.Message(envelope, channel=self)
         if no_ack:
             self.gateway.delete(lease, linger_s)

@@ -14,9 +14,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from app.announcements import ImageClassified
 from app.local.stack import read_environment
 
-TYPES = ("task-received", "task-started", "image-classified")
+TYPES = ("task-received", "task-started", ImageClassified.TYPE)
 
 heard: list[tuple[str, float, float]] = []
 

@@ -25,6 +25,8 @@ from typing import Any
 import urllib3
 from _whole import HERE, Whole, python, small_jpegs, whole
 
+from app.announcements import ImageClassified
+
 # Idle workers leave as soon as they may, or never.
 COLD = {"ELASTIQ_IDLE_SECONDS": "1", "ELASTIQ_MAX_INSTANCES": "1"}
 WARM = {"ELASTIQ_IDLE_SECONDS": "0", "ELASTIQ_MAX_INSTANCES": "1"}
@@ -108,12 +110,14 @@ def stages(system: Whole, rounds: int) -> dict[str, float]:
             ended = time.time()
             time.sleep(0.7)
             said = {type: (said, heard) for type, said, heard in events()}
-            received, started, done = (said[type][0] for type in ("task-received", "task-started", "image-classified"))
+            received, started, done = (
+                said[type][0] for type in ("task-received", "task-started", ImageClassified.TYPE)
+            )
             parts = {
                 "request_to_worker": received - began,
                 "to_its_thread": started - received,
                 "get_decode_run_put": done - started,
-                "event_to_a_listener": said["image-classified"][1] - done,
+                "event_to_a_listener": said[ImageClassified.TYPE][1] - done,
                 "done_to_answer": ended - done,
                 "all": ended - began,
             }

@@ -90,6 +90,10 @@ class FleetFeed:
         decision = newest.what if newest else None
         return waiting.why(waiting.Heard(len(there), decision, silent_s, HEARD_S, self._listens))
 
+    def unseen(self) -> bool:
+        """Return whether images that were queued just now wait for the autoscaler's next look, as far as is known."""
+        return self.waiting().code in (waiting.Cause.UNSEEN, waiting.Cause.UNHEARD)
+
     def view(self) -> dict[str, Any]:
         """Return all that is known, as the API answers with."""
         with self._changed:

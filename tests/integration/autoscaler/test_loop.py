@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from app import aws
 from app.account.provision import provision
+from app.announcements import ImagesQueued, ScalingDecided
 from app.domain import Instance
 from app.errors import TransientError
 from app.local.registry import Registry
@@ -21,6 +22,7 @@ from app.settings import Settings
 from autoscaler.loop import Loop
 from autoscaler.observe import Observer
 from autoscaler.values import Limits, Observation, ScalingDecision
+from tasks.celery import make_app
 from tests.support.autoscaler import (
     TIMEOUT_S,
     autoscaler,
@@ -29,6 +31,7 @@ from tests.support.autoscaler import (
     wait_for_instances,
 )
 from tests.support.fault_proxy import FaultProxy
+from tests.support.listening import announced
 from tests.support.records import records
 from tests.support.waiting import wait_for
 
@@ -92,6 +95,24 @@ def test_its_instances_outlive_it_and_the_next_one_counts_them(
         wait_for_event(log, "leading", count=2)
         wait_for_calls(proxy, "GetQueueAttributes", 6)
         assert [entry.id for entry in registry.entries("instance")] == [entry.id for entry in before]
+
+
+def test_images_that_are_queued_where_no_worker_is_heard_are_looked_at_at_once(
+    environment: dict[str, str], log: Path, registry: Registry
+) -> None:
+    lasting = {**environment, "ELASTIQ_IDLE_SECONDS": "0", "ELASTIQ_OBSERVE_SECONDS": "3600"}
+    app = make_app(Settings.from_environment(lasting))
+    with autoscaler(lasting, log), announced(app) as said, app.connection_for_write() as connection:
+        # The only look that it takes by itself finds nothing; from then on it is heard, and hears.
+        wait_for(lambda: any(isinstance(one.what, ScalingDecided) for one in list(said)), 60, log.read_text)
+        submit(lasting, 1)
+        web = app.events.Dispatcher(connection, hostname="web@host")
+
+        def told() -> bool:
+            web.send(ImagesQueued.TYPE, **ImagesQueued(1).to_event())  # it may not be heard before it has subscribed
+            return bool(registry.entries("instance"))
+
+        wait_for(told, 60, log.read_text)
 
 
 def wait_for_calls(proxy: FaultProxy, action: str, count: int) -> None:
