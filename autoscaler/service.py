@@ -30,6 +30,7 @@ from autoscaler.schedule import floor_of
 from autoscaler.spending import Spending
 from autoscaler.sweep import rounds as sweep
 from autoscaler.values import Limits, Observation, ScalingDecision
+from autoscaler.wish import Wish
 from tasks.celery import make_app
 
 log = structlog.get_logger(__name__)
@@ -65,6 +66,7 @@ class _Autoscaler:
         self._hearing = Hearing(settings.worker.concurrency, clock, self._reclaimed.begin(clock())) if listens else None
         self._announcer, self._leader = Announcer(app, self._name), Leader(settings, self._name)
         self._figures = Figures(settings, self._leader.leads)
+        self._wish = Wish(settings.ec2.fleet if settings.autoscaler.watch_only else "")
         self._listener = Listener(app, self._hearing, self._figures.workload.hear, rouse) if self._hearing else None
         self._fleet = make_fleet(
             settings, lambda ids: self._announcer.ask_to_leave(self._nodes(ids)), self._hearing, clock
@@ -113,6 +115,10 @@ class _Autoscaler:
         self._spending.note(self._observer.spent)
         self._reclaimed.note(self._hearing.interrupted() if self._hearing else {})
         self._kept.note(seen.brakes(limits), seen.at)
+        self._wish.note(decision.desired, seen.at)
+        # Where a renewal costs money.
+        billed = bool(self._settings.ec2.launch_template)
+        self._leader.rest(billed and not seen.alive and not seen.depth.total)
 
 
 def _limits(settings: Settings) -> Limits:
