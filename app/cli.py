@@ -97,7 +97,7 @@ def plan(trace: Path, rate: float | None, ceiling: int) -> None:
 @main.command()
 def autoscaler() -> None:
     """Run the autoscaler: it reads the queue's depth and starts instances."""
-    from autoscaler.loop import run
+    from autoscaler.service import run
 
     run(settings())
 
