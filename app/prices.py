@@ -18,7 +18,7 @@ FILE = Path(__file__).with_suffix(".json")
 MONTH_H = 730.0
 # Measured: a whole worker's core-ms for an image (docs/engine.md); what the system calls and logs (docs/cost.md).
 CORE_MS, SQS_CALLS, PUBLISHES, LOG_BYTES = 20.0, 1.1, 0.1, 808
-IDLE_CALLS_HOUR = {"s3_put": 1200, "sqs_call": 5700, "sns_publish": 420}
+IDLE_CALLS_HOUR = {"s3_put": 180, "sqs_call": 5700, "sns_publish": 420}
 ALARMS, METRICS = 6, 2
 # Assumed: an image of 500 x 375, in gigabytes; its result is a few hundred bytes.
 STORED_GB = 0.0001

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 from celery.signals import after_task_publish
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import Metric
 
 from app.announcements import ImageClassified, ImageFailed, Said, TaskEvent, WorkerCounts, WorkerOffline
@@ -76,6 +76,7 @@ class Workload:
             registry=registry,
         )
         self._late = Counter("elastiq_images_late", "Images that waited longer than the target.", registry=registry)
+        Gauge("elastiq_target_seconds", "Seconds beyond which an image is late.", registry=registry).set(target_s)
         Asked(registry, self._of_workers)
         after_task_publish.connect(self._sent)
 

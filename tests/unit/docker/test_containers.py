@@ -34,6 +34,20 @@ def test_the_compose_file_is_what_composes_specification_says() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_software_of_others_may_do_no_more_and_runs_only_where_it_is_asked_for() -> None:
+    others = compose.others()
+    assert set(others) == {"prometheus", "grafana"}
+    for raw in others.values():
+        assert raw["profiles"] == ["monitoring"]
+        assert raw["read_only"] is True
+        assert raw["cap_drop"] == ["ALL"]
+        assert raw["security_opt"] == ["no-new-privileges:true"]
+        assert re.search(r":v?\d+\.\d+\.\d+$", raw["image"])
+        assert all(port.startswith("127.0.0.1:") for port in raw["ports"])
+        given = [volume.split(":")[0] for volume in raw["volumes"] if volume.startswith("./")]
+        assert all((ROOT / "docker" / path).exists() for path in given)
+
+
 def test_every_target_is_there_and_some_service_runs_it() -> None:
     assert set(re.findall(r"^FROM \S+ AS (\w+)$", DOCKERFILE, re.MULTILINE)) >= TARGETS
     assert {service.target for service in SERVICES.values()} == TARGETS
