@@ -38,6 +38,8 @@ OURS = ("app", "tasks", "autoscaler", "web")
 _EPOCH = 946684800
 # botocore describes four hundred services; these are what a host calls.
 _SERVICES = "ec2|logs|s3|sns|sqs|sso|sso-oidc|ssm|sts"
+# What an engine writes beside a model that it has loaded, of the host that it runs on.
+_OF_THIS_HOST = "measured.json"
 _UNNEEDED = re.compile(
     rf"""
     (^|.*/)__pycache__/.* | .*\.py[cio] | .*\.pyx | .*\.pxd | .*/tests?/.* | .*\.dist-info/(RECORD|INSTALLER|REQUESTED)
@@ -172,7 +174,8 @@ def _contents(tier: Tier, wheels: Iterable[Path], model: Path | None) -> Iterato
         yield from _unpacked(wheel)
     yield from _our_files(tier)
     if model:
-        yield from _files(model, f"models/{model.name}")
+        files = _files(model, f"models/{model.name}")
+        yield from (file for file in files if not file[0].endswith(f"/{_OF_THIS_HOST}"))
 
 
 def _our_files(tier: Tier) -> Iterator[tuple[str, bytes]]:
