@@ -107,9 +107,16 @@ class WebSettings:
     threads: int = _setting(
         "ELASTIQ_WEB_THREADS",
         256,
-        "Requests that one web process serves at once; a page that is open holds one.",
+        "Requests that one web process serves at once; event streams, of pages that are open, take none of them.",
         low=8,
         high=4096,
+    )
+    streams: int = _setting(
+        "ELASTIQ_WEB_STREAMS",
+        5000,
+        "Event streams that one web process holds open at once: each page that is open has one.",
+        low=1,
+        high=100_000,
     )
     wait_s: float = _setting(
         "ELASTIQ_WAIT_SECONDS",
@@ -348,6 +355,16 @@ class ProcessSettings:
         "ELASTIQ_ALIVE_FILE",
         "",
         "A file that workers and autoscalers touch every few seconds while they go on; health checks look at its age.",
+    )
+    metrics_port: int = _setting(
+        "ELASTIQ_METRICS_PORT",
+        0,
+        "The port on which the autoscaler answers Prometheus's `GET /metrics`; 0: none. Web has it at its own.",
+        low=0,
+        high=65535,
+    )
+    metrics_host: str = _setting(
+        "ELASTIQ_METRICS_HOST", "127.0.0.1", "The address that it binds to; loopback unless told otherwise."
     )
 
 

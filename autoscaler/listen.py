@@ -6,12 +6,12 @@ The echo, at least every ten seconds, tells a listener that is deaf from workers
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from celery import Celery
 
-from app.announcements import NOTICE, Said, WorkerCounts, WorkerLeaving, WorkerOffline
+from app.announcements import NOTICE, ImagesQueued, Said, WorkerCounts, WorkerLeaving, WorkerOffline
 from app.listener import EventListener
 from autoscaler.values import Heard, Heartbeat, Voice
 
@@ -31,16 +31,19 @@ class Hearing:
     Args:
         full: images that a worker has in hand when it can take no more.
         clock: the time, UTC.
+        interrupted: when hosts were taken back before, by instance.
     """
 
-    def __init__(self, full: int, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, full: int, clock: Callable[[], datetime], interrupted: Mapping[str, datetime] | None = None
+    ) -> None:
         self._full, self._clock = full, clock
         self._lock = threading.Lock()
         self._since: datetime | None = None
         self._at: datetime | None = None
         self._voices: dict[str, Voice] = {}
         self._heartbeats: list[Heartbeat] = []
-        self._interrupted: dict[str, datetime] = {}
+        self._interrupted = dict(interrupted or {})
 
     def begin(self) -> None:
         """Note that one begins to listen."""
@@ -61,10 +64,10 @@ class Hearing:
                 kept = {id: at for id, at in self._interrupted.items() if (now - at).total_seconds() < INTERRUPTED_S}
                 self._interrupted = {said.instance: now, **kept}
 
-    def interruptions(self) -> list[datetime]:
-        """Return when workers of late said that EC2 takes their hosts back, by this process's clock."""
+    def interrupted(self) -> dict[str, datetime]:
+        """Return when workers of late said that EC2 takes their hosts back, by instance and this process's clock."""
         with self._lock:
-            return list(self._interrupted.values())
+            return dict(self._interrupted)
 
     def known(self) -> Heard:
         """Return all that is known, but no heartbeats: those are left to `take`."""
@@ -112,10 +115,24 @@ class Listener(EventListener):
     Args:
         app: the Celery application of this system.
         hearing: is told of every event.
+        also: is told of every event too.
+        look: called where images were queued and no worker was heard.
     """
 
-    def __init__(self, app: Celery, hearing: Hearing) -> None:
-        super().__init__(app, hearing.hear)
+    def __init__(
+        self,
+        app: Celery,
+        hearing: Hearing,
+        also: Callable[[Said], object] = lambda _: None,
+        look: Callable[[], object] = lambda: None,
+    ) -> None:
+        def hear(said: Said) -> None:
+            hearing.hear(said)
+            also(said)
+            if isinstance(said.what, ImagesQueued):
+                look()
+
+        super().__init__(app, hear)
         self._hearing = hearing
 
     def start(self) -> None:

@@ -24,6 +24,8 @@ BATCH = 10
 class Lease:
     """One message's: ``extended_at`` is when its visibility last began to run (monotonic seconds).
 
+    ``sent_at`` is when SQS took the message, and ``received_at`` when it came (seconds since 1970).
+
     It is ``done`` once its deletion was asked for; it stays leased until that is confirmed.
     """
 
@@ -31,6 +33,8 @@ class Lease:
     receipt: str
     message_id: str
     receive_count: int
+    sent_at: float | None = None
+    received_at: float = field(default_factory=time.time)
     extended_at: float = field(default_factory=time.monotonic)
     watch: Any = None
     done: bool = False
@@ -66,6 +70,11 @@ class Leases:
     def holds(self, lease: Lease) -> bool:
         """Return whether ``lease`` is ours still."""
         return lease.receipt in self._held
+
+    @property
+    def busy(self) -> bool:
+        """Return whether a message is held whose work is not done."""
+        return not all(lease.done for lease in self.all())
 
     def all(self) -> list[Lease]:
         """Return every lease held."""

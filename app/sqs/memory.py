@@ -42,6 +42,7 @@ class _Message:
     group: str
     visible_at: float
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    sent_at: float = field(default_factory=time.time)
     receives: int = 0
     receipt: str = ""
 
@@ -383,7 +384,10 @@ def _received(message: _Message) -> dict[str, Any]:
         "MessageId": message.id,
         "ReceiptHandle": message.receipt,
         "Body": message.body,
-        "Attributes": {"ApproximateReceiveCount": str(message.receives)},
+        "Attributes": {
+            "ApproximateReceiveCount": str(message.receives),
+            "SentTimestamp": str(int(message.sent_at * 1000)),
+        },
         "MessageAttributes": message.attributes,
     }
 

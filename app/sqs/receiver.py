@@ -82,7 +82,7 @@ class Receiver:
             QueueUrl=url,
             MaxNumberOfMessages=count,
             VisibilityTimeout=self._source.visibility_s,
-            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
         )
         # All are held before one is looked at: whatever happens to a message, the others' leases are extended.
         taken = [(message, self._held(url, message)) for message in messages]
@@ -96,8 +96,11 @@ class Receiver:
         self._source.reject(lease)
 
     def _held(self, url: str, message: dict[str, Any]) -> Lease:
-        receive_count = int((message.get("Attributes") or {}).get("ApproximateReceiveCount", 1))
-        lease = Lease(url, message["ReceiptHandle"], message.get("MessageId", ""), receive_count)
+        told = message.get("Attributes") or {}
+        receive_count = int(told.get("ApproximateReceiveCount", 1))
+        sent_ms = str(told.get("SentTimestamp", ""))
+        sent_at = int(sent_ms) / 1000 if sent_ms.isdecimal() else None
+        lease = Lease(url, message["ReceiptHandle"], message.get("MessageId", ""), receive_count, sent_at)
         self._source.hold(lease)
         metrics.count("received")
         return lease

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from app import speed
 from app.errors import ConfigurationError
 from app.settings import Settings
 from tasks.engine import artifact
@@ -39,6 +40,7 @@ def build(name: str, settings: Settings, say: Say) -> Path:
         manifest = artifact.read(folder)
         if manifest and is_current(manifest.recipe, wanted) and artifact.is_whole(folder, manifest):
             say(f"{name} is built and current: {folder}")
+            _measure(folder, manifest, settings, say)
             return folder
         began = time.monotonic()
         say(f"{name}: importing torch")
@@ -53,9 +55,26 @@ def build(name: str, settings: Settings, say: Say) -> Path:
             how, labels = definition.preprocessing, definition.labels
             judged = int8.add(new, how, labels, settings.engine.calibration, step)
             files = {path.name: artifact.hash_of(path) for path in sorted(new.iterdir())}
-            artifact.write(new, Manifest(name, labels, how, wanted, files, judged))
+            manifest = Manifest(name, labels, how, wanted, files, judged)
+            artifact.write(new, manifest)
+        _measure(folder, manifest, settings, say)
         say(f"{name}: built in {time.monotonic() - began:.0f} s: {folder}")
         return folder
+
+
+def _measure(folder: Path, manifest: Manifest, settings: Settings, say: Say) -> None:
+    """Write down what the model costs here, if that is not known yet; nobody needs it to run the model."""
+    if speed.read(folder) is not None:
+        return
+    from tasks.engine.measure import measure
+
+    try:
+        found = measure(folder, manifest, settings)
+        found.write(folder)
+    except (ConfigurationError, OSError) as err:
+        say(f"{manifest.name}: not measured: {err}")
+    else:
+        say(f"{manifest.name}: {found.core_ms:.1f} core-ms an image in {found.precision} on {found.processor}")
 
 
 def recipe(name: str, settings: Settings) -> dict[str, str]:

@@ -67,7 +67,19 @@ class Engine:
         Raises:
             InvalidImage: it can't be decoded; the message is fit for its owner.
         """
-        scores = self.runner.run(decode(image, self.preprocessing, max_pixels=self._max_pixels))
+        return self.predict(self.decode(image))
+
+    def decode(self, image: bytes) -> Pixels:
+        """Return the pixels that the model takes, of a whole file.
+
+        Raises:
+            InvalidImage: it can't be decoded; the message is fit for its owner.
+        """
+        return decode(image, self.preprocessing, max_pixels=self._max_pixels)
+
+    def predict(self, pixels: Pixels) -> list[Prediction]:
+        """Return the likeliest labels of what `decode` gave, as `classify` does."""
+        scores = self.runner.run(pixels)
         best = np.argsort(-scores)[:TOP]
         return [Prediction(self.labels[index], float(scores[index])) for index in best]
 

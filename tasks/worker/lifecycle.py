@@ -77,9 +77,14 @@ class Events(bootsteps.StartStopStep):
         if dispatcher is None or not dispatcher.enabled:
             return
         fanout = dispatcher.connection.transport.gateway.fanout
-        celery_internals.gather_events(dispatcher, {"task", "image"}, MOST_GATHERED, fanout.wake)
+        celery_internals.gather_events(dispatcher, {"task", "image"}, MOST_GATHERED, fanout.gather)
         fanout.before_publish = dispatcher.flush
-        announce.through(dispatcher.send)
+
+        def send(type: str, **fields: Any) -> None:
+            dispatcher.send(type, **fields)
+            fanout.hasten()
+
+        announce.through(send)
 
     def stop(self, consumer: Any) -> None:
         """Send no more through a dispatcher that is about to close."""

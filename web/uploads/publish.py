@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 from celery import Celery
@@ -16,10 +16,11 @@ class Publisher:
 
     Args:
         celery: the application whose task queue it is.
+        summon: is told how many images the queue has accepted.
     """
 
-    def __init__(self, celery: Celery) -> None:
-        self._celery = celery
+    def __init__(self, celery: Celery, summon: Callable[[int], object] = lambda count: None) -> None:
+        self._celery, self._summon = celery, summon
 
     def publish(self, keys: Sequence[str]) -> None:
         """Hand ``keys`` to the task queue; return once it has accepted them all.
@@ -37,3 +38,4 @@ class Publisher:
             raise TransientError(f"the images are stored, but not all are queued; send them again ({err})") from err
         except ConfigurationError as err:
             raise ConfigurationError(f"the images are stored, but cannot be queued ({err})") from err
+        self._summon(len(keys))

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
+from celery import Celery
 
-from app.announcements import NOTICE, Announcement, Said, WorkerHeartbeat, WorkerLeaving, WorkerOffline, WorkerOnline
-from autoscaler.listen import GAP_S, Hearing
+from app.announcements import (
+    NOTICE,
+    Announcement,
+    ImagesQueued,
+    Said,
+    WorkerHeartbeat,
+    WorkerLeaving,
+    WorkerOffline,
+    WorkerOnline,
+)
+from app.sqs import memory
+from autoscaler.listen import GAP_S, Hearing, Listener
+from tests.support.waiting import wait_for
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -92,4 +105,24 @@ def test_workers_that_were_not_heard_for_an_hour_are_forgotten(ear: Ear) -> None
 def test_each_host_that_ec2_takes_back_is_one_interruption_and_no_other_leaving_is(ear: Ear) -> None:
     ear.after(3, worker(WorkerLeaving(NOTICE), 1), worker(WorkerLeaving("idle"), 1, "i-2"))
     ear.after(5, worker(WorkerLeaving(NOTICE), 1), worker(WorkerLeaving(NOTICE), 4, "i-3"))
-    assert sorted(ear.hearing.interruptions()) == [START + timedelta(seconds=3), START + timedelta(seconds=5)]
+    assert sorted(ear.hearing.interrupted().values()) == [START + timedelta(seconds=3), START + timedelta(seconds=5)]
+
+
+def test_images_queued_where_no_worker_is_heard_have_it_look_at_once() -> None:
+    memory.cloud.clear()
+    app = Celery(set_as_current=False)
+    app.conf.update(broker_url="sqs://", broker_transport="app.sqs.memory:Transport")
+    app.conf.broker_transport_options = {"topic": uuid4().hex, "wait_time_seconds": 1}
+    looks: list[None] = []
+    listener = Listener(app, Hearing(full=8, clock=lambda: START), look=lambda: looks.append(None))
+    listener.start()
+    with app.connection_for_write() as connection, app.events.Dispatcher(connection, hostname="web@host") as web:
+        wait_for(lambda: memory.cloud.subscriptions, 10)
+        for what in (WorkerHeartbeat(0, 0), ImagesQueued(3)):
+            web.send(what.TYPE, **what.to_event())
+        wait_for(lambda: looks, 10)
+        gateway = connection.transport.gateway
+        listener.stop()
+        gateway.close()
+    memory.cloud.clear()
+    assert len(looks) == 1

@@ -15,6 +15,7 @@ import torch
 import torchvision
 from PIL import Image
 
+from app import speed
 from app.errors import ConfigurationError
 from app.settings import Settings
 from tasks.engine import Engine, artifact, load
@@ -83,6 +84,23 @@ def test_a_torchvision_model_is_built_from_a_file_of_weights_with_names_of_ones_
     assert engine.labels == tuple(LABELS)
     assert engine.preprocessing.interpolation == "bilinear"
     assert {each.label for each in engine.classify(photographs.chelsea())} == set(LABELS)
+
+
+def test_a_build_measures_the_model_once_and_a_model_that_was_built_before_too(here: dict[str, str]) -> None:
+    built(SMALL, here)
+    settings, said = Settings.from_environment(here), list[str]()
+    folder = settings.models / SMALL
+    first = speed.read(folder)
+    build(SMALL, settings, said.append)
+    assert first is not None
+    assert not [line for line in said if "core-ms" in line]
+    (folder / speed.FILE).unlink()
+    before = (folder / artifact.MANIFEST).stat().st_ino
+    build(SMALL, settings, said.append)
+    again = speed.read(folder)
+    assert again is not None
+    assert (folder / artifact.MANIFEST).stat().st_ino == before
+    assert again.precision in said[-1]
 
 
 def test_a_model_takes_images_in_their_own_size_where_preprocessing_is_none(here: dict[str, str]) -> None:
