@@ -81,7 +81,7 @@ def test_a_folder_that_can_not_be_written_is_measured_each_time(folder: Path) ->
     (folder / precision.KEPT).mkdir()  # which not even root can replace by a file
 
     assert loaded(folder).precision in {"int8", OpenVinoRunner(folder).precision}
-    assert {path.name for path in folder.iterdir()} == {*manifest(folder).files, artifact.MANIFEST, precision.KEPT}
+    assert not list(folder.glob(f".{precision.KEPT}*"))
 
 
 def test_an_int8_that_does_not_run_leaves_the_model_in_another_precision(folder: Path) -> None:
