@@ -26,7 +26,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 USUAL = Preprocessing(256, 224, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 NATIVE = Preprocessing(None, None, "bicubic", (0, 0, 0), (1, 1, 1))
 MAX_PIXELS = 100_000_000
-# What a shift by one pixel makes of the photograph, in levels; rounding in another order makes a tenth, a JPEG's own eighth a quarter at most.
+# What a shift by one pixel makes of the photograph, in levels; rounding in another order makes a tenth at most, and a
+# JPEG that its decoder makes smaller a quarter.
 SHIFT = 2.5
 
 
