@@ -7,10 +7,12 @@ old and the new hear each other: a field that is added may be absent, and a fiel
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self, get_args
 
-from app.domain import Classification, Failure, Instance, InstanceState, Prediction, QueueDepth
+from app.brakes import Brake, holding
+from app.domain import LIFE_TIMES, Classification, Failure, Instance, InstanceState, Life, Prediction, QueueDepth
 from app.fields import LONGEST_TEXT, Fields
 
 
@@ -35,6 +37,9 @@ class ScalingDecided:
         boot_s: seconds from a launch to a worker that is ready.
         breaker_open: whether instances do not come to work, so that one alone is launched at a time.
         over_budget: whether the day's budget is used up, so that nothing is launched.
+        spot_resting: whether so many spot instances were taken back that on demand comes first.
+        spent_h: instance-hours of this day, UTC.
+        budget_h: how many of them there may be; 0: no matter how many.
     """
 
     TYPE: ClassVar[str] = "scaling-decision"
@@ -55,6 +60,14 @@ class ScalingDecided:
     boot_s: float | None = None
     breaker_open: bool = False
     over_budget: bool = False
+    spot_resting: bool = False
+    spent_h: float = 0.0
+    budget_h: float = 0.0
+
+    @property
+    def brakes(self) -> tuple[Brake, ...]:
+        """Return what holds launches back."""
+        return holding(breaker=self.breaker_open, budget=self.over_budget, spot=self.spot_resting)
 
     def to_event(self) -> dict[str, Any]:
         """Return the fields to send."""
@@ -87,6 +100,9 @@ class ScalingDecided:
             boot_s=said.maybe_number("boot_s"),
             breaker_open=said.maybe_flag("breaker_open"),
             over_budget=said.maybe_flag("over_budget"),
+            spot_resting=said.maybe_flag("spot_resting"),
+            spent_h=said.number_or_zero("spent_h"),
+            budget_h=said.number_or_zero("budget_h"),
         )
 
 
@@ -118,21 +134,16 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class ImageClassified:
-    """A worker has classified an image, and its result is in the output bucket.
-
-    Attributes:
-        outcome: the result.
-        waited_s: the seconds from its message's sending until then; None: unknown, or it was handed out before.
-    """
+    """A worker has classified an image, and its result is in the output bucket."""
 
     TYPE: ClassVar[str] = "image-classified"
 
     outcome: Classification
-    waited_s: float | None = None
+    life: Life | None = None
 
     def to_event(self) -> dict[str, Any]:
         """Return the fields to send."""
-        return {**self.outcome.to_json(), "waited_s": self.waited_s}
+        return {**self.outcome.to_json(), "life": asdict(self.life) if self.life else None}
 
     @classmethod
     def of(cls, event: object) -> Self:
@@ -151,7 +162,7 @@ class ImageClassified:
                 top5=tuple(Prediction(one.name("label"), one.number("score")) for one in said.parts("top5")),
                 model=said.name("model"),
             ),
-            said.maybe_number("waited_s"),
+            _life_of(said.maybe_part("life")),
         )
 
 
@@ -162,10 +173,11 @@ class ImageFailed:
     TYPE: ClassVar[str] = "image-failed"
 
     outcome: Failure
+    life: Life | None = None
 
     def to_event(self) -> dict[str, Any]:
         """Return the fields to send."""
-        return self.outcome.to_json()
+        return {**self.outcome.to_json(), "life": asdict(self.life) if self.life else None}
 
     @classmethod
     def of(cls, event: object) -> Self:
@@ -175,7 +187,34 @@ class ImageFailed:
             MalformedAnnouncement: it is something else.
         """
         said = Fields(event)
-        return cls(Failure(key=said.name("key"), filename=said.name("filename"), reason=said.text("reason")))
+        failure = Failure(key=said.name("key"), filename=said.name("filename"), reason=said.text("reason"))
+        return cls(failure, _life_of(said.maybe_part("life")))
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesQueued:
+    """Images were put into the task queue by one who hears of no worker; the autoscaler looks at once.
+
+    Attributes:
+        count: how many, at the least.
+    """
+
+    TYPE: ClassVar[str] = "images-queued"
+
+    count: int
+
+    def to_event(self) -> dict[str, Any]:
+        """Return the fields to send."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, event: object) -> Self:
+        """Read what `to_event` gave.
+
+        Raises:
+            MalformedAnnouncement: it is something else.
+        """
+        return cls(Fields(event).count("count"))
 
 
 # Why a worker leaves whose host EC2 takes back.
@@ -252,11 +291,53 @@ class WorkerOffline(WorkerCounts):
     TYPE: ClassVar[str] = "worker-offline"
 
 
+@dataclass(frozen=True, slots=True)
+class TaskEvent:
+    """What Celery's own events say of a task's way through a worker, as far as we read them.
+
+    Attributes:
+        stage: ``received``, ``started``, ``succeeded``, ``failed``, ``retried``, ``rejected`` or ``revoked``.
+        id: the task's.
+        name: what task it is; Celery says so when it is received.
+        runtime_s: how long it took, once it has succeeded.
+        exception: the class of what it failed with.
+    """
+
+    TYPE: ClassVar[str] = "task-"
+
+    stage: str
+    id: str
+    name: str | None = None
+    runtime_s: float | None = None
+    exception: str | None = None
+
+    @classmethod
+    def of(cls, event: dict[str, Any]) -> Self:
+        """Read what Celery sends.
+
+        Raises:
+            MalformedAnnouncement: it is something else.
+        """
+        said, stage = Fields(event), str(event["type"]).removeprefix(cls.TYPE)
+        words = _CLASS.match(str(event.get("exception", "")))
+        return cls(
+            stage=stage,
+            id=said.name("uuid"),
+            name=said.name("name") if stage == "received" else None,
+            runtime_s=said.number("runtime") if stage == "succeeded" else None,
+            exception=words[0] if words and stage == "failed" else None,
+        )
+
+
+# The beginning of an exception, as Python writes it.
+_CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,60}")
+
 Announcement = (
     ScalingDecided
     | Swept
     | ImageClassified
     | ImageFailed
+    | ImagesQueued
     | WorkerLeaving
     | WorkerOnline
     | WorkerHeartbeat
@@ -270,12 +351,12 @@ class Said:
     """An event: what is announced, and what Celery adds to that.
 
     Attributes:
-        what: the announcement; None in an event of another kind, such as Celery's own of tasks.
+        what: the announcement, or what Celery itself says of a task; None in an event of another kind.
         node: who said it; a worker's is ``<instance>@<host>``.
         at: when, by its own clock; seconds since 1970.
     """
 
-    what: Announcement | None
+    what: Announcement | TaskEvent | None
     node: str
     at: float
 
@@ -292,13 +373,21 @@ class Said:
             MalformedAnnouncement: it is no event, or one of ours that is not as we send it.
         """
         said = Fields(event)
-        kind = KINDS.get(said.name("type"))
+        type = said.name("type")
+        kind: Any = TaskEvent if type.startswith(TaskEvent.TYPE) else KINDS.get(type)
         return cls(kind.of(event) if kind else None, said.name("hostname"), said.moment("timestamp"))
 
 
 def clipped(text: str) -> str:
     """Return as much of a text as an announcement may carry."""
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
+
+
+def _life_of(said: Fields | None) -> Life | None:
+    if said is None:
+        return None
+    times = {name: said.maybe_moment(name) for name in LIFE_TIMES}
+    return Life(said.name("worker"), said.name("task"), said.count("receives"), said.moment("stored_at"), **times)
 
 
 def _depth_of(said: Fields) -> QueueDepth:

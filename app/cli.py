@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from app.account.commands import dead_letters, provision, status
 from app.errors import ElastiqError
 from app.process import logs
 from app.settings import Settings, settings
+
+if TYPE_CHECKING:
+    from app.account.doctor.findings import Finding
 
 _CLASSIFY_ENDS = """\b
 Exit status:
@@ -47,11 +53,12 @@ def main() -> None:
 
 
 @main.command()
-def up() -> None:
+@click.option("--flower", is_flag=True, help="Run Flower too, at FLOWER_PORT (5555), with a password that is printed.")
+def up(flower: bool) -> None:
     """Run everything on this machine: embedded cloud, web, autoscaler, and workers as needed."""
     from app.local.stack import up
 
-    sys.exit(up(settings()))
+    sys.exit(up(settings(), with_flower=flower))
 
 
 @main.command()
@@ -66,9 +73,9 @@ def web() -> None:
 def worker() -> None:
     """Run one worker; it leaves by itself after ELASTIQ_IDLE_SECONDS without work."""
     # The same as `celery -A tasks worker`, in this process, so that its exit status is the worker's.
-    from tasks.worker.lifecycle import run_worker
+    from tasks.worker.beginning import run
 
-    sys.exit(run_worker(settings()))
+    sys.exit(run(settings()))
 
 
 @main.command()
@@ -91,7 +98,7 @@ def plan(trace: Path, rate: float | None, ceiling: int) -> None:
 @main.command()
 def autoscaler() -> None:
     """Run the autoscaler: it reads the queue's depth and starts instances."""
-    from autoscaler.loop import run
+    from autoscaler.service import run
 
     run(settings())
 
@@ -111,13 +118,17 @@ def cloud(host: str, port: int) -> None:
 def flower(arguments: tuple[str, ...]) -> None:
     """Run Flower, Celery's own monitor, on the workers; ARGUMENTS are Flower's, such as --address and --port.
 
-    It binds to loopback unless told otherwise, which is not Flower's own default.
+    It binds to loopback unless told otherwise, and forgets workers ten minutes after they have gone; Flower's own
+    defaults are others.
     """
     from celery.bin.celery import main as celery
 
+    from app.local.flower import joined
+
     os.environ.setdefault("FLOWER_ADDRESS", "127.0.0.1")
+    os.environ.setdefault("FLOWER_PURGE_OFFLINE_WORKERS", "600")
     # Without a log of its own, Flower's lines go where this process's do.
-    sys.argv = ["celery", "-A", "tasks", "flower", "--logging=none", *arguments]
+    sys.argv = ["celery", "-A", "tasks", "flower", "--logging=none", *joined(arguments)]
     sys.exit(celery())
 
 
@@ -148,64 +159,57 @@ def classify(paths: tuple[str, ...], as_json: bool, url: str | None, patience_s:
 
 
 @main.command()
-def provision() -> None:
-    """Make buckets, queues and topic in the account that the environment names, or set right those that are there."""
-    from app.account.provision import provision
-
-    for line in provision(settings()):
-        click.echo(line)
-
-
-@main.command()
-def status() -> None:
-    """Tell whether the buckets answer, and what waits in the queues.
-
-    Exit status: 0 when all is well, 1 when something is missing, out of reach, or among the dead letters.
-    """
-    from app.account.status import look
-
-    findings = look(settings())
-    for finding in findings:
-        click.echo(f"{'ok  ' if finding.well else 'FAIL'}  {finding.what}: {finding.said}")
-    sys.exit(0 if all(finding.well for finding in findings) else 1)
-
-
-@main.group("dead-letters")
-def dead_letters() -> None:
-    """Look at, or send back to work, the messages that five attempts could not finish."""
-
-
-@dead_letters.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def list_dead_letters(as_json: bool) -> None:
-    """Print each dead letter: when it was sent, its task, its image. They stay where they are."""
-    from app.account.dead_letters import DeadLetters
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(["web", "worker", "autoscaler"]),
+    help="Whose permissions to try, and with `worker` whether its model is there.  [default: all three]",
+)
+@click.option(
+    "--queue", "measures", is_flag=True, help="Measure how SQS counts and orders, on a queue that is deleted."
+)
+@click.option("--seconds", default=60.0, show_default=True, type=click.FloatRange(1, 3600), help="For --queue.")
+def doctor(as_json: bool, roles: tuple[str, ...], measures: bool, seconds: float) -> None:
+    """Look at all that Elastiq needs of the account and of this host, and say what to do where it is not so.
 
-    for letter in DeadLetters(settings()).look():
-        fields = {
-            "sent_at": letter.sent_at.isoformat(),
-            "task": letter.task,
-            "key": letter.key,
-            "id": letter.message_id,
-        }
-        click.echo(
-            json.dumps(fields) if as_json else f"{fields['sent_at']}  {letter.task}  {letter.key or letter.body}"
-        )
+    Exit status: 0 when nothing is wrong, 1 when something is, 2 when it could not be done.
+    """
+    from app.account.doctor import checks, lag
+
+    if measures:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does, so the queue is deleted
+        found = lag.measure(settings(), seconds, lambda step: click.echo(step, err=True)).to_json()
+        click.echo(json.dumps(found) if as_json else "\n".join(f"{name:<13} {value}" for name, value in found.items()))
+        return
+    roles = roles or ("web", "worker", "autoscaler")
+    states = set()
+    for finding in checks.look(settings(), roles, (_model,) if "worker" in roles else ()):
+        states.add(finding.state)
+        click.echo(json.dumps(finding.to_json()) if as_json else str(finding))
+    sys.exit(1 if "FAIL" in states else 0)
 
 
-@dead_letters.command()
-@click.argument("keys", nargs=-1)
-def redrive(keys: tuple[str, ...]) -> None:
-    """Send dead letters back to the task queue: those of the images KEYS, or all."""
-    from app.account.dead_letters import DeadLetters
-    from app.storage import Storage
+def _model() -> Finding:
+    """Find whether this host can run the model."""
+    from app.account.doctor.findings import bad, unknown, well
 
-    sent = DeadLetters(settings()).redrive(Storage(settings()), lambda letter: not keys or letter.key in keys)
-    click.echo(f"{len(sent)} sent back to {settings().queue.name}")
-    missing = set(keys) - set(sent)
-    if missing:
-        click.echo(f"not among the dead letters: {', '.join(sorted(missing))}", err=True)
-        sys.exit(1)
+    try:
+        from tasks.engine import load
+
+        engine = load(config=settings())
+    except ModuleNotFoundError as err:
+        return unknown("model", f"this host has no {err.name}, as only workers need it")
+    except ElastiqError as err:
+        return bad("model", str(err))
+    return well(
+        "model", f"{engine.name} in {engine.runner.precision}, {len(engine.labels)} labels, {engine.runner.runtime}"
+    )
+
+
+for command in (provision, status, dead_letters):
+    main.add_command(command)
 
 
 @main.command()

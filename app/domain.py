@@ -95,6 +95,37 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Life:
+    """When a worker did what with an image, in seconds since 1970; by its own clock, but for `queued_at`, by SQS's.
+
+    Attributes:
+        worker: the instance that did it.
+        task: the task's name.
+        receives: which receive of its message it was; 1 unless something failed before.
+        queued_at: when its message was sent, or was due if it was put off; None where the queue does not say.
+        received_at: when the worker received it; None where the worker cannot say.
+        fetched_at: when its bytes were there.
+        decoded_at: when its pixels were.
+        run_at: when the model had run on them.
+        stored_at: when its outcome was in the output bucket.
+    """
+
+    worker: str
+    task: str
+    receives: int
+    stored_at: float
+    queued_at: float | None = None
+    received_at: float | None = None
+    fetched_at: float | None = None
+    decoded_at: float | None = None
+    run_at: float | None = None
+
+
+# The times in a life that may be unknown, in order.
+LIFE_TIMES = ("queued_at", "received_at", "fetched_at", "decoded_at", "run_at")
+
+
+@dataclass(frozen=True, slots=True)
 class QueueDepth:
     """SQS's own three counts, approximate by their nature."""
 

@@ -63,6 +63,14 @@ class Fields:
         """Return a time, or None where that came."""
         return None if self._get(name) is None else self.time(name)
 
+    def maybe_part(self, name: str) -> Fields | None:
+        """Return the object of this name; None where none came, or an older version says nothing."""
+        return None if self._data.get(name) is None else self.part(name)
+
+    def maybe_moment(self, name: str) -> float | None:
+        """Return a time, in seconds since 1970, or None where that came, or nothing did."""
+        return None if self._data.get(name) is None else self.moment(name)
+
     def flag(self, name: str) -> bool:
         """Return true or false."""
         value = self._get(name)
@@ -73,6 +81,10 @@ class Fields:
     def maybe_flag(self, name: str) -> bool:
         """Return true or false; false where an older version says nothing."""
         return self.flag(name) if name in self._data else False
+
+    def number_or_zero(self, name: str) -> float:
+        """Return a number; 0 where an older version says nothing."""
+        return self.number(name) if name in self._data else 0.0
 
     def name(self, name: str) -> str:
         """Return a text that names something."""

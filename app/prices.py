@@ -18,8 +18,8 @@ FILE = Path(__file__).with_suffix(".json")
 MONTH_H = 730.0
 # Measured: a whole worker's core-ms for an image (docs/engine.md); what the system calls and logs (docs/cost.md).
 CORE_MS, SQS_CALLS, PUBLISHES, LOG_BYTES = 20.0, 1.1, 0.1, 808
-IDLE_CALLS_HOUR = {"s3_put": 1200, "sqs_call": 5700, "sns_publish": 420}
-ALARMS, METRICS = 5, 2
+IDLE_CALLS_HOUR = {"s3_put": 180, "sqs_call": 5700, "sns_publish": 420}
+ALARMS, METRICS = 6, 2
 # Assumed: an image of 500 x 375, in gigabytes; its result is a few hundred bytes.
 STORED_GB = 0.0001
 WORKERS = ("c7i.large", "c6i.large", "m7i.large", "m6i.large", "c7g.large", "c8g.large", "m7g.large", "c6g.large")

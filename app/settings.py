@@ -28,7 +28,7 @@ _ARN = (r"arn:[^\s:]+:sns:[^\s:]+:\d{12}:\S+", "a topic's ARN such as arn:aws:sn
 _LOG_FORMAT = (r"auto|json|text", "auto, json or text")
 _LOG_STREAM = (r"stderr|stdout", "stderr or stdout")
 _ENGINE = (r"openvino|torch", "openvino or torch")
-_PRECISION = (r"auto|bf16|fp16|fp32", "auto, bf16, fp16 or fp32")
+_PRECISION = (r"auto|bf16|fp16|fp32|int8", "auto, bf16, fp16, fp32 or int8")
 
 
 def _setting(variable: str, default: Any, help: str, **bounds: Any) -> Any:
@@ -107,9 +107,16 @@ class WebSettings:
     threads: int = _setting(
         "ELASTIQ_WEB_THREADS",
         256,
-        "Requests that one web process serves at once; a page that is open holds one.",
+        "Requests that one web process serves at once; event streams, of pages that are open, take none of them.",
         low=8,
         high=4096,
+    )
+    streams: int = _setting(
+        "ELASTIQ_WEB_STREAMS",
+        5000,
+        "Event streams that one web process holds open at once: each page that is open has one.",
+        low=1,
+        high=100_000,
     )
     wait_s: float = _setting(
         "ELASTIQ_WAIT_SECONDS",
@@ -153,7 +160,7 @@ class EngineSettings:
     precision: str = _setting(
         "ELASTIQ_PRECISION",
         "auto",
-        "`fp32`, `bf16`, `fp16`, or `auto`: the fastest that the processor has in hardware.",
+        "`fp32`, `bf16`, `fp16`, `int8`, or `auto`: the cheapest, as measured on this very host.",
         form=_PRECISION,
     )
     weights: str = _setting(
@@ -165,6 +172,12 @@ class EngineSettings:
         "",
         "A JSON file that says how an image becomes the input, instead of the model's own way; "
         "`none` keeps the image's size and values.",
+    )
+    calibration: str = _setting(
+        "ELASTIQ_CALIBRATION",
+        "",
+        "A folder of photographs that a build calibrates and judges int8 on, instead of scikit-image's; "
+        "`none` builds no int8.",
     )
     minibatch: int = _setting(
         "ELASTIQ_MINIBATCH", 32, "The torch engine: images that it takes at once at most.", low=1, high=1024
@@ -342,6 +355,16 @@ class ProcessSettings:
         "ELASTIQ_ALIVE_FILE",
         "",
         "A file that workers and autoscalers touch every few seconds while they go on; health checks look at its age.",
+    )
+    metrics_port: int = _setting(
+        "ELASTIQ_METRICS_PORT",
+        0,
+        "The port on which the autoscaler answers Prometheus's `GET /metrics`; 0: none. Web has it at its own.",
+        low=0,
+        high=65535,
+    )
+    metrics_host: str = _setting(
+        "ELASTIQ_METRICS_HOST", "127.0.0.1", "The address that it binds to; loopback unless told otherwise."
     )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from app.aws.bucket import Bucket
-from app.domain import Classification, Failure, Prediction, filename_of
+from app.domain import LIFE_TIMES, Classification, Failure, Life, Prediction, filename_of
 from app.errors import ImageExists, ImageNotFound, InvalidImage, InvalidKey
 from app.settings import Settings
 
@@ -83,20 +83,29 @@ class Storage:
         for item in self._input.list(f"{batch}/"):
             yield StoredImage(item["Key"], item["Size"], item["LastModified"])
 
-    def save(self, outcome: Classification | Failure) -> None:
+    def save(self, outcome: Classification | Failure, life: Life | None = None) -> None:
         """Write ``<key>.txt`` or ``<key>.error.txt``; saving the same outcome twice changes nothing.
 
-        The text has the label; the rest is metadata, where labels so long that S3 has no room for them cost
-        the last of the top five.
+        The text has the label; the rest is metadata, with when a worker did what, and where labels so long that S3 has
+        no room for them cost the last of the top five.
         """
         if isinstance(outcome, Failure):
-            self._put_text(outcome.key + FAILURE, outcome.reason, {})
+            self._put_text(outcome.key + FAILURE, outcome.reason, {}, life)
             return
         top5 = [[p.label, p.score] for p in outcome.top5]
         details = {"score": outcome.score, "top5": top5, "model": outcome.model}
-        while len(json.dumps(details)) > _METADATA_BYTES and top5:
+        room = _METADATA_BYTES - len(_written(life))
+        while len(json.dumps(details)) > room and top5:
             top5.pop()
-        self._put_text(outcome.key + RESULT, f"({outcome.filename}, {outcome.label})", details)
+        self._put_text(outcome.key + RESULT, f"({outcome.filename}, {outcome.label})", details, life)
+
+    def life(self, key: str) -> Life | None:
+        """Return when a worker did what with the image ``key``; None where nothing says so."""
+        for name in (key + RESULT, key + FAILURE):
+            found = self._output.get(name)
+            if found is not None and "life" in found.metadata:
+                return _read_life(found.metadata["life"])
+        return None
 
     def outcome(self, key: str) -> Classification | Failure | None:
         """Return what became of the image ``key``; None while nothing has."""
@@ -142,9 +151,31 @@ class Storage:
         top5 = tuple(Prediction(*prediction) for prediction in details.get("top5", []))
         return Classification(key, filename_of(key), label, details.get("score", 0.0), top5, details.get("model", ""))
 
-    def _put_text(self, name: str, text: str, details: dict[str, Any]) -> None:
+    def _put_text(self, name: str, text: str, details: dict[str, Any], life: Life | None) -> None:
         metadata = {"elastiq": json.dumps(details)} if details else {}
+        metadata |= {"life": _written(life)} if life else {}
         self._output.put(name, text.encode(), "text/plain; charset=utf-8", metadata)
+
+
+def _written(life: Life | None) -> str:
+    """Return a life as metadata has it, short: there is little room."""
+    if life is None:
+        return ""
+    times = [None if at is None else round(at, 3) for at in (life.stored_at, *(getattr(life, n) for n in LIFE_TIMES))]
+    return json.dumps([life.worker, life.task, life.receives, *times], separators=(",", ":"))
+
+
+def _read_life(text: str) -> Life | None:
+    """Return what `_written` wrote; None of anything else."""
+    try:
+        worker, task, receives, stored_at, *times = json.loads(text)
+        return Life(str(worker), str(task), int(receives), float(stored_at), *map(_moment, times))
+    except (TypeError, ValueError):
+        return None
+
+
+def _moment(value: object) -> float | None:
+    return None if value is None else float(str(value))
 
 
 def _begun(key: str) -> str:

@@ -41,7 +41,7 @@ class Announcer:
         """Announce a decision if it is another one, or the last is ten seconds old."""
         what = announcement(seen, decision, limits, self._name)
         states = tuple((instance.id, instance.state) for instance in what.fleet)
-        flags = what.held, what.breaker_open, what.over_budget
+        flags = what.held, what.brakes
         self._send_if_due(what, (what.desired, what.launch, what.drain, flags, states), seen.at)
 
     def swept(self, swept: Swept, at: datetime) -> None:
@@ -114,4 +114,7 @@ def announcement(seen: Observation, decision: ScalingDecision, limits: Limits, l
         boot_s=seen.estimates.boot_s,
         breaker_open=seen.breaker_open,
         over_budget=seen.over_budget(limits),
+        spot_resting=seen.spot_resting,
+        spent_h=seen.spent_h,
+        budget_h=limits.budget_h,
     )

@@ -6,12 +6,13 @@ The echo, at least every ten seconds, tells a listener that is deaf from workers
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from celery import Celery
 
-from app.announcements import NOTICE, ImageClassified, Said, WorkerCounts, WorkerLeaving, WorkerOffline
+from app.announcements import NOTICE, ImageClassified, ImagesQueued, Said, WorkerCounts, WorkerLeaving, WorkerOffline
+from app.domain import Life
 from app.listener import EventListener
 from autoscaler.values import Heard, Heartbeat, Voice
 
@@ -31,9 +32,12 @@ class Hearing:
     Args:
         full: images that a worker has in hand when it can take no more.
         clock: the time, UTC.
+        interrupted: when hosts were taken back before, by instance.
     """
 
-    def __init__(self, full: int, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, full: int, clock: Callable[[], datetime], interrupted: Mapping[str, datetime] | None = None
+    ) -> None:
         self._full, self._clock = full, clock
         self._lock = threading.Lock()
         self._since: datetime | None = None
@@ -41,7 +45,7 @@ class Hearing:
         self._voices: dict[str, Voice] = {}
         self._heartbeats: list[Heartbeat] = []
         self._waits_s: list[float] = []
-        self._interrupted: dict[str, datetime] = {}
+        self._interrupted = dict(interrupted or {})
 
     def begin(self) -> None:
         """Note that one begins to listen."""
@@ -58,16 +62,16 @@ class Hearing:
             self._at = now
             if isinstance(said.what, WorkerCounts):
                 self._hear_worker(said, said.what, now)
-            elif isinstance(said.what, ImageClassified) and said.what.waited_s is not None:
-                self._waits_s.append(said.what.waited_s)
+            elif isinstance(said.what, ImageClassified) and said.what.life:
+                self._waits_s.extend(_waited_s(said.what.life))
             elif isinstance(said.what, WorkerLeaving) and said.what.why == NOTICE:
                 kept = {id: at for id, at in self._interrupted.items() if (now - at).total_seconds() < INTERRUPTED_S}
                 self._interrupted = {said.instance: now, **kept}
 
-    def interruptions(self) -> list[datetime]:
-        """Return when workers of late said that EC2 takes their hosts back, by this process's clock."""
+    def interrupted(self) -> dict[str, datetime]:
+        """Return when workers of late said that EC2 takes their hosts back, by instance and this process's clock."""
         with self._lock:
-            return list(self._interrupted.values())
+            return dict(self._interrupted)
 
     def known(self) -> Heard:
         """Return all that is known, but no heartbeats or waits: those are left to `take`."""
@@ -114,16 +118,35 @@ class Hearing:
         self._voices[said.instance] = Voice(said.node, first_at, now, said_at, leaving)
 
 
+def _waited_s(life: Life) -> list[float]:
+    """Return how long an image waited, if its message came in its turn and the queue says when it was sent."""
+    return [max(0.0, life.stored_at - life.queued_at)] if life.queued_at and life.receives == 1 else []
+
+
 class Listener(EventListener):
     """Hears events of every type.
 
     Args:
         app: the Celery application of this system.
         hearing: is told of every event.
+        also: is told of every event too.
+        look: called where images were queued and no worker was heard.
     """
 
-    def __init__(self, app: Celery, hearing: Hearing) -> None:
-        super().__init__(app, hearing.hear)
+    def __init__(
+        self,
+        app: Celery,
+        hearing: Hearing,
+        also: Callable[[Said], object] = lambda _: None,
+        look: Callable[[], object] = lambda: None,
+    ) -> None:
+        def hear(said: Said) -> None:
+            hearing.hear(said)
+            also(said)
+            if isinstance(said.what, ImagesQueued):
+                look()
+
+        super().__init__(app, hear)
         self._hearing = hearing
 
     def start(self) -> None:

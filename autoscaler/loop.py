@@ -3,121 +3,27 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import socket
-import threading
-import uuid
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
-from app.errors import ConfigurationError, ElastiqError
+from app.errors import ElastiqError
 from app.process.alive import AliveFile
-from app.process.clock import SteadyClock
-from app.process.signals import StopSignals
 from app.process.steps import each, repeat
-from app.settings import Settings
-from autoscaler.announce import Announcer
-from autoscaler.fleet import Fleet, NotLaunched, make_fleet
-from autoscaler.leader import Leader
-from autoscaler.listen import Hearing, Listener
+from autoscaler.brakes import Brakes
+from autoscaler.fleet import Fleet
+from autoscaler.launching import Launcher
 from autoscaler.memory.orphans import Found, Orphans
 from autoscaler.observe import Observer
-from autoscaler.policy import POLICIES, decide
-from autoscaler.remembered import Remembered
-from autoscaler.schedule import floor_of
-from autoscaler.spending import Spending
-from autoscaler.sweep import rounds as sweep
+from autoscaler.policy import decide
 from autoscaler.values import Limits, Observation, ScalingDecision
-from tasks.celery import make_app
 
 log = structlog.get_logger(__name__)
 
-UNSETTLED = timedelta(minutes=5)
-# Before the next launch where one's answer was lost, the first time.
-LOST_PAUSE_S = 2.0
-# Before the next launch where one was refused for good, the first time.
-REFUSED_PAUSE_S = 30.0
 # Between two looks that fail, at most: as long as a count is good for.
 LONGEST_PAUSE_S = 15.0
-
-
-def run(settings: Settings) -> None:
-    """Keep the fleet as large as the queue needs, until SIGTERM or SIGINT; the instances live on.
-
-    Raises:
-        ConfigurationError: there is no policy of the name that ELASTIQ_POLICY gives, the floor or its schedule is
-            none, or workers that are to be watched cannot be heard.
-    """
-    if settings.autoscaler.policy not in POLICIES:
-        raise ConfigurationError(f"ELASTIQ_POLICY={settings.autoscaler.policy!r} must be one of: {', '.join(POLICIES)}")
-    limits = _limits(settings)
-    stop = StopSignals(signal.SIGTERM, signal.SIGINT)
-    name = f"{socket.gethostname()}:{os.getpid()}"
-    app = make_app(settings)
-    clock = SteadyClock()
-    hearing = Hearing(settings.worker.concurrency, clock) if settings.queue.listen else None
-    listener = Listener(app, hearing) if hearing else None
-    announcer, leader = Announcer(app, name), Leader(settings, name)
-    fleet = make_fleet(
-        settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids) if hearing else []), hearing, clock
-    )
-    remembered, spending = Remembered(settings), Spending(settings)
-    observer = Observer(settings, fleet, clock, hearing, spending.begin(clock()))
-
-    def tell(seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
-        announcer.decided(seen, decision, limits)
-        remembered.note(seen.estimates)
-        spending.note(observer.spent)
-
-    def keep(ids: Iterable[str], at: datetime) -> None:
-        announcer.ask_to_stay(hearing.nodes(ids) if hearing else [], at)
-
-    limits = remembered.within(limits)
-    loop = Loop(observer, fleet, limits, leader.leads, tell, keep)
-    stopped = threading.Event()
-    log.info(
-        "autoscaler_started",
-        policy=settings.autoscaler.policy,
-        ceiling=settings.autoscaler.max_instances,
-        fleet=type(fleet).__name__,
-    )
-    leader.start()
-    if listener:
-        listener.start()
-    sweep.start(settings, name, stopped, leader.leads)
-    loop.run(stop.wait, settings.autoscaler.observe_s, AliveFile(settings.process.alive_file))
-    stopped.set()
-    leader.stop()
-    if listener:
-        listener.stop()
-    announcer.stop()
-    log.info("autoscaler_stopped")
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        ceiling=settings.autoscaler.max_instances,
-        policy=settings.autoscaler.policy,
-        target_s=settings.autoscaler.target_s,
-        bill_s=settings.autoscaler.min_billed_s,
-        boot_limit_s=settings.autoscaler.boot_limit_s,
-        floor=floor_of(
-            settings.autoscaler.min_instances, settings.autoscaler.schedule, settings.autoscaler.max_instances
-        ),
-        buffer=settings.autoscaler.buffer,
-        budget_h=settings.autoscaler.daily_budget_h,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Launch:
-    count: int
-    token: str
-    at: datetime
 
 
 class Loop:
@@ -131,6 +37,7 @@ class Loop:
             once when it may.
         tell: is told of every decision.
         keep: is told, at each step and when that is, which idle instances shall stay.
+        brakes: tells of what holds launches back.
     """
 
     def __init__(
@@ -141,15 +48,14 @@ class Loop:
         leads: Callable[[], bool] = lambda: True,
         tell: Callable[[Observation, ScalingDecision, Limits], object] = lambda *_: None,
         keep: Callable[[tuple[str, ...], datetime], object] = lambda *_: None,
+        brakes: Brakes | None = None,
     ) -> None:
         self._observer, self._fleet, self._limits = observer, fleet, limits
         self._leads, self._tell, self._keep = leads, tell, keep
-        self._orphans = Orphans()
-        self._unsettled: _Launch | None = None
+        self._orphans, self._launcher, self._brakes = Orphans(), Launcher(fleet, observer), brakes or Brakes()
         self._seen: Observation | None = None
         self._said = ""
         self._failed_looks = 0
-        self._tripped = self._over = False
 
     def run(self, wait: Callable[[float], bool], every_s: float, alive: AliveFile) -> None:
         """Take steps until ``wait`` says that it is over; an error that nobody foresaw costs its step alone.
@@ -185,8 +91,7 @@ class Loop:
             self._failed_looks += 1
             self._seen = seen = self._observer.observe()
             self._failed_looks = 0
-            self._watch_breaker(seen)
-            self._watch_budget(seen)
+            self._brakes.look(seen, self._limits)
             if not self._leads():
                 self._say_once(logging.INFO, "standing_by", "another autoscaler leads, or none can be known to")
                 return None
@@ -248,57 +153,14 @@ class Loop:
 
     def _launch(self, decision: ScalingDecision, seen: Observation) -> None:
         if decision.launch and self._leads():
-            came = self._settle(decision.launch, seen.at)
+            came = self._launcher.launch(decision.launch, seen.at)
             log.info("scaled_out", launched=came, desired=decision.desired, had=len(seen.alive), reason=decision.reason)
-
-    def _watch_breaker(self, seen: Observation) -> None:
-        """Say when the breaker trips, and when it closes."""
-        if seen.breaker_open and not self._tripped:
-            log.error(
-                "breaker_open",
-                reason="instances end or fall silent before they can work: see the log of one, and the launch template",
-                now="one at a time is launched, after longer and longer pauses, until one comes to work",
-            )
-        elif self._tripped and not seen.breaker_open:
-            log.warning("breaker_closed", reason="an instance came to work")
-        self._tripped = seen.breaker_open
-
-    def _watch_budget(self, seen: Observation) -> None:
-        """Say when the day's budget is used up, and when a new day begins."""
-        over = seen.over_budget(self._limits)
-        if over and not self._over:
-            log.error("budget_used_up", budget_h=self._limits.budget_h, now="nothing is launched before midnight UTC")
-        elif self._over and not over:
-            log.info("budget_anew", budget_h=self._limits.budget_h)
-        self._over = over
 
     def _tell_held(self, reason: str) -> None:
         """Tell those who follow the decisions that this step came to nothing."""
         if self._seen is not None and self._leads():
             seen = replace(self._seen, at=self._observer.now())
             self._tell(seen, ScalingDecision(desired=len(seen.alive), reason=reason, held=True), self._limits)
-
-    def _settle(self, count: int, at: datetime) -> list[str]:
-        """Launch, under the old token while it is unknown what the last launch did: nothing is launched twice.
-
-        The old launch asks for the old count, which cannot break the ceiling, as nothing else is launched before it is
-        settled. After a while the fleet's own list has told what it did.
-        """
-        if self._unsettled is None or at - self._unsettled.at > UNSETTLED:
-            self._unsettled = _Launch(count, uuid.uuid4().hex, at)
-        launch = self._unsettled
-        try:
-            came = self._fleet.launch(launch.count, launch.token)
-        except (NotLaunched, ConfigurationError) as err:
-            self._unsettled = None
-            self._observer.refused(str(err), err.pause_s if isinstance(err, NotLaunched) else REFUSED_PAUSE_S)
-            raise
-        except ElastiqError as err:  # what became of it is unknown: it is asked again, but not at once
-            self._observer.refused(str(err), LOST_PAUSE_S)
-            raise
-        self._unsettled = None
-        self._observer.launched(came)
-        return [instance.id for instance in came]
 
     def _say_once(self, level: int, event: str, reason: str) -> None:
         """Log what lasts once, not at every step; the numbers in a reason change all the time and do not count."""

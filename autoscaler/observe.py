@@ -18,7 +18,7 @@ from autoscaler.listen import Hearing
 from autoscaler.memory.boots import shortest_life_s
 from autoscaler.memory.past import Past
 from autoscaler.memory.spent import Spent
-from autoscaler.values import Heard, Observation
+from autoscaler.values import Heard, Launches, Observation
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +47,7 @@ class Observer:
         self._fleet = fleet
         self.now = clock = clock or SteadyClock()
         self._hearing = hearing
+        self.launches = Launches()
         self.spent = spent or Spent(clock())
         # Boots that others see to do not fail here.
         idle_s = settings.worker.idle_s
@@ -72,14 +73,17 @@ class Observer:
         for instance in seen.gone:
             log.info("instance_gone", instance=instance.id, lived_s=self._lived_s(instance, seen.at))
         self.spent = self.spent.and_then(seen.fleet, seen.at)
-        return replace(seen, spent_h=self.spent.hours)
+        return replace(seen, spent_h=self.spent.hours, spot_resting=self._fleet.spot_resting)
 
     def launched(self, instances: Iterable[Instance]) -> None:
         """Take note of what has just been launched."""
-        self._past.launched(instances, self.now())
+        came = list(instances)
+        self.launches = replace(self.launches, came=self.launches.came + len(came))
+        self._past.launched(came, self.now())
 
     def refused(self, why: str, pause_s: float) -> None:
         """Take note that a launch has just been refused, and that none is to be tried for so many seconds."""
+        self.launches = replace(self.launches, failed=self.launches.failed + 1)
         self._past.refused(why, self.now(), pause_s, self._random.random())
 
     def _lived_s(self, instance: Instance, now: datetime) -> float:

@@ -17,6 +17,7 @@ import structlog
 
 from app.errors import ElastiqError
 from app.settings import Settings
+from autoscaler import built
 from autoscaler.record import Record, number
 from autoscaler.values import UNSURE, Estimates, Limits
 
@@ -44,20 +45,24 @@ class Remembered:
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._record, self._clock = Record(settings, KEY), clock
+        self._settings, self._record, self._clock = settings, Record(settings, KEY), clock
         self.kind, self._billed = _kind(settings), bool(settings.ec2.launch_template)
         self._rates: Rates | None = None
         self._tried_at: float | None = None
 
     def within(self, limits: Limits) -> Limits:
-        """Return limits with what is remembered of such instances; with nothing, they are unsure where it costs."""
+        """Return limits with what is remembered of such instances, or else with what the model's build measured.
+
+        With neither they are unsure where it costs.
+        """
         try:
             self._rates = _rates(self._record.read().get(self.kind))
         except ElastiqError as err:
             log.warning("rates_unknown", reason=str(err))
         if self._rates is None:
             # On one machine too many instances cost nothing.
-            return replace(limits, unsure=UNSURE) if self._billed else limits
+            unsure = replace(limits, unsure=UNSURE) if self._billed else limits
+            return built.within(limits, self._settings) or unsure
         log.info("rates_remembered", kind=self.kind, rate=self._rates.service_rate, boot_s=self._rates.boot_s)
         return replace(limits, service_rate=self._rates.service_rate, boot_s=self._rates.boot_s or limits.boot_s)
 

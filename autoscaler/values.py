@@ -6,8 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from app.brakes import Brake, holding
 from app.domain import Instance, InstanceState, QueueDepth
 from autoscaler.schedule import NO_FLOOR, Floor
+
+
+@dataclass(frozen=True, slots=True)
+class Launches:
+    """What came of all launches so far: instances, and attempts that brought none."""
+
+    came: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +149,7 @@ class Observation:
         given_up: the ids of instances that gave no sign for a boot limit.
         gone: the instances that were there at the last observation and are no more.
         spent_h: instance-hours of this day, UTC.
+        spot_resting: whether so many spot instances were taken back that on demand comes first.
     """
 
     at: datetime
@@ -154,6 +164,7 @@ class Observation:
     given_up: frozenset[str] = frozenset()
     gone: tuple[Instance, ...] = ()
     spent_h: float = 0.0
+    spot_resting: bool = False
 
     @property
     def alive(self) -> tuple[Instance, ...]:
@@ -173,6 +184,10 @@ class Observation:
     def over_budget(self, limits: Limits) -> bool:
         """Return whether the day's instance-hours are used up."""
         return 0 < limits.budget_h <= self.spent_h
+
+    def brakes(self, limits: Limits) -> tuple[Brake, ...]:
+        """Return what holds launches back."""
+        return holding(breaker=self.breaker_open, budget=self.over_budget(limits), spot=self.spot_resting)
 
     def age_s(self, then: datetime) -> float:
         """Return the seconds from ``then`` to this observation."""

@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.announcements import ImageClassified, ImageFailed
-from app.domain import Classification, Failure
+from app.domain import Classification, Failure, Life
 
 _send: Callable[..., None] | None = None
 
 
 def through(send: Callable[..., None] | None) -> None:
-    """Send events through ``send(type, **fields)``, the worker's own dispatcher; None sends none."""
+    """Send events through ``send(type, **fields)``, such as the worker's own dispatcher; None sends none."""
     global _send
     _send = send
 
 
-def announce(outcome: Classification | Failure, waited_s: float | None = None) -> None:
-    """Announce an outcome, if this process is a worker that sends events.
-
-    Args:
-        outcome: what became of an image.
-        waited_s: the seconds from its message's sending until now, where it came in its turn.
-    """
+def announce(outcome: Classification | Failure, life: Life | None = None) -> None:
+    """Announce an outcome and when what was done for it, if this process is a worker that sends events."""
     if _send is not None:
-        what = ImageFailed(outcome) if isinstance(outcome, Failure) else ImageClassified(outcome, waited_s)
+        what = ImageFailed(outcome, life) if isinstance(outcome, Failure) else ImageClassified(outcome, life)
         _send(what.TYPE, **what.to_event())

@@ -51,7 +51,8 @@ def make_app(config: Settings) -> Celery:
         # The transport reads ahead by itself and gives that back on a stop; what Celery holds, it runs.
         worker_prefetch_multiplier=1,
         worker_concurrency=config.worker.concurrency,
-        worker_pool="threads",
+        worker_pool="tasks.worker.pool:ThreadPool",
+        worker_pool_restarts=True,
         worker_hijack_root_logger=False,
         worker_send_task_events=True,
         worker_cancel_long_running_tasks_on_connection_loss=False,

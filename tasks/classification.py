@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from app.settings import settings
 from app.storage import Storage
 from tasks.announce import announce
 from tasks.celery import CLASSIFY, app
+from tasks.diary import Diary
 
 log = structlog.get_logger(__name__)
 
@@ -50,27 +51,21 @@ def classify(self: Task, key: str) -> dict[str, Any]:
     try:
         if (self.request.get("receives") or 1) >= NOTED_FROM:
             storage().mark_begun(key)
-        outcome, error = _settle(key)
+        diary = Diary(self.request)
+        outcome, error = _settle(key, diary)
     except TransientError as err:
         if self.request.retries < RETRIES:
             raise self.retry(exc=err, countdown=min(LONGEST_BACKOFF_S, 2**self.request.retries)) from err
         raise _left(key, err) from err
     except Exception as err:
         raise _left(key, err) from err
-    announce(outcome, _waited_s(self))
+    life = diary.closed()
+    announce(outcome, life)
+    log.debug("image_lived", key=key, task_id=self.request.id, **asdict(life))
     if error is not None:
-        log.warning("image_failed", key=key, reason=str(error))
+        log.warning("image_failed", key=key, task_id=self.request.id, reason=str(error))
         raise error
     return outcome.to_json()
-
-
-def _waited_s(task: Task) -> float | None:
-    """Return the seconds since the task's message was sent; None if that is unknown, or it was put off meanwhile."""
-    request = task.request
-    sent_at = request.get("sent_at")
-    if not sent_at or request.get("receives") != 1 or request.get("eta"):
-        return None
-    return max(0.0, time.time() - float(sent_at))
 
 
 def _left(key: str, err: Exception) -> Reject:
@@ -79,7 +74,7 @@ def _left(key: str, err: Exception) -> Reject:
     return Reject(err, requeue=False)
 
 
-def _settle(key: str) -> tuple[Classification | Failure, PermanentError | None]:
+def _settle(key: str, diary: Diary) -> tuple[Classification | Failure, PermanentError | None]:
     """Store what becomes of the image ``key``, and return it; for a failure with its error."""
     # Imported here, so that a client that only submits never loads an engine.
     from tasks import engine
@@ -88,10 +83,15 @@ def _settle(key: str) -> tuple[Classification | Failure, PermanentError | None]:
     error: PermanentError | None = None
     outcome: Classification | Failure
     try:
-        outcome = Classification.of(key, model.classify(storage().get_image(key)), model.name)
+        image = storage().get_image(key)
+        diary.note("fetched_at")
+        pixels = model.decode(image)
+        diary.note("decoded_at")
+        outcome = Classification.of(key, model.predict(pixels), model.name)
+        diary.note("run_at")
     except PermanentError as err:
         outcome, error = Failure.of(key, str(err)), err
-    storage().save(outcome)
+    storage().save(outcome, diary.closed())
     return outcome, error
 
 

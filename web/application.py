@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from flask import Flask
+from prometheus_client import CollectorRegistry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.aws.depth import QueueReader
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
+from app.telemetry.workload import Workload
 from tasks.celery import make_app
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.preview import Previews
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
+from web.fleet.summons import Summons
 from web.http import hearing, problems, security
 from web.http.seats import Seats
+from web.http.streams import Streams
 from web.routes import batches as api
 from web.routes import course as compat
 from web.routes import health, metrics, monitor, pages
@@ -35,7 +39,8 @@ def create_app(settings: Settings) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's own provider has it
     # Let browsers ask each time whether a static file is still the same: an update is seen at once.
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
-    app.extensions[EXTENSION] = _tier(settings)
+    app.extensions[EXTENSION] = parts = _tier(settings)
+    metrics.expose(parts)
     problems.install(app)
     security.install(app)
     hearing.install(app, Seats(max(1, _page(settings.web.threads) // 2), "too many bodies are left to be read"))
@@ -50,8 +55,10 @@ def create_app(settings: Settings) -> Flask:
 def _tier(settings: Settings) -> Tier:
     celery = make_app(settings)
     storage = Storage(settings, connections=64)
-    feed, counts = Feed(storage), Metrics()
-    streams, previews, readers, bodies, waiters = _seats(settings.web.threads)
+    feed, fleet = Feed(storage), FleetFeed(listens=settings.queue.listen)
+    counts, registry = Metrics(), CollectorRegistry()
+    publisher = Publisher(celery, Summons(celery, fleet.unseen).send)
+    openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
         celery=celery,
@@ -59,12 +66,15 @@ def _tier(settings: Settings) -> Tier:
         queue=QueueReader(settings),
         feed=feed,
         current_batch=CurrentBatch(),
-        fleet=FleetFeed(listens=settings.queue.listen),
+        fleet=fleet,
         depths=DepthReader(settings),
         counts=counts,
-        intake=Intake(settings.images, storage, feed, Publisher(celery).publish, counts),
+        registry=registry,
+        workload=Workload(registry, settings.queue.name, settings.autoscaler.target_s),
+        intake=Intake(settings.images, storage, feed, publisher.publish, counts),
         previews=Previews(storage, settings.images.max_pixels, previews),
-        streams=streams,
+        streams=Streams(settings.web.streams),
+        openers=openers,
         readers=readers,
         bodies=bodies,
         waiters=waiters,
@@ -72,16 +82,16 @@ def _tier(settings: Settings) -> Tier:
 
 
 def _seats(threads: int) -> tuple[Seats, Seats, Seats, Seats, Seats]:
-    """Return the seats of event streams, previews, those who read batches, whose bodies are read, who wait for a label.
+    """Return the seats of those who open streams, draw previews, read batches, send bodies, and wait for a label.
 
     The threads beyond these serve the page, whatever the others do. Readers are few: those of one batch share the work
     anyway. Who waits for a label has sent a body before, and leaves some seats to uploads.
     """
-    streams, previews = threads // 2 - threads // 32, max(1, threads // 20)
+    openers, previews = threads // 2 - threads // 32, max(1, threads // 20)
     readers, others = max(1, threads // 32), _page(threads)
-    bodies = threads - streams - previews - readers - others
+    bodies = threads - openers - previews - readers - others
     return (
-        Seats(streams, "too many event streams are open; poll GET /api/batches/<id> or /api/fleet, or try again"),
+        Seats(openers, "too many event streams are being opened; poll GET /api/batches/<id>, or try again"),
         Seats(previews, "too many previews are being drawn; try again"),
         Seats(readers, "too many batches are being read; try again"),
         Seats(bodies, "too many uploads are under way; try again"),

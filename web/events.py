@@ -22,6 +22,7 @@ class Listener(EventListener):
         self._tier = tier
 
     def _heard(self, said: Said) -> None:
+        self._tier.workload.hear(said)
         if isinstance(said.what, ImageClassified | ImageFailed):
             self._outcome(said.what)
         else:

@@ -7,17 +7,20 @@ from typing import cast
 
 from celery import Celery
 from flask import current_app
+from prometheus_client import CollectorRegistry
 
 from app.aws.depth import QueueReader
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
+from app.telemetry.workload import Workload
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.preview import Previews
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
 from web.http.seats import Seats
+from web.http.streams import Streams
 from web.uploads.intake import Intake
 
 EXTENSION = "elastiq"
@@ -31,7 +34,10 @@ class Tier:
         celery: the application that images are published through and events are heard by.
         current_batch: the batch of the images that come one at a time.
         counts: what this process has done; `web.routes.metrics` tells it.
-        streams: the event streams that may be open at once.
+        registry: all that Prometheus is told.
+        workload: what workers say, for Prometheus.
+        streams: the event streams that are open.
+        openers: the requests that may look at once whether there is a batch to follow.
         readers: the requests that may look a batch up in its buckets at once.
         bodies: the requests whose bodies may be read at once, and those that then wait for a label.
         waiters: the requests among them that may wait for a label.
@@ -46,9 +52,12 @@ class Tier:
     fleet: FleetFeed
     depths: DepthReader
     counts: Metrics
+    registry: CollectorRegistry
+    workload: Workload
     intake: Intake
     previews: Previews
-    streams: Seats
+    streams: Streams
+    openers: Seats
     readers: Seats
     bodies: Seats
     waiters: Seats

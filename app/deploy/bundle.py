@@ -1,7 +1,7 @@
 """Bundles: all that a host of a stock image needs to be one of ours, in one file whose name is its own digest.
 
     packages/      what pip would install, and our own code, pruned of what no host needs
-    models/        the built model (workers)
+    models/        the built model (workers), or only what it costs (the others)
     units/         systemd's units
     bundle.json    what it is for, and which versions are in it
 
@@ -26,6 +26,7 @@ from typing import BinaryIO
 
 from packaging.utils import parse_wheel_filename
 
+from app import speed
 from app.deploy.wheels import Target, fetch, read_lock
 from app.errors import ConfigurationError
 
@@ -38,6 +39,8 @@ OURS = ("app", "tasks", "autoscaler", "web")
 _EPOCH = 946684800
 # botocore describes four hundred services; these are what a host calls.
 _SERVICES = "ec2|logs|s3|sns|sqs|sso|sso-oidc|ssm|sts"
+# What an engine writes beside a model that it has loaded, of the host that it runs on.
+_OF_THIS_HOST = "measured.json"
 _UNNEEDED = re.compile(
     rf"""
     (^|.*/)__pycache__/.* | .*\.py[cio] | .*\.pyx | .*\.pxd | .*/tests?/.* | .*\.dist-info/(RECORD|INSTALLER|REQUESTED)
@@ -89,7 +92,7 @@ def build(tier: Tier, target: Target, out: Path, *, wheels: Path, model: Path | 
         target: what its hosts run.
         out: where it goes, as ``TIER-SHA256.tar.gz``.
         wheels: where fetched wheels are kept, in a folder for each target.
-        model: the folder of the built model, where the tier has one.
+        model: the folder of the built model.
 
     Raises:
         ConfigurationError: a package is not locked or has no wheel, or the model is missing or another version's.
@@ -98,7 +101,7 @@ def build(tier: Tier, target: Target, out: Path, *, wheels: Path, model: Path | 
     found = fetch(_requirements(tier), target, lock, wheels / str(target))
     if tier.model:
         _check_model(model, lock)
-    inputs = _digest_of_inputs(tier, target, found, model if tier.model else None)
+    inputs = _digest_of_inputs(tier, target, found, model)
     note = out / f".{tier.name}-{target}.json"
     known = _noted(note, inputs)
     if known is None:
@@ -126,8 +129,10 @@ def _digest_of_inputs(tier: Tier, target: Target, wheels: list[Path], model: Pat
         of.update(f"{wheel.name} {wheel.stat().st_size}\n".encode())
     for name, body in _our_files(tier):
         of.update(f"{name} {len(body)}\n".encode() + body)
-    if model:
+    if model and tier.model:
         of.update((model / "manifest.json").read_bytes())
+    for name, body in _speed(tier, model):
+        of.update(f"{name}\n".encode() + body)
     return of.hexdigest()
 
 
@@ -135,7 +140,7 @@ def _made(tier: Tier, target: Target, found: list[Path], model: Path | None, out
     packages = dict(sorted((str(name), str(version)) for name, version in map(_named, found)))
     about = {"tier": tier.name, "python": target.python, "machine": target.machine, "packages": packages}
     about["model"] = model.name if tier.model and model else ""
-    contents = dict(_contents(tier, found, model if tier.model else None))
+    contents = dict(_contents(tier, found, model))
     contents["bundle.json"] = (json.dumps(about, indent=1) + "\n").encode()
     return _packed(tier, contents, out)
 
@@ -171,8 +176,17 @@ def _contents(tier: Tier, wheels: Iterable[Path], model: Path | None) -> Iterato
     for wheel in wheels:
         yield from _unpacked(wheel)
     yield from _our_files(tier)
-    if model:
-        yield from _files(model, f"models/{model.name}")
+    if model and tier.model:
+        of_this_host = {f"models/{model.name}/{name}" for name in (speed.FILE, _OF_THIS_HOST)}
+        yield from ((name, body) for name, body in _files(model, f"models/{model.name}") if name not in of_this_host)
+    yield from _speed(tier, model)
+
+
+def _speed(tier: Tier, model: Path | None) -> Iterator[tuple[str, bytes]]:
+    """Yield what the model costs, by its build, if the tier is the autoscaler's and that is known."""
+    path = model / speed.FILE if model and not tier.model else None
+    if model and path and path.is_file():
+        yield f"models/{model.name}/{speed.FILE}", path.read_bytes()
 
 
 def _our_files(tier: Tier) -> Iterator[tuple[str, bytes]]:

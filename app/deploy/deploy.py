@@ -12,15 +12,15 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from app import aws
-from app.deploy.bundle import ROOT, Bundle
+from app.deploy.bundle import Bundle
 from app.deploy.software import make_bundles
 from app.deploy.stack import Change, Found, Say, Stack
+from app.deploy.template import foundation, stored
 from app.deploy.wheels import Target
 from app.errors import ConfigurationError
 from app.prices import prices
 from app.settings import Settings
 
-TEMPLATE = ROOT / "docker" / "aws" / "elastiq.yaml"
 # What the template takes unless told; a test compares.
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 WORKERS, CONTROL = {"amd64": "c7i.large", "arm64": "c7g.large"}, {"amd64": "t3.small", "arm64": "t4g.small"}
@@ -78,7 +78,8 @@ def deploy(settings: Settings, wish: Wish, say: Say, agreed: Callable[[], bool],
         found, agreed = made, lambda: True
     bundles = _bundles(settings, told, wish.python, say)
     keys = {"WorkerBundle": bundles["worker"].key, "ControlBundle": bundles["control"].key}
-    change, changes = stack.prepare(TEMPLATE.read_text(), {**given, **keys}, new=False)
+    template = stored(settings, found.outputs["SoftwareBucket"])
+    change, changes = stack.prepare(template, {**given, **keys}, new=False)
     if not changes:
         stack.forget(change, new=False)
         say("nothing to change")
@@ -90,13 +91,17 @@ def deploy(settings: Settings, wish: Wish, say: Say, agreed: Callable[[], bool],
         stack.forget(change, new=False)
         return False
     _upload(settings, found.outputs["SoftwareBucket"], bundles, say)
-    lives = _living(settings, found.outputs["LogGroup"])
-    stack.carry_out(change, say)
+    group, began_ms = found.outputs["LogGroup"], time.time() * 1000
+    lives = _living(settings, group)
+    try:
+        stack.carry_out(change, say)
+    except ConfigurationError as err:
+        raise ConfigurationError(" ".join([str(err), *_failed(settings, group, began_ms)])) from err
     now = stack.find()
     assert now is not None
     _make_default(settings, now)
     if wish.wait_s and any(one.name in ("Control", "ControlTemplate") for one in changes):
-        _await_page(settings, now.outputs["LogGroup"], lives, wish.wait_s, look_s, say)
+        _await_page(settings, group, lives, began_ms, wish.wait_s, look_s, say)
     return True
 
 
@@ -114,7 +119,7 @@ def _found_the_stack(
     adopted = dict(_left_buckets(settings, told))
     for parameter, bucket in adopted.items():
         say(f"the bucket {bucket} is there already and is taken on ({parameter})")
-    change, changes = stack.prepare(TEMPLATE.read_text(), {**told, **adopted}, new=True)
+    change, changes = stack.prepare(foundation(), {**told, **adopted}, new=True)
     for line in summary(changes, told):
         say(line)
     if not agreed():
@@ -230,23 +235,30 @@ def _said(settings: Settings, group: str, word: str, since_ms: float) -> list[di
         return [event for page in pages for event in page["events"]]
 
 
-def _await_page(settings: Settings, group: str, before: set[str], wait_s: float, look_s: float, say: Say) -> None:
-    """Return once a host that did not live ``before`` says that its web does.
+def _failed(settings: Settings, group: str, since_ms: float) -> list[str]:
+    """Return what hosts have said that could not be set up."""
+    told = (_parsed(event["message"]) for event in _said(settings, group, "host_setup_failed", since_ms))
+    return [f"the host {one.get('instance')} could not be set up: {one.get('reason')}" for one in told]
+
+
+def _await_page(
+    settings: Settings, group: str, before: set[str], since_ms: float, wait_s: float, look_s: float, say: Say
+) -> None:
+    """Return once a host that did not live ``before`` says, or has said since, that its web does.
 
     Raises:
         ConfigurationError: a host could not be set up, or none was in time.
     """
-    began_ms, deadline = time.time() * 1000, time.monotonic() + wait_s
+    deadline = time.monotonic() + wait_s
     say("waiting for the host of web and autoscaler")
     while time.monotonic() < deadline:
-        for event in _said(settings, group, "alive", began_ms):
+        for event in _said(settings, group, "alive", since_ms):
             told = _parsed(event["message"])
             if event["logStreamName"] not in before and (told.get("event"), told.get("process")) == ("alive", "web"):
                 say(f"the page is there, on {event['logStreamName']}")
                 return
-        for event in _said(settings, group, "host_setup_failed", began_ms):
-            told = _parsed(event["message"])
-            raise ConfigurationError(f"the host {told.get('instance')} could not be set up: {told.get('reason')}")
+        for reason in _failed(settings, group, since_ms):
+            raise ConfigurationError(reason)
         time.sleep(look_s)
     raise ConfigurationError(
         f"no host's page was there within {wait_s:.0f} s; look into the log group {group}, and into the group of hosts"

@@ -85,7 +85,7 @@ class Stack:
         """Have CloudFormation find out what would change; nothing is changed yet.
 
         Args:
-            template: its text.
+            template: its text, or the address of an object in S3 that has it.
             parameters: those that are given; an existing stack keeps its others.
             new: whether there is no stack yet.
 
@@ -93,14 +93,15 @@ class Stack:
             The name of the change, to `carry_out` or to `forget`, and what it would do; nothing where nothing would.
         """
         name = f"elastiq-{datetime.now(UTC):%Y%m%dt%H%M%S%f}"
+        source = {"TemplateURL" if template.startswith("http") else "TemplateBody": template}
         with _translated(f"preparing the stack {self.name!r}"):
-            known = self._client.validate_template(TemplateBody=template)["Parameters"]
+            known = self._client.validate_template(**source)["Parameters"]
             given = self._parameters([parameter["ParameterKey"] for parameter in known], parameters, new=new)
             self._client.create_change_set(
                 StackName=self.name,
                 ChangeSetName=name,
                 ChangeSetType="CREATE" if new else "UPDATE",
-                TemplateBody=template,
+                **source,
                 Parameters=given,
                 Capabilities=["CAPABILITY_NAMED_IAM"],
             )

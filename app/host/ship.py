@@ -1,4 +1,4 @@
-"""Ships the journal of a host to CloudWatch Logs, and says every minute which of the host's processes live.
+"""Ships the journal of a host to CloudWatch Logs, and says at once and every minute which of its processes live.
 
 ``python -m app.host.ship --group NAME --stream NAME [--cursor FILE] [PROCESS=TARGET ...]``; a target is what
 `app.process.healthy` looks at. What waits is bounded: when CloudWatch is long out of reach, the oldest lines go.
@@ -161,11 +161,30 @@ class Shipper:
             log.warning("log_lines_rejected", **answer["rejectedLogEventsInfo"])
 
 
-def alive(targets: dict[str, str]) -> Iterator[str]:
-    """Yield a line for each process that lives, and one with the reason for each that does not."""
-    for process, target in targets.items():
-        reason = why_not(target)
-        yield json.dumps({"event": "not_alive" if reason else "alive", "process": process, "reason": reason})
+class Pulse:
+    """Tells of each process whether it lives: every `ALIVE_S`, and as soon as one does that did not.
+
+    Args:
+        targets: what to look at, by process.
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, targets: dict[str, str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._targets, self._clock = targets, clock
+        self._told_at: dict[str, float] = {}
+        self._lives: dict[str, bool] = {}
+
+    def look(self) -> Iterator[str]:
+        """Yield a line for each process of which there is something to tell, with the reason where it does not live."""
+        for process, target in self._targets.items():
+            due = process not in self._told_at or self._clock() - self._told_at[process] >= ALIVE_S
+            if not due and self._lives[process]:
+                continue
+            reason = why_not(target)
+            self._lives[process] = not reason
+            if due or not reason:
+                self._told_at[process] = self._clock()
+                yield json.dumps({"event": "not_alive" if reason else "alive", "process": process, "reason": reason})
 
 
 def ship(command: Sequence[str], shipper: Shipper, waiting: Waiting, targets: dict[str, str]) -> int:
@@ -177,12 +196,10 @@ def ship(command: Sequence[str], shipper: Shipper, waiting: Waiting, targets: di
     stop = StopSignals(signal.SIGTERM, signal.SIGINT)
     journal = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace", start_new_session=True)
     threading.Thread(target=_read, args=(journal, waiting), name="journal", daemon=True).start()
-    pause_s, alive_at, failing = EVERY_S, 0.0, False
+    pulse, pause_s, failing = Pulse(targets), EVERY_S, False
     while not (stopped := stop.wait(pause_s)) and journal.poll() is None:
-        if targets and time.monotonic() >= alive_at:
-            alive_at = time.monotonic() + ALIVE_S
-            for text in alive(targets):
-                waiting.add(Line(time.time_ns() // 1_000_000, text))
+        for text in pulse.look():
+            waiting.add(Line(time.time_ns() // 1_000_000, text))
         try:
             shipper.step()
             pause_s, failing = EVERY_S, False

@@ -66,7 +66,7 @@ class EmbeddedCloud:
             raise ConfigurationError(f"port {self._port} is taken; set ELASTIQ_CLOUD_PORT to a free one, or 0")
         log = self._data_dir / "cloud.log"
         self._process, _ = start(
-            with_parent([sys.executable, "-m", "ministack"]),
+            with_parent([sys.executable, "-m", "app.local.ministack_internals"]),
             log,
             self._record,
             {**os.environ, **_ministack_environment(self._data_dir, "127.0.0.1", self._port, self._services)},
@@ -113,7 +113,9 @@ def serve(data_dir: Path, host: str, port: int) -> None:
     os.environ.update(_ministack_environment(data_dir.resolve(), host, port))
     sys.argv = ["ministack"]
     try:
-        from ministack.app import main
+        from app.local.ministack_internals import load
+
+        main = load()
     except ModuleNotFoundError as err:
         raise ConfigurationError("the embedded cloud is not installed; run: pip install 'elastiq[local]'") from err
     log.info("cloud_starts", host=host, port=port, data_dir=str(data_dir))

@@ -55,12 +55,13 @@ class Service:
     """One child process, with its log in a file.
 
     Args:
-        name: of the `elastiq` command that it runs: ``web`` or ``autoscaler``.
+        name: of the `elastiq` command that it runs: ``web``, ``autoscaler`` or ``flower``.
         directory: where its log and its entry in the registry are.
+        environment: variables beside this process's own.
     """
 
-    def __init__(self, name: str, directory: DataDirectory) -> None:
-        self.name = name
+    def __init__(self, name: str, directory: DataDirectory, environment: Mapping[str, str] | None = None) -> None:
+        self.name, self._environment = name, environment or {}
         self._log = LogFile(directory.logs / f"{name}.log")
         self._registry = directory.registry
         self._process: subprocess.Popen[bytes] | None = None
@@ -77,7 +78,7 @@ class Service:
             with_parent([sys.executable, "-m", "app.cli", self.name]),
             self._log.path,
             lambda pid: self._registry.add(self.name, "service", pid, time.time()),
-            {**os.environ, "ELASTIQ_LOG_FORMAT": "json"},
+            {**os.environ, **self._environment, "ELASTIQ_LOG_FORMAT": "json"},
         )
 
     def watch(self) -> None:

@@ -23,6 +23,7 @@ import structlog
 from app import aws
 from app.account.provision import provision
 from app.errors import ConfigurationError, TransientError
+from app.local import flower
 from app.local.cloud import EmbeddedCloud, free_port
 from app.local.directory import DataDirectory
 from app.local.process import with_parent
@@ -39,12 +40,16 @@ log = structlog.get_logger(__name__)
 LOOK_S = 0.25
 PAGE_S = 60
 # How long each part may take to end when asked: web lets uploads end, instances their images.
-WEB_S, AUTOSCALER_S, INSTANCES_S, LEFTOVERS_S = 15, 10, 20, 20
+FLOWER_S, WEB_S, AUTOSCALER_S, INSTANCES_S, LEFTOVERS_S = 5, 15, 10, 20, 20
 KEPT_INSTANCE_LOGS = 100
 
 
-def up(settings: Settings) -> int:
+def up(settings: Settings, *, with_flower: bool = False) -> int:
     """Run everything until SIGINT, SIGTERM or SIGHUP; a second signal hurries the stop.
+
+    Args:
+        settings: what it is made of.
+        with_flower: whether Flower runs too.
 
     Returns:
         The exit status: 0 when it was asked to stop.
@@ -55,7 +60,7 @@ def up(settings: Settings) -> int:
     stop = StopSignals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     directory = DataDirectory(Path(settings.local.data_dir))
     with directory.alone():
-        stack = _Stack(settings, directory, stop)
+        stack = _Stack(settings, directory, stop, flower.place(os.environ) if with_flower else None)
         try:
             stack.start()
             stack.watch()
@@ -82,7 +87,9 @@ class _StopAsked(Exception):
 class _Stack:
     """The parts of one running system."""
 
-    def __init__(self, settings: Settings, directory: DataDirectory, stop: StopSignals) -> None:
+    def __init__(
+        self, settings: Settings, directory: DataDirectory, stop: StopSignals, flower_at: flower.Place | None
+    ) -> None:
         self._settings = replace(
             settings,
             web=replace(settings.web, port=settings.web.port or free_port()),
@@ -93,6 +100,8 @@ class _Stack:
         self._cloud_is_ready = False
         self._cloud_restarts = Restarts()
         self._web, self._autoscaler = Service("web", directory), Service("autoscaler", directory)
+        self._flower_at = flower_at
+        self._flower = Service("flower", directory, flower_at.environment) if flower_at else None
         self._started: list[Service] = []
 
     def start(self) -> None:
@@ -103,7 +112,9 @@ class _Stack:
             _StopAsked: a signal came.
         """
         self._clear_up()
-        _refuse_a_taken_port(self._settings)
+        _refuse_a_taken_port(self._settings.web.host, self._settings.web.port, "ELASTIQ_PORT", ", or to 0 for any")
+        if self._flower_at:
+            _refuse_a_taken_port(self._flower_at.host, self._flower_at.port, "FLOWER_PORT")
         _set_environment(self._settings, own_cloud=self._cloud is not None)
         building = subprocess.Popen(
             with_parent([sys.executable, "-m", "tasks.engine", "build"]), start_new_session=True, stdout=sys.stderr
@@ -117,8 +128,10 @@ class _Stack:
             building.wait()
         self._await_page()
         self._start_service(self._autoscaler)
+        if self._flower:
+            self._start_service(self._flower)
         self._directory.publish_environment(_published(os.environ, own_cloud=self._cloud is not None))
-        _say(_welcome(self._settings, self._directory), err=False)
+        _say(_welcome(self._settings, self._directory, self._flower_at), err=False)
 
     def watch(self) -> None:
         """Keep every part running until a signal comes, whatever else fails.
@@ -134,7 +147,8 @@ class _Stack:
         if not self._directory.registry.entries():
             return
         _say("Stopping everything in order; a second Ctrl-C hurries.")
-        for service, timeout_s in ((self._web, WEB_S), (self._autoscaler, AUTOSCALER_S)):
+        viewer = [(self._flower, FLOWER_S)] if self._flower else []
+        for service, timeout_s in (*viewer, (self._web, WEB_S), (self._autoscaler, AUTOSCALER_S)):
             self._end(service.entries(), timeout_s)
             service.reap()
         self._end(self._directory.registry.entries("instance"), INSTANCES_S)
@@ -225,14 +239,13 @@ class _Stack:
             path.unlink()
 
 
-def _refuse_a_taken_port(settings: Settings) -> None:
+def _refuse_a_taken_port(host: str, port: int, variable: str, more: str = "") -> None:
     try:
-        family, *_, address = socket.getaddrinfo(settings.web.host, settings.web.port, type=socket.SOCK_STREAM)[0]
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         socket.create_server(address[:2], family=family).close()
     except OSError as err:
         raise ConfigurationError(
-            f"cannot listen on {settings.web.host} port {settings.web.port}: {err.strerror}; "
-            "set ELASTIQ_PORT to a free port, or to 0 for any"
+            f"cannot listen on {host} port {port}: {err.strerror}; set {variable} to a free port{more}"
         ) from err
 
 
@@ -262,7 +275,7 @@ def _published(environment: os._Environ[str], *, own_cloud: bool) -> dict[str, s
     return {name: environment[name] for name in [*aws, *own] if name != "ELASTIQ_LOG_FORMAT"}
 
 
-def _welcome(settings: Settings, directory: DataDirectory) -> str:
+def _welcome(settings: Settings, directory: DataDirectory, flower_at: flower.Place | None) -> str:
     there = (
         "" if directory.path == Path(".elastiq").resolve() else f"ELASTIQ_DATA_DIR={shlex.quote(str(directory.path))} "
     )
@@ -270,7 +283,8 @@ def _welcome(settings: Settings, directory: DataDirectory) -> str:
     command = shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "elastiq" else "elastiq"
     return (
         f"Elastiq is ready: {http_address(settings.web.host, settings.web.port)}\n"
-        f'  elsewhere:  eval "$({there}{command} env)"  and any program uses its queues and buckets\n'
+        + (f"  Flower:     {flower_at.address}\n" if flower_at else "")
+        + f'  elsewhere:  eval "$({there}{command} env)"  and any program uses its queues and buckets\n'
         f"  logs:       {directory.logs}\n"
         "  stop:       Ctrl-C; nothing is lost"
     )

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import time
+from contextlib import suppress
 from types import FrameType
 
 
@@ -22,6 +23,7 @@ class StopSignals:
 
     def __init__(self, *signals: signal.Signals) -> None:
         self.count = 0
+        self._roused = False
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
         signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)  # full: whoever waits has enough to wake it
@@ -30,12 +32,22 @@ class StopSignals:
                 signal.signal(number, self._received)
 
     def wait(self, timeout_s: float, above: int = 0) -> bool:
-        """Wait until more than ``above`` signals have come, at most ``timeout_s`` seconds; return whether they have."""
+        """Wait until more than ``above`` signals have come; return whether they have.
+
+        It takes ``timeout_s`` seconds at most, and less once somebody has called `rouse` since the last wait.
+        """
         deadline = time.monotonic() + timeout_s
-        while self.count <= above and (left_s := deadline - time.monotonic()) > 0:
+        while self.count <= above and not self._roused and (left_s := deadline - time.monotonic()) > 0:
             if select.select([self._read], [], [], left_s)[0]:
                 os.read(self._read, 1)
+        self._roused = False
         return self.count > above
+
+    def rouse(self) -> None:
+        """End the wait, or the next, before its time; any thread may call it."""
+        self._roused = True
+        with suppress(BlockingIOError):  # full: whoever waits has enough to wake it
+            os.write(self._write, b"r")
 
     def _received(self, number: int, frame: FrameType | None) -> None:
         self.count += 1

@@ -20,6 +20,7 @@ Each part is handed what it needs and knows none that stands above it:
     memory.py      the same without AWS, for tests; in nobody's way in production
     background.py  threads that outlive their errors
     options.py     what it can be told
+    flower_internals.py  what Flower's broker tab is told
     metrics.py     what it counts, also as ``celery inspect sqs`` (panel.py)
     errors.py      how a call fails
     wire.py        the message format, kombu's own

@@ -20,6 +20,7 @@ from app.sqs.gateway import Gateway
 from app.sqs.leases import BATCH, Lease
 from app.sqs.listeners import is_reply
 from app.sqs.metrics import metrics
+from app.sqs.outbox import LINGER_S, PATIENT_S
 from app.sqs.poller import Poller
 from app.sqs.receiver import Received
 
@@ -301,25 +302,27 @@ class Channel(virtual.Channel):
     def _deliver(self, consumed: _Consumed, received: Received) -> None:
         consumer = consumed.next()
         try:
-            message = self._message(consumed.poller.name, received, consumer.no_ack)
+            linger_s = PATIENT_S if consumed.poller.transient else LINGER_S
+            message = self._message(consumed.poller.name, received, consumer.no_ack, linger_s)
         except Exception as err:  # whatever an odd envelope does, the next message is delivered
             consumed.poller.receiver.unreadable(received.lease, err)
             return
         self.touched_at = time.monotonic()
         consumer.callback(message)
 
-    def _message(self, queue: str, received: Received, no_ack: bool) -> Any:
+    def _message(self, queue: str, received: Received, no_ack: bool, linger_s: float = LINGER_S) -> Any:
         envelope, lease = received.envelope, received.lease
         properties = envelope["properties"]
         properties["delivery_tag"] = lease.receipt
         info = properties.setdefault("delivery_info", {})
         info.setdefault("exchange", "")
         info["redelivered"] = lease.receive_count > 1
-        # A task finds them as ``self.request.receives`` and ``self.request.sent_at``.
-        envelope.setdefault("headers", {}).update(receives=lease.receive_count, sent_at=lease.sent_at)
+        # A task finds them as ``self.request.receives``, ``sent_at`` and ``received_at``.
+        told = {"receives": lease.receive_count, "sent_at": lease.sent_at, "received_at": lease.received_at}
+        envelope.setdefault("headers", {}).update(told)
         message = self.Message(envelope, channel=self)
         if no_ack:
-            self.gateway.delete(lease)
+            self.gateway.delete(lease, linger_s)
         else:
             self._unacked[lease.receipt] = lease
             # A message that everybody has let go of without a word (a worker that stops drops what its pool had not

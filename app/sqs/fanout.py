@@ -23,6 +23,8 @@ EVENT_EXCHANGE = "celeryev"
 # Of SNS's 256 KiB a call, with room for what base64 adds.
 MESSAGE_BYTES = 150_000
 MOST_EVENTS = 10_000
+# Before a round that is to be made at once: so what belongs together, as that a task is done too, is one message.
+LINGER_S = 0.005
 
 
 class Topic:
@@ -55,8 +57,9 @@ class Topic:
 class Fanout:
     """Publishes to every listener.
 
-    A command is published at once. Events are gathered: several of one routing key become one message that holds
-    a list of them, which Celery's receivers take, and at most one round of calls is made per ``event_interval``.
+    A command is published at once. Events are gathered, so that several become one message that holds a list of them,
+    which Celery's receivers take. While more are about to follow, as messages are held here, a round of publishing is
+    made once per ``event_interval``; once nothing is held, what has been gathered goes at once.
     Events that cannot be published are dropped, counted, in the end: no work depends on them.
 
     Args:
@@ -64,15 +67,20 @@ class Fanout:
         options: how often to publish.
         topic: where to.
         anew: called once the topic, which was deleted, is there again.
+        busy: returns whether more events are about to follow.
     """
 
-    def __init__(self, api: Api, options: Options, topic: Topic, anew: Callable[[], object]) -> None:
-        self._api, self._options, self._topic, self._anew = api, options, topic, anew
-        self._lock = threading.Lock()
-        self._events: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MOST_EVENTS)
-        self._ready = threading.Event()
-        self._idle = threading.Event()
-        self._idle.set()
+    def __init__(
+        self, api: Api, options: Options, topic: Topic, anew: Callable[[], object], busy: Callable[[], bool]
+    ) -> None:
+        self._api, self._interval_s, self._topic = api, options.event_interval, topic
+        self._anew, self._busy = anew, busy
+        self._events: deque[dict[str, Any]] = deque(maxlen=MOST_EVENTS)
+        self._changed = threading.Condition()
+        # When the next round is due and when the last was, in monotonic seconds.
+        self._due: float | None = None
+        self._last = float("-inf")
+        self._publishing = False
         self._stopped = threading.Event()
         self._trouble = background.Trouble("event_publish")
         self._thread: threading.Thread | None = None
@@ -90,49 +98,75 @@ class Fanout:
             return
         if len(self._events) == MOST_EVENTS:
             metrics.count("events_dropped")
-        self._events.append((exchange, envelope))
-        self.wake()
+        self._events.append(envelope)
+        if threading.current_thread() is not self._thread:  # what `before_publish` brings goes with the round under way
+            self.gather()
 
-    def wake(self) -> None:
-        """Make a round soon: there are events, here or behind `before_publish`."""
-        self._idle.clear()
-        if self._thread is None:
-            self._start()
-        self._ready.set()
+    def gather(self) -> None:
+        """Make a round within the interval: there are events, here or behind `before_publish`."""
+        now = time.monotonic()
+        self._due_by(now + (self._interval_s if self._busy() else LINGER_S))
+
+    def hasten(self) -> None:
+        """Make the round for what was gathered now, if the last was an interval ago: somebody waits for it."""
+        self._due_by(max(time.monotonic() + LINGER_S, self._last + self._interval_s))
+
+    def settled(self) -> None:
+        """Make the round for what was gathered now, unless more is about to follow: a message is done."""
+        if self._due is not None and not self._busy():
+            self._due_by(time.monotonic() + LINGER_S)
 
     def flush(self, timeout_s: float) -> bool:
         """Publish the events that wait; return whether all were within ``timeout_s``."""
-        return self._idle.wait(timeout_s)
+        if self._events or self._due is not None:
+            self._due_by(time.monotonic())
+        with self._changed:
+            return self._changed.wait_for(lambda: self._due is None and not self._publishing, timeout_s)
 
     def stop(self) -> None:
         """End the thread."""
         self._stopped.set()
-        self._ready.set()
+        with self._changed:
+            self._changed.notify_all()
 
-    def _start(self) -> None:
-        with self._lock:
+    def _due_by(self, at: float) -> None:
+        with self._changed:
             if self._thread is None:
                 self._thread = background.start("sqs-events", self._step, self._stopped)
+            if self._due is None or at < self._due:
+                self._due = at
+                self._changed.notify_all()
 
     def _step(self) -> None:
-        self._ready.wait(60)
-        self._ready.clear()
-        self.before_publish()
-        groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        while self._events:
-            exchange, envelope = self._events.popleft()
-            key = (exchange, str(envelope["properties"]["delivery_info"].get("routing_key", "")))
-            groups.setdefault(key, []).append(envelope)
-        for (exchange, _), envelopes in groups.items():
-            for envelope in merged(envelopes):
-                self._publish_event(exchange, envelope)
-        if not self._ready.is_set():
-            self._idle.set()
-        self._stopped.wait(self._options.event_interval)
-
-    def _publish_event(self, exchange: str, envelope: dict[str, Any]) -> None:
+        if not self._await_round():
+            return
         try:
-            self._publish(exchange, envelope)
+            self.before_publish()
+            envelopes = []
+            while self._events:
+                envelopes.append(self._events.popleft())
+            for envelope in merged(envelopes):
+                self._publish_event(envelope)
+                self._last = time.monotonic()
+        finally:
+            with self._changed:
+                self._publishing = False
+                self._changed.notify_all()
+
+    def _await_round(self) -> bool:
+        """Return True when a round is due, which is then under way; False when stopped."""
+        with self._changed:
+            while not self._stopped.is_set():
+                now = time.monotonic()
+                if self._due is not None and self._due <= now:
+                    self._due, self._publishing = None, True
+                    return True
+                self._changed.wait(60 if self._due is None else self._due - now)
+            return False
+
+    def _publish_event(self, envelope: dict[str, Any]) -> None:
+        try:
+            self._publish(EVENT_EXCHANGE, envelope)
             self._trouble.over()
         except (Unavailable, Refused) as err:
             metrics.count("events_dropped")
@@ -158,8 +192,11 @@ class Fanout:
 
 
 def merged(envelopes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the events of one routing key as few messages, each holding a JSON list of events."""
-    if len(envelopes) == 1:
+    """Return events as few messages, each holding a JSON list of them.
+
+    Their routing keys may differ: every listener of the exchange hears all.
+    """
+    if len(envelopes) < 2:
         return envelopes
     messages: list[dict[str, Any]] = []
     bodies: list[str] = []

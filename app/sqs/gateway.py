@@ -20,7 +20,7 @@ from app.sqs.leases import Lease, Leases
 from app.sqs.listeners import Listeners, is_reply
 from app.sqs.metrics import Metrics, metrics
 from app.sqs.options import Options
-from app.sqs.outbox import Outbox
+from app.sqs.outbox import LINGER_S, Outbox
 from app.sqs.poller import Poller
 from app.sqs.queues import Queues
 from app.sqs.receiver import Received, Receiver, Source
@@ -55,7 +55,7 @@ class Gateway:
         self._queues = Queues(self._api, options)
         self._topic = Topic(self._api, options)
         self.listeners = Listeners(self._api, options, self._topic)
-        self.fanout = Fanout(self._api, options, self._topic, self.listeners.subscribe_anew)
+        self.fanout = Fanout(self._api, options, self._topic, self.listeners.subscribe_anew, self._more_follows)
         self._abandoned = Abandoned()
         self._pollers: set[Poller] = set()
         self._pid = os.getpid()
@@ -113,16 +113,18 @@ class Gateway:
                 self.listeners.lost(queue)
         return False
 
-    def delete(self, lease: Lease) -> bool:
-        """Delete a message, within some milliseconds, with others; return False if it is not held any more."""
+    def delete(self, lease: Lease, linger_s: float = LINGER_S) -> bool:
+        """Delete a message, within ``linger_s`` seconds, with others; return False if it is not held any more."""
         if not self._leases.holds(lease):
             return False
-        self._outbox.delete(lease)
+        self._outbox.delete(lease, linger_s)
+        self.fanout.settled()
         return True
 
     def give_back(self, lease: Lease, after_s: int = 0) -> None:
         """Let a message be received again, by anyone, in ``after_s`` seconds; not one that is done."""
         self._outbox.give_back(lease, after_s)
+        self.fanout.settled()
 
     def hand_back(self, queue: str, received: Received) -> None:
         """Let a message be received again whose task never began.
@@ -156,6 +158,7 @@ class Gateway:
         else:
             pause_s = min(LONGEST_BACKOFF_S, 2 ** (lease.receive_count - 1))
             self._outbox.give_back(lease, 0 if spent else pause_s)
+        self.fanout.settled()
 
     def when_abandoned(self, message: Any, lease: Lease, then: Callable[[], object]) -> None:
         """Call ``then``, in another thread, if everybody lets go of ``message`` before its lease is settled."""
@@ -251,6 +254,10 @@ class Gateway:
         self.listeners.close()
         for part in (self._leases, self._outbox, self.fanout, self._abandoned):
             part.stop()
+
+    def _more_follows(self) -> bool:
+        """Return whether messages are held whose work is not done, or the next poll will bring some."""
+        return self._leases.busy or any(poller.more_waits for poller in list(self._pollers) if not poller.transient)
 
     def _watch(self) -> None:
         self._stopped.wait(WATCH_S)

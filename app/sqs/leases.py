@@ -24,8 +24,9 @@ BATCH = 10
 class Lease:
     """One message's: ``extended_at`` is when its visibility last began to run (monotonic seconds).
 
-    It is ``done`` once its deletion was asked for; it stays leased until that is confirmed. ``sent_at`` is when it was
-    sent, by SQS's clock, in seconds since 1970.
+    ``sent_at`` is when SQS took the message, and ``received_at`` when it came (seconds since 1970).
+
+    It is ``done`` once its deletion was asked for; it stays leased until that is confirmed.
     """
 
     queue_url: str
@@ -33,6 +34,7 @@ class Lease:
     message_id: str
     receive_count: int
     sent_at: float | None = None
+    received_at: float = field(default_factory=time.time)
     extended_at: float = field(default_factory=time.monotonic)
     watch: Any = None
     done: bool = False
@@ -68,6 +70,11 @@ class Leases:
     def holds(self, lease: Lease) -> bool:
         """Return whether ``lease`` is ours still."""
         return lease.receipt in self._held
+
+    @property
+    def busy(self) -> bool:
+        """Return whether a message is held whose work is not done."""
+        return not all(lease.done for lease in self.all())
 
     def all(self) -> list[Lease]:
         """Return every lease held."""

@@ -42,9 +42,9 @@ class _Message:
     group: str
     visible_at: float
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    sent_at: float = field(default_factory=time.time)
     receives: int = 0
     receipt: str = ""
-    sent_at: float = field(default_factory=time.time)
 
 
 @dataclass(eq=False, slots=True)

@@ -19,6 +19,8 @@ from app.sqs.metrics import metrics
 logger = get_logger("app.sqs")
 
 LINGER_S = 0.03
+# The same of what nobody misses: a listener's messages, that it has heard.
+PATIENT_S = 1.0
 _DELETE, _CHANGE = "delete_message_batch", "change_message_visibility_batch"
 
 
@@ -62,10 +64,10 @@ class Outbox:
         self._stopped = threading.Event()
         background.start("sqs-outbox", self._step, self._stopped)
 
-    def delete(self, lease: Lease) -> None:
-        """Delete a message: its work is done."""
+    def delete(self, lease: Lease, linger_s: float = LINGER_S) -> None:
+        """Delete a message: its work is done. Others may join it for ``linger_s`` seconds."""
         lease.done = True
-        self._put(_DELETE, _Entry(lease))
+        self._put(_DELETE, _Entry(lease), linger_s)
 
     def give_back(self, lease: Lease, after_s: int = 0) -> None:
         """Let a message be received again, by anyone, in ``after_s`` seconds; not one that is done."""
@@ -91,13 +93,13 @@ class Outbox:
     def _busy(self) -> bool:
         return any(lane.waiting or lane.in_hand for lane in self._lanes.values())
 
-    def _put(self, action: str, entry: _Entry) -> None:
+    def _put(self, action: str, entry: _Entry, linger_s: float = LINGER_S) -> None:
         where = action, entry.lease.queue_url
         with self._changed:
             lane = self._lanes.get(where) or self._lanes.setdefault(where, _Lane(*where))
             lane.waiting.append(entry)
             if len(lane.waiting) == 1:
-                lane.due_at = max(lane.due_at, time.monotonic() + LINGER_S)
+                lane.due_at = max(lane.due_at, time.monotonic() + linger_s)
                 self._changed.notify()
             elif len(lane.waiting) == BATCH:
                 self._changed.notify()

@@ -53,6 +53,8 @@ class Poller:
         self.name, self.transient = name, transient
         self.buffer: deque[Received] = deque()
         self.paused = False
+        self.more_waits = False
+        """Whether the last poll brought a full batch: the next will bring more."""
         self.last_wait_until: float | None = None
         """When set (monotonic seconds), no poll is made to wait beyond it."""
         self.receiver = Receiver(name, source)
@@ -143,6 +145,7 @@ class Poller:
             received = self.receiver.receive(count, wait_s)
             self._trouble.over()
             self._empty_polls = 0 if received else self._empty_polls + 1
+            self.more_waits = len(received) == BATCH
             self._take(received, wanted=not attempt.given_up)
         except Exception as err:
             attempt.overdue_at = None  # what follows is a pause

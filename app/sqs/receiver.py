@@ -96,9 +96,10 @@ class Receiver:
         self._source.reject(lease)
 
     def _held(self, url: str, message: dict[str, Any]) -> Lease:
-        known = message.get("Attributes") or {}
-        sent_at = float(known["SentTimestamp"]) / 1000 if "SentTimestamp" in known else None
-        receive_count = int(known.get("ApproximateReceiveCount", 1))
+        told = message.get("Attributes") or {}
+        receive_count = int(told.get("ApproximateReceiveCount", 1))
+        sent_ms = str(told.get("SentTimestamp", ""))
+        sent_at = int(sent_ms) / 1000 if sent_ms.isdecimal() else None
         lease = Lease(url, message["ReceiptHandle"], message.get("MessageId", ""), receive_count, sent_at)
         self._source.hold(lease)
         metrics.count("received")

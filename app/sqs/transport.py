@@ -13,7 +13,9 @@ from kombu.transport import virtual
 
 from app.sqs.api import AwsApi
 from app.sqs.channel import Channel
+from app.sqs.flower_internals import Counts, flower_runs, tell_flower
 from app.sqs.gateway import Gateway, MakeApi, gateway
+from app.sqs.metrics import metrics
 from app.sqs.options import Options
 from app.sqs.poller import Poller
 
@@ -53,6 +55,8 @@ class Transport(virtual.Transport):
         self.options = Options.of(client.transport_options, client.userid, client.password, address(client))
         if not (self.options.fanout and self.options.listen):
             self.implements = self.implements.extend(exchange_type=frozenset(["direct", "topic"]))
+        if flower_runs():
+            tell_flower(Counts(type(self).make_api(self.options, metrics), self.options))
         self._ready = threading.Event()
         self._hub: Any = None
         self._pipe: tuple[int, int] | None = None

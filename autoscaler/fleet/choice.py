@@ -40,7 +40,7 @@ def make_fleet(
     if settings.ec2.launch_template:
         from autoscaler.fleet.ec2 import Ec2Fleet
 
-        return Ec2Fleet(settings, tell, clock, hearing.interruptions if hearing else list)
+        return Ec2Fleet(settings, tell, clock, lambda: hearing.interrupted().values() if hearing else ())
     from autoscaler.fleet.processes import LocalFleet
 
     return LocalFleet(Path(settings.local.data_dir))

@@ -114,13 +114,18 @@ class Ec2Fleet:
         self._tell = tell
         self._interruptions, self._most = interruptions, settings.ec2.spot_interruptions
         self._window = timedelta(minutes=settings.ec2.spot_window_min)
-        self._resting = False
         self._clock = clock or SteadyClock()
         # Each instance as it was seen last, and when.
         self._ledger: dict[str, tuple[Instance, datetime]] = {}
         self._asked: set[str] = set()
         self._barred: dict[tuple[Of, tuple[object, ...]], datetime] = {}
         self._launch: _Launch | None = None
+
+    @property
+    def spot_resting(self) -> bool:
+        """Return whether spot is wanted, and so many were taken back of late that on demand comes first."""
+        spot = any(place.spot for place in self._places)
+        return spot and too_many(self._interruptions(), self._clock(), self._most, self._window)
 
     def instances(self) -> list[Instance]:
         """Return what DescribeInstances lists, and what it left out though it was there of late."""
@@ -180,10 +185,7 @@ class Ec2Fleet:
         """Return where to launch: the places that refused of late come last, since no more may be left."""
         now = self._clock()
         self._barred = {key: at for key, at in self._barred.items() if now - at < BARRED}
-        resting = too_many(self._interruptions(), now, self._most, self._window)
-        if resting and not self._resting:
-            log.warning("spot_interrupted", interruptions=self._most, now="launches are on demand first, for an hour")
-        self._resting = resting
+        resting = self.spot_resting
         return sorted(self._places, key=lambda place: (self._is_barred(place), resting and place.spot))
 
     def _is_barred(self, place: _Place) -> bool:

@@ -31,9 +31,14 @@ class Fleet(Protocol):
 
     Attributes:
         elastic: whether it starts and stops instances; one that does not is asked for `instances` alone.
+        spot_resting: whether spot instances are not asked for first, though they are wanted.
     """
 
     elastic: bool
+
+    @property
+    def spot_resting(self) -> bool:
+        """Return whether too many of late were taken back."""
 
     def instances(self) -> list[Instance]:
         """Return the instances that are pending, running or draining, those just launched included; oldest first."""

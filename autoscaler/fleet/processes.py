@@ -40,6 +40,7 @@ class LocalFleet:
     """
 
     elastic = True
+    spot_resting = False
 
     def __init__(self, data_dir: Path) -> None:
         self._registry = Registry(data_dir / "run")

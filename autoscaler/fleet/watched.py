@@ -23,6 +23,7 @@ class WatchedFleet:
     """
 
     elastic = False
+    spot_resting = False
 
     def __init__(self, hearing: Hearing, clock: Callable[[], datetime] | None = None) -> None:
         self._hearing, self._clock = hearing, clock or SteadyClock()

@@ -20,7 +20,7 @@ from app.process.alive import AliveFile
 from app.settings import Settings, settings
 from tasks import announce
 from tasks.celery import app
-from tasks.worker import celery_internals, memory, staying
+from tasks.worker import celery_internals, staying
 from tasks.worker.leaving import IDLE, Farewell, leave
 from tasks.worker.notices import Notices, metadata_for
 
@@ -39,7 +39,6 @@ def run_worker(config: Settings) -> int:
     Returns:
         The exit status: 0 when it has left by itself or was drained; anything else is a failure.
     """
-    memory.keep_little()
     instance = config.worker.instance_id or f"worker-{socket.gethostname()}-{os.getpid()}"
     celery_internals.check()
     celery_internals.say_nothing_at_signals()  # `worker_leaving` says it
@@ -77,9 +76,14 @@ class Events(bootsteps.StartStopStep):
         if dispatcher is None or not dispatcher.enabled:
             return
         fanout = dispatcher.connection.transport.gateway.fanout
-        celery_internals.gather_events(dispatcher, {"task", "image"}, MOST_GATHERED, fanout.wake)
+        celery_internals.gather_events(dispatcher, {"task", "image"}, MOST_GATHERED, fanout.gather)
         fanout.before_publish = dispatcher.flush
-        announce.through(dispatcher.send)
+
+        def send(type: str, **fields: Any) -> None:
+            dispatcher.send(type, **fields)
+            fanout.hasten()
+
+        announce.through(send)
 
     def stop(self, consumer: Any) -> None:
         """Send no more through a dispatcher that is about to close."""

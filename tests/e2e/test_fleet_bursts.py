@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app import aws
+from app.settings import EngineSettings
+from app.speed import AROUND_MS, Speed, processor
 from autoscaler.remembered import KEY
 from tests.conftest import models
 from tests.support.stack import TIMEOUT_S, Stack, stack
@@ -16,13 +19,25 @@ from tests.support.waiting import wait_for
 
 CEILING = 19
 BURSTS = (100, 200, 200)
+MODEL = EngineSettings().model
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Stack]:
+def slow_models(tmp_path: Path) -> Path:
+    """The built models, whose build is said to have found that an instance does two images a second."""
+    folder = tmp_path / "models" / MODEL
+    folder.mkdir(parents=True)
+    for path in (models() / MODEL).iterdir():
+        (folder / path.name).symlink_to(path.resolve())
+    Speed(500 * len(os.sched_getaffinity(0)) - AROUND_MS, "fp32", processor()).write(folder)
+    return folder.parent
+
+
+@pytest.fixture
+def running(tmp_path: Path, slow_models: Path) -> Iterator[Stack]:
     """Everything on one machine, whose instances may be asked to leave before a minute is over."""
     settings = {
-        "ELASTIQ_MODEL_DIR": str(models()),
+        "ELASTIQ_MODEL_DIR": str(slow_models),
         "ELASTIQ_QUEUE": "bursts",
         "ELASTIQ_MAX_INSTANCES": str(CEILING),
         "ELASTIQ_MIN_BILLED_SECONDS": "5",

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.announcements import Swept, WorkerHeartbeat, WorkerLeaving
+from app.brakes import Brake
 from app.domain import Instance, InstanceState, QueueDepth
 from tests.support.fleet import Announcer, announcer, decision, wait_for_listener
 from tests.support.waiting import wait_for
@@ -65,6 +66,11 @@ def test_what_the_autoscaler_sees_and_decides_appears_as_it_is_said(
     expect(page.locator("#departures")).to_contain_text("i-0aaa had no work")
     announce.say(Swept(listeners=1, republished=40, given_up=2))
     expect(page.locator("#swept")).to_contain_text("40 lost images published again, 2 images given up, 1 queue")
+    expect(page.locator("#trouble")).to_be_hidden()
+    announce.say(decision(breaker_open=True, spot_resting=True))
+    expect(page.locator("#trouble")).to_have_text(f"{Brake.BREAKER.says} {Brake.SPOT.says}")
+    announce.say(decision())
+    expect(page.locator("#trouble")).to_be_hidden()
     assert page.evaluate("window.mark") == 1
 
 

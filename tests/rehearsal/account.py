@@ -201,6 +201,8 @@ class Account:
             return {"UserId": f"AROA:{keys.session}", "Account": ACCOUNT, "Arn": keys.arn}
         if call.service == "sts" and call.action == "AssumeRole":
             return self._assume(parameters)
+        if call.service == "cloudformation" and call.action == "SignalResource":
+            return self._signalled(parameters)
         if call.service == "autoscaling" and call.action == "DescribeAutoScalingGroups":
             return self._described(parameters)
         return None
@@ -218,6 +220,12 @@ class Account:
             "Expiration": keys.until,
         }
         return {"Credentials": credentials, "AssumedRoleUser": {"AssumedRoleId": "AROA", "Arn": keys.arn}}
+
+    def _signalled(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        # ministack's stacks do not wait for their groups; `groups` does.
+        if parameters["Status"] == "SUCCESS":
+            self.groups.signalled.add(parameters["UniqueId"])
+        return {}
 
     def _described(self, parameters: dict[str, Any]) -> dict[str, Any]:
         wanted = parameters.get("AutoScalingGroupNames", [])
@@ -299,9 +307,9 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Tell of every error but that a client has gone: hosts end in the middle of calls."""
+        """Let the thread die of every error but that a client has gone: hosts end in the middle of calls."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
+            raise
 
 
 @contextmanager

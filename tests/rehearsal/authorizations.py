@@ -79,6 +79,8 @@ def _arn(service: str, name: str) -> str:
 
 
 def _context(call: Call) -> dict[str, str | list[str]]:
+    if call.action == "Subscribe":
+        return {"sns:Protocol": call.parameters["Protocol"], "sns:Endpoint": call.parameters["Endpoint"]}
     namespace = call.parameters.get("Namespace")
     return {"cloudwatch:namespace": namespace} if namespace else {}
 

@@ -7,15 +7,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
-import structlog
-
-from app.process.steps import repeat
 from tests.rehearsal.ec2 import VERSION_TAG, Instance, Instances
-
-log = structlog.get_logger(__name__)
 
 GROUP_TAG = "aws:autoscaling:groupName"
 
@@ -26,18 +20,22 @@ class Groups:
     Args:
         listed: returns the groups as DescribeAutoScalingGroups has them.
         instances: where they are launched.
-        pause_s: for how long an instance runs before one that it replaces may go; CloudFormation's PauseTime.
+        waits: whether one that is replaced goes only when its successor has signalled, as CloudFormation waits for it.
+
+    Attributes:
+        signalled: the instances that have said to CloudFormation that they are well.
     """
 
     def __init__(
         self,
         listed: Callable[[], list[dict[str, Any]]],
         instances: Instances,
-        pause_s: float = 0.0,
+        waits: bool = False,
     ) -> None:
-        self._listed, self._instances, self.pause_s = listed, instances, pause_s
+        self._listed, self._instances, self.waits = listed, instances, waits
+        self.signalled: set[str] = set()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=self._run, name="groups", daemon=True)
         self.launched: list[tuple[str, str]] = []
 
     def start(self) -> None:
@@ -69,7 +67,7 @@ class Groups:
         wanted = group["DesiredCapacity"]
         for _ in range(wanted - len(current)):
             self._launch(group)
-        ready = [one for one in current if one.state == "running" and _age_s(one) >= self.pause_s]
+        ready = [one for one in current if one.state == "running" and (not self.waits or one.id in self.signalled)]
         if len(ready) >= wanted:
             self._end([one for one in there if one not in current])
             self._end(current[wanted:])
@@ -101,8 +99,5 @@ class Groups:
             self._instances.call("TerminateInstances", {"InstanceId": ids})
 
     def _run(self) -> None:
-        repeat(self.step, self._stopped.wait, lambda: 0.5, name="groups")
-
-
-def _age_s(instance: Instance) -> float:
-    return (datetime.now(UTC) - instance.launched_at).total_seconds()
+        while not self._stopped.wait(0.5):
+            self.step()

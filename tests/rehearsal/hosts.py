@@ -16,19 +16,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from tests.rehearsal.account import REGION, Account
 from tests.rehearsal.ec2 import Instance
 from tests.rehearsal.metadata import ADDRESS, HostMetadata
 from tests.support.compose import ROOT
-from tests.support.containers import RELEASE, Base, Container, Images, configuration
+from tests.support.containers import Container, Images, configuration
 from tests.support.network import Network
 
-log = structlog.get_logger(__name__)
-
-# As little as the template's hosts have, and their Python, of the release that the images are tried on.
-SYSTEM = Base("elastiq-machine", RELEASE, "python3,ca-certificates,passwd")
+# Of the base that hosts run, which is the images' too.
 PYTHON = "3.11"
 # The account's port in every host's network.
 PORT = 4566
@@ -117,7 +112,7 @@ class Hosts:
     """The machines of all instances of an account; `start` is what the account calls at a launch.
 
     Args:
-        folder: where bases, bundles and logs are.
+        folder: where containers are kept.
         logs: where each host's console is kept, by its id.
     """
 
@@ -126,11 +121,12 @@ class Hosts:
         self._logs = logs
         self._account: Account | None = None
         self._threads: list[threading.Thread] = []
+        self._ending = False
         self.all: dict[str, Host] = {}
 
     def make(self) -> None:
         """Make what every host's root is a copy of."""
-        self._images.make_base(SYSTEM)
+        self._images.make_base()
 
     def serve(self, account: Account) -> None:
         """Be the machines of ``account``."""
@@ -145,29 +141,32 @@ class Hosts:
 
     def end(self) -> None:
         """End all of them, at once."""
+        self._ending = True
         for host in list(self.all.values()):
             host.container.kill()
         for thread in self._threads:
             thread.join(60)
 
     def close(self) -> None:
-        """End all of them, and remove what was made for them but the bases."""
+        """End all of them, and remove what was made for them."""
         self.end()
         self._images.close()
 
     def _run(self, instance: Instance) -> None:
         account = self._account
         assert account is not None
-        root = self._images.root("machine")
+        root = self._images.root("base")
         _dress(root)
         host = Host(instance, root, self._logs / instance.id, account)
         self.all[instance.id] = host
         account.instances.running(instance)
         if instance.state == "shutting-down":
             host.off()
-        host.container.ended(timeout_s=3600)
+        status = host.container.ended(timeout_s=3600)
         account.instances.over(instance)
         host.close()
+        said = host.container.log.read_text(errors="replace")[-3000:]
+        assert status == 0 or self._ending, f"{instance.id} ended with status {status} and not by going off:\n{said}"
 
     def _stop(self, instance: Instance) -> None:
         host = self.all.get(instance.id)
@@ -196,7 +195,7 @@ def _dress(root: Path) -> None:
 
 
 def folder() -> Path:
-    """Return where bases are kept from one run to the next."""
+    """Return where figures and consoles are kept."""
     return ROOT / ".elastiq" / "rehearsal"
 
 

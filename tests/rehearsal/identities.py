@@ -61,10 +61,6 @@ class Identities:
         """Return whether their time is over."""
         return keys.until is not None and self._clock() >= keys.until
 
-    def given(self, role: str, session: str) -> int:
-        """Return how often keys of a role were given to a session."""
-        return sum((keys.role, keys.session) == (role, session) for keys in self._keys.values())
-
     def _add(self, keys: Keys) -> Keys:
         self._keys[keys.key] = keys
         return keys

@@ -12,7 +12,7 @@ from tests.rehearsal.identities import ACCOUNT, Identities
 from tests.support.metadata import MetadataService
 
 ADDRESS = "169.254.169.254"
-# Short enough that whoever runs for some minutes has to renew them: botocore does a quarter of an hour before the end.
+# As short as botocore bears: what ends within some minutes more it takes for good, because AWS's own may be late.
 LIFE = timedelta(minutes=16)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.conftest import models
 from tests.rehearsal.account import REGION
 from tests.rehearsal.identities import Keys
+from tests.rehearsal.watch import Watch
 from tests.support.compose import ROOT
 
 NAME = "elastiq"
@@ -27,12 +28,14 @@ class Operator:
         folder: for the checkout, and for what the commands make.
         address: where AWS is.
         keys: what to sign with.
+        watch: tells when a part of the stage has broken.
 
     Attributes:
         said: what each command has written, in order.
     """
 
-    def __init__(self, folder: Path, address: str, keys: Keys) -> None:
+    def __init__(self, folder: Path, address: str, keys: Keys, watch: Watch) -> None:
+        self._watch = watch
         self._checkout, self._data = folder / "checkout", folder / "data"
         for name in _TREES:
             shutil.copytree(ROOT / name, self._checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -57,33 +60,37 @@ class Operator:
         file = self._checkout / "app" / "__init__.py"
         file.write_text(f"{file.read_text()}\n# Changed at {time.time()}.\n")
 
-    def run(self, *words: str, status: int = 0) -> float:
-        """Run an `elastiq` command; return the seconds that it took.
+    def run(self, *words: str, status: int = 0, **settings: str) -> float:
+        """Run an `elastiq` command, with these settings; return the seconds that it took.
 
         Raises:
-            AssertionError: it ended with another status; with what it said.
+            AssertionError: it ended with another status, or a part of the stage broke; with what was said.
         """
         began = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "app.cli", *words],
-            cwd=self._checkout,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        self.said.append(done.stdout)
-        assert done.returncode == status, f"elastiq {' '.join(words)}: {done.returncode}\n{done.stdout[-6000:]}"
+        output = self._data / f"said-{len(self.said)}"
+        with output.open("w") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "app.cli", *words],
+                cwd=self._checkout,
+                env={**self._environment, **settings},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+            )
+        try:
+            self._watch.wait(lambda: process.poll() is not None, 600, output.read_text)
+        finally:
+            process.kill()
+            process.wait()
+        self.said.append(output.read_text())
+        assert process.returncode == status, f"elastiq {' '.join(words)}: {process.returncode}\n{self.said[-1][-6000:]}"
         return time.monotonic() - began
 
 
 @contextmanager
-def operator(folder: Path, address: str, keys: Keys) -> Iterator[Operator]:
+def operator(folder: Path, address: str, keys: Keys, watch: Watch) -> Iterator[Operator]:
     """Have one, whose checkout is removed with the block."""
-    person = Operator(folder, address, keys)
+    person = Operator(folder, address, keys, watch)
     try:
         yield person
     finally:

@@ -5,12 +5,14 @@ Every process in it is real, and so is every command. What AWS would do is done 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
 import socket
 import threading
 import time
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import pairwise
@@ -20,25 +22,27 @@ from typing import Any
 import urllib3
 
 from app.domain import FLEET_TAG
+from app.sqs import wire
+from app.storage import TASK_RESULTS
 from tests.rehearsal.account import Account
 from tests.rehearsal.calls import Call
 from tests.rehearsal.ec2 import VERSION_TAG, Instance
 from tests.rehearsal.groups import GROUP_TAG
 from tests.rehearsal.hosts import PYTHON, Host, Hosts
+from tests.rehearsal.metrics import messages, published
 from tests.rehearsal.operator import NAME, Operator
 from tests.rehearsal.permissions import Role, Verdict, deployer_of, judge, roles_of
+from tests.rehearsal.watch import Watch
 from tests.support.photographs import labelled
 from tests.support.tunnel import Tunnel
-from tests.support.waiting import wait_for
 
 # A fleet that two cores can bear.
 CEILING = 4
 # By a target as short as a boot is believed to be, more than a hundred photographs need two instances at once.
 PARAMETERS = (f"MaxInstances={CEILING}", "TargetSeconds=30")
-FIRST, SECOND, THIRD = 130, 40, 30
+FIRST, SECOND, THIRD = 130, 50, 20
 WEB_PORT = 8000
-# The template's three minutes, shortened: a host's web tier is up in less.
-PAUSE_S = 45.0
+LOG_GROUP = f"/{NAME}/hosts"
 # How long each of a worker's images is on its way, so that there is something to interrupt.
 SLOW_S = 1.5
 # What is made by nobody's hand in an account, and stays.
@@ -52,6 +56,7 @@ class Story:
         account: the account.
         hosts: its machines.
         operator: who deploys into it.
+        watch: tells when a part of the stage has broken.
 
     Attributes:
         figures: what was measured so far.
@@ -60,31 +65,39 @@ class Story:
         verdict: on every call of hosts.
     """
 
-    def __init__(self, account: Account, hosts: Hosts, operator: Operator) -> None:
-        self._account, self._hosts, self._operator = account, hosts, operator
-        account.groups.pause_s = PAUSE_S
+    def __init__(self, account: Account, hosts: Hosts, operator: Operator, watch: Watch) -> None:
+        self._account, self._hosts, self._operator, self._watch = account, hosts, operator, watch
+        account.groups.waits = True
         self._tunnel = Tunnel(self._page)
         self._http = urllib3.PoolManager(retries=urllib3.Retry(8, backoff_factor=0.3, allowed_methods=None))
         self.figures: dict[str, Any] = {}
         self.batches: dict[str, list[str]] = {}
         self.roles: list[Role] = []
         self.verdict = Verdict()
+        self._mend: Callable[[], object] = lambda: None
 
     def play(self) -> None:
         """Tell it from its beginning to its end."""
-        began = time.monotonic()
-        self.deploys()
-        self.works()
-        self.is_interrupted()
-        self.is_upgraded()
-        self.is_idle("idle_after_work")
-        self.is_broken()
-        self.is_looked_at()
-        self.is_idle("idle_in_the_end")
-        self.is_counted()
-        self.is_destroyed()
+        chapters = (
+            self.deploys,
+            self.works,
+            self.is_interrupted,
+            self.is_upgraded,
+            self.is_idle,
+            self.is_broken,
+            self.is_redriven,
+            self.is_mended,
+            self.is_looked_at,
+            self.is_counted,
+            self.is_destroyed,
+        )
+        spent = {}
+        for chapter in chapters:
+            began = time.monotonic()
+            chapter()
+            spent[chapter.__name__] = round(time.monotonic() - began)
         self._tunnel.close()
-        self.figures["story_s"] = round(time.monotonic() - began)
+        self.figures["chapters_s"] = {**spent, "all": sum(spent.values())}
 
     def report(self) -> str:
         """Return the figures for a person: one line each, and the table of permissions."""
@@ -101,7 +114,7 @@ class Story:
     def deploys(self) -> None:
         """From nothing to a page that answers."""
         seconds = self._operator.run("deploy", "--yes", "--python", PYTHON, *_parameters())
-        wait_for(self._page_answers, 120, self._consoles)
+        self._until(self._page_answers, 120)
         calls = [call for call in self._account.calls if call.role == "deployer"]
         self.figures["deploy"] = {
             "seconds": round(seconds, 1),
@@ -109,7 +122,9 @@ class Story:
             "calls": len(calls),
             "kinds_of_call": len({(call.service, call.action) for call in calls}),
             "bundles_mb": {
-                key.split("/")[-1].split("-")[0]: round(size / 1e6, 1) for key, size in self._bundles().items()
+                key.split("/")[-1].split("-")[0]: round(size / 1e6, 1)
+                for key, size in self._bundles().items()
+                if key.startswith("bundles/")
             },
             "user_data_bytes": {one.tags["Name"]: len(one.user_data) for one in self._account.instances.all.values()},
         }
@@ -119,9 +134,9 @@ class Story:
         # Fast until the first result is there, then slow, so that there is something to interrupt.
         self._slow(lambda: 6 * SLOW_S if self._busy() else 0.0)
         self._upload("first", FIRST)
-        wait_for(self._busy, 180, self._consoles)
+        self._until(self._busy, 180)
         self.figures["launch_to_first_result"] = self._breakdown(self._busy()[0])
-        wait_for(lambda: len(self._busy()) >= 2, 180, self._consoles)
+        self._until(lambda: len(self._busy()) >= 2, 180)
         self.figures["grew_to"] = len(self._workers())
         self._slow(lambda: SLOW_S)
 
@@ -131,7 +146,7 @@ class Story:
         waiting = len(self.batches["first"]) - len(self._results("first"))
         self._account.instances.interrupt(taken)
         began = time.monotonic()
-        wait_for(taken.ended.is_set, 120, self._consoles)
+        self._until(taken.ended.is_set, 120)
         self.figures["spot"] = {
             "images_waiting_at_the_notice": waiting,
             "notice_to_terminated_s": round(time.monotonic() - began, 1),
@@ -142,36 +157,40 @@ class Story:
         """Another version of everything, in the middle of work."""
         before = {one.id for one in self._workers()} | {one.id for one in self._control()}
         self._operator.change()
-        self._slow(lambda: 4 * SLOW_S)
-        self._upload("second", SECOND // 4)
+        # So slow that the last worker is never idle, however long the command takes.
+        self._slow(lambda: 10 * SLOW_S)
+        self._upload("second", 10)
         deployed = threading.Event()
-        feeding = threading.Thread(target=self._feed, args=["second", SECOND // 2, deployed], daemon=True)
+        feeding = threading.Thread(target=self._feed, args=["second", SECOND - 10, deployed], daemon=True)
         feeding.start()
         seconds = self._operator.run("deploy", "--yes", "--python", PYTHON, *_parameters())
         began = time.monotonic()
-        wait_for(lambda: not before & {one.id for one in self._control()}, 120, self._consoles)
-        wait_for(self._page_answers, 60, self._consoles)
+        self._until(lambda: not before & {one.id for one in self._control()}, 120)
+        self._until(self._page_answers, 60)
         deployed.set()
         feeding.join()
-        self._upload("second", SECOND - len(self.batches["second"]))
+        old = [one for one in self._workers() if one.id in before]
         waiting = len(self._outstanding())
-        wait_for(self._none_outdated, 180, self._consoles)
+        self._slow(lambda: 4 * SLOW_S)
+        self._upload("second", SECOND - len(self.batches["second"]))
+        self._until(self._none_outdated, 180)
         self.figures["upgrade"] = {
             "command_s": round(seconds, 1),
             "images_waiting_at_the_new_host": waiting,
+            "old_workers_at_the_new_host": len(old),
             "until_all_are_new_s": round(time.monotonic() - began, 1),
         }
         self._slow(lambda: 0.0)
         self._finish("second")
 
-    def is_idle(self, name: str) -> None:
+    def is_idle(self) -> None:
         """Nothing to do: the fleet leaves by itself."""
         began = time.monotonic()
-        wait_for(lambda: not self._workers(), 180, self._consoles)
-        self.figures[name] = {"fleet_back_to_0_s": round(time.monotonic() - began, 1)}
+        self._until(lambda: not self._workers(), 180)
+        self.figures["idle"] = {"fleet_back_to_0_s": round(time.monotonic() - began, 1)}
 
     def is_broken(self) -> None:
-        """The workers' bundle is damaged: hosts say so and go off, and soon none is launched; then it is mended."""
+        """The workers' bundle is damaged: hosts say so and go off, and soon none is launched."""
         key = next(key for key in self._current_keys() if "worker" in key)
         s3 = self._account.client("s3")
         bucket = self._bucket("software")
@@ -179,22 +198,51 @@ class Story:
         s3.put_object(Bucket=bucket, Key=key, Body=good[:1_000_000])
         before, began = set(self._account.instances.all), time.monotonic()
         self._upload("third", THIRD)
-        wait_for(lambda: self._logged("breaker_open"), 180, self._consoles)
+        self._until(lambda: self._logged("breaker_open"), 180)
         tripped_s = time.monotonic() - began
         failed = [one for id, one in self._account.instances.all.items() if id not in before]
-        # Sooner than the first probe none comes.
-        time.sleep(15)
-        after = [one for id, one in self._account.instances.all.items() if id not in before]
         self.figures["broken_bundle"] = {
             "launched_until_the_breaker_opened": len(failed),
-            "launched_in_15_s_after": len(after) - len(failed),
             "breaker_opened_after_s": round(tripped_s, 1),
             "host_lived_s": round(max(self._lived_s(one) for one in failed if one.ended.is_set()), 1),
             "said": self._logged("host_setup_failed")[0].get("reason", ""),
         }
-        s3.put_object(Bucket=bucket, Key=key, Body=good)
+        self._mend = lambda: s3.put_object(Bucket=bucket, Key=key, Body=good)
+
+    def is_redriven(self) -> None:
+        """Two messages have used up their attempts: one that none began with comes back by itself, one is sent back."""
+        sqs, url = self._account.client("sqs"), self._queue("tasks")
+        letters = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=2)["Messages"]
+        begun, never = (self._key_of(letter["Body"]) for letter in letters)
+        note = f"{TASK_RESULTS}begun-{hashlib.sha256(begun.encode()).hexdigest()}"
+        self._account.client("s3").put_object(Bucket=self._bucket("output"), Key=note)
+        there = set(self._account.instances.all)
+        for letter in letters:
+            sqs.send_message(QueueUrl=self._queue("tasks-dead"), MessageBody=letter["Body"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
+        self._until(self._failures, 60)
+        self._until(lambda: self._logged("dead_letter_never_begun"), 60)
+        settings = {
+            "ELASTIQ_QUEUE": f"{NAME}-tasks",
+            "ELASTIQ_INPUT_BUCKET": self._bucket("input"),
+            "ELASTIQ_OUTPUT_BUCKET": self._bucket("output"),
+        }
+        self._operator.run("dead-letters", "list", **settings)
+        listed = self._operator.said[-1]
+        self._operator.run("dead-letters", "redrive", begun, **settings)
+        self.figures["dead_letters"] = {
+            "came_back_by_itself": [one["key"] for one in self._logged("dead_letter_never_begun")] == [never],
+            "listed": begun in listed and never not in listed,
+            "failed_after_redrive": self._failures(),
+        }
+        after = set(self._account.instances.all) - there
+        self.figures["broken_bundle"]["launched_while_open"] = len(after)
+
+    def is_mended(self) -> None:
+        """The bundle is as it was: one instance is tried, and then all goes on."""
+        self._mend()
         mended = time.monotonic()
-        wait_for(lambda: self._logged("breaker_closed"), 240, self._consoles)
+        self._until(lambda: self._logged("breaker_closed"), 240)
         self.figures["broken_bundle"]["mended_to_closed_s"] = round(time.monotonic() - mended, 1)
         self._finish("third")
 
@@ -238,19 +286,23 @@ class Story:
             "dead_letters": self._depth("tasks-dead"),
             "instances": len(self._account.instances.all),
         }
+        alarms = self._account.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        values = published(self._account, LOG_GROUP)
+        self.figures["alarms"] = {
+            one["AlarmName"]: values[f"{one['Namespace']}/{one['MetricName']}"]
+            for one in alarms
+            if not one["Namespace"].startswith("AWS/")
+        }
         self.roles = roles_of(self._account)
         hosts = [call for call in self._account.calls if call.role != "deployer"]
         self.verdict = judge(hosts, self.roles, self._account)
         self.figures["permissions"] = self.verdict.table(self.roles)
         self.figures["denied"] = self.verdict.denied
-        self.figures["renewed_keys"] = max(
-            self._account.identities.given(one.role, one.id) for one in self._account.instances.all.values()
-        )
 
     def is_destroyed(self) -> None:
         """Everything goes."""
         seconds = self._operator.run("destroy", "--yes", "--data")
-        wait_for(lambda: not self._account.instances.alive(), 120, self._consoles)
+        self._until(lambda: not self._account.instances.alive(), 120)
         deployer = deployer_of(NAME)
         verdict = judge([call for call in self._account.calls if call.role == deployer.name], [deployer], self._account)
         self.figures["permissions"] += verdict.table([deployer])
@@ -304,8 +356,12 @@ class Story:
             if len(self._outstanding()) < 2:
                 self._upload(name, 2)
 
+    def _until(self, condition: Callable[[], object], timeout_s: float) -> None:
+        """Wait for what comes true; fail by what everybody said last, or at once where a part of the stage breaks."""
+        self._watch.wait(condition, timeout_s, self._consoles)
+
     def _finish(self, name: str) -> None:
-        wait_for(lambda: self._results(name) == set(self.batches[name]), 180, self._consoles)
+        self._until(lambda: self._results(name) == set(self.batches[name]), 180)
 
     # -- what is there ------------------------------------------------------------------------------
 
@@ -335,10 +391,19 @@ class Story:
     def _outstanding(self) -> set[str]:
         return {key for name in self._batches for key in set(self.batches[name]) - self._results(name)}
 
+    def _queue(self, name: str) -> str:
+        return str(self._account.client("sqs").get_queue_url(QueueName=f"{NAME}-{name}")["QueueUrl"])
+
+    def _key_of(self, body: str) -> str:
+        """Return the key of a message's image, which is of the third batch."""
+        envelope = wire.decode(body)
+        encoded = envelope["properties"].get("body_encoding") == "base64"
+        told = b64decode(envelope["body"]).decode() if encoded else envelope["body"]
+        return next(key for key in self.batches["third"] if f'"{key}"' in told)
+
     def _depth(self, queue: str) -> int:
         sqs = self._account.client("sqs")
-        url = sqs.get_queue_url(QueueName=f"{NAME}-{queue}")["QueueUrl"]
-        counted = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        counted = sqs.get_queue_attributes(QueueUrl=self._queue(queue), AttributeNames=["All"])["Attributes"]
         return int(counted["ApproximateNumberOfMessages"])
 
     def _workers(self) -> list[Instance]:
@@ -362,9 +427,10 @@ class Story:
         return [one for one in self._workers() if one.id in working and "elastiq-drain" not in one.tags]
 
     def _none_outdated(self) -> bool:
-        """Return whether no worker is of another version than the newest."""
+        """Return whether there are workers, and none of another version than the newest."""
         newest = self._account.template({"LaunchTemplateName": f"{NAME}-worker", "Version": "$Latest"})
-        return all(one.tags[VERSION_TAG] == str(newest["VersionNumber"]) for one in self._workers())
+        versions = {one.tags[VERSION_TAG] for one in self._workers()}
+        return versions == {str(newest["VersionNumber"])}
 
     def _current_keys(self) -> list[str]:
         newest = self._account.template({"LaunchTemplateName": f"{NAME}-worker", "Version": "$Latest"})
@@ -388,12 +454,7 @@ class Story:
     def _logged(self, event: str) -> list[dict[str, Any]]:
         """Return what is in CloudWatch Logs of an event."""
         logs = self._account.client("logs")
-        found = []
-        for group in logs.describe_log_groups(logGroupNamePrefix=f"/{NAME}")["logGroups"]:
-            name = group["logGroupName"]
-            for stream in logs.describe_log_streams(logGroupName=name)["logStreams"]:
-                events = logs.get_log_events(logGroupName=name, logStreamName=stream["logStreamName"], limit=10000)
-                found += [one["message"] for one in events["events"] if f'"{event}"' in one["message"]]
+        found = [message for message in messages(logs, LOG_GROUP) if f'"{event}"' in message]
         records = [json.loads(message[message.index("{") :]) for message in found if "{" in message]
         return [record for record in records if record.get("event") == event]
 

@@ -221,7 +221,13 @@ def test_a_group_of_one_is_replaced_new_one_first_and_ends_with_its_stack(
     )
     wait_for(lambda: len(members()) == 2, 20)
     assert first.state == "running"
+    there.groups.waits = True
     there.instances.running(members()[1])
+    told = {"StackName": "host", "LogicalResourceId": "Group", "UniqueId": members()[1].id}
+    api.signal_resource(**told, Status="FAILURE")
+    there.groups.step()
+    assert first.state == "running"
+    api.signal_resource(**told, Status="SUCCESS")
     wait_for(lambda: first.state == "terminated", 20)
     (second,) = members()
     assert second.user_data == b"two"

@@ -13,6 +13,7 @@ import pytest
 from tests.rehearsal.account import Account, account
 from tests.rehearsal.ec2 import Instance
 from tests.rehearsal.hosts import Host, Hosts, folder, hosts, why_not
+from tests.rehearsal.watch import watched
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "hosts can run")
@@ -115,6 +116,20 @@ def test_terminating_an_instance_stops_its_units_first(there: Account, machines:
 
     wait_for(lambda: instance.state == "terminated", 60)
     assert "bye" in said(machines.all[instance.id], "crew.service")
+
+
+@pytest.mark.timeout(120)
+def test_a_host_whose_part_nobody_plays_ends_what_watches_over_it_with_its_words(there: Account) -> None:
+    other = MIMEMultipart()
+    other.attach(MIMEText("packages: [x]", "cloud-config"))
+
+    with watched() as watch:
+        instance = launch(there, "", UserData=base64.b64encode(other.as_bytes()).decode())
+        wait_for(lambda: watch.died, 60)
+
+    with pytest.raises(AssertionError, match=r"(?s)nobody plays.*text/cloud-config"):
+        watch.sound()
+    assert instance.state == "terminated"
 
 
 @pytest.mark.timeout(120)

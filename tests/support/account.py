@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from app import aws
-from app.deploy.deploy import TEMPLATE
 from app.deploy.stack import Stack
+from app.deploy.template import stored
 from app.settings import Settings
 from tests.support.bundles import HERE
 
@@ -57,8 +59,19 @@ class Account:
         stack = Stack(self.settings.aws, name, look_s=0.5)
         keys = {f"{tier.capitalize()}Bundle": f"bundles/{tier}-{'0' * 64}.tar.gz" for tier in ("worker", "control")}
         image = dict([IMAGE.split("=")])
-        change, _ = stack.prepare(TEMPLATE.read_text(), {"NamePrefix": name, **keys, **image}, new=True)
+        with self._bucket() as bucket:
+            change, _ = stack.prepare(stored(self.settings, bucket), {"NamePrefix": name, **keys, **image}, new=True)
         stack.carry_out(change, lambda line: None)
+
+    @contextmanager
+    def _bucket(self) -> Iterator[str]:
+        """Have a bucket that is gone with all that is in it."""
+        s3, name = self.client("s3"), "for-a-while"
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        yield name
+        for item in s3.list_objects_v2(Bucket=name).get("Contents", []):
+            s3.delete_object(Bucket=name, Key=item["Key"])
+        s3.delete_bucket(Bucket=name)
 
     def stack(self, name: str = "elastiq") -> dict[str, Any]:
         """Return the stack as CloudFormation describes it."""

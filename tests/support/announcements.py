@@ -10,6 +10,7 @@ from app.announcements import (
     Announcement,
     ImageClassified,
     ImageFailed,
+    ImagesQueued,
     ScalingDecided,
     Swept,
     WorkerHeartbeat,
@@ -17,7 +18,7 @@ from app.announcements import (
     WorkerOffline,
     WorkerOnline,
 )
-from app.domain import Classification, Failure, Instance, InstanceState, Prediction, QueueDepth
+from app.domain import LIFE_TIMES, Classification, Failure, Instance, InstanceState, Life, Prediction, QueueDepth
 from app.fields import GREATEST, LATEST
 
 COUNTS = st.integers(0, GREATEST)
@@ -26,6 +27,8 @@ NAMES = st.text(st.characters(codec="utf-8"), max_size=40)
 TIMES = st.integers(0, LATEST * 10**6 - 1).map(lambda us: datetime.fromtimestamp(0, UTC) + timedelta(microseconds=us))
 INSTANCES = st.builds(Instance, NAMES, st.sampled_from(InstanceState), TIMES, st.none() | TIMES)
 PREDICTIONS = st.builds(Prediction, NAMES, NUMBERS)
+MOMENTS = st.floats(0, LATEST, exclude_max=True)
+LIVES = st.builds(Life, NAMES, NAMES, COUNTS, MOMENTS, *(st.none() | MOMENTS for _ in LIFE_TIMES))
 ANNOUNCEMENTS: st.SearchStrategy[Announcement] = st.one_of(
     st.builds(
         ScalingDecided,
@@ -43,13 +46,20 @@ ANNOUNCEMENTS: st.SearchStrategy[Announcement] = st.one_of(
         arrival_rate=st.none() | NUMBERS,
         service_rate=st.none() | NUMBERS,
         boot_s=st.none() | NUMBERS,
+        breaker_open=st.booleans(),
+        over_budget=st.booleans(),
+        spot_resting=st.booleans(),
+        spent_h=NUMBERS,
+        budget_h=NUMBERS,
     ),
     st.builds(Swept, COUNTS, COUNTS, COUNTS, COUNTS),
     st.builds(
         ImageClassified,
         st.builds(Classification, NAMES, NAMES, NAMES, NUMBERS, st.lists(PREDICTIONS, max_size=5).map(tuple), NAMES),
+        st.none() | LIVES,
     ),
-    st.builds(ImageFailed, st.builds(Failure, NAMES, NAMES, NAMES)),
+    st.builds(ImageFailed, st.builds(Failure, NAMES, NAMES, NAMES), st.none() | LIVES),
+    st.builds(ImagesQueued, COUNTS),
     st.builds(WorkerLeaving, NAMES),
     *(st.builds(kind, COUNTS, COUNTS) for kind in (WorkerOnline, WorkerHeartbeat, WorkerOffline)),
 )

@@ -60,7 +60,7 @@ def set_up(values: dict[str, Any], root: Path, metadata: str, endpoint: str, fai
     (commands / "systemctl").write_text(SYSTEMCTL)
     (commands / "systemctl").chmod(0o755)
     script = root / "script.py"
-    script.write_text(f"{BOOTSTRAP.read_text()}\nPAUSE_S = 0.01\nmain({values!r}, {str(root)!r})\n")
+    script.write_text(f"{BOOTSTRAP.read_text()}\nPAUSE_S, PAGE_S = 0.01, 0.2\nmain({values!r}, {str(root)!r})\n")
     environment = {
         "PATH": f"{commands}:{os.environ['PATH']}",
         "AWS_ENDPOINT_URL": endpoint,

@@ -1,4 +1,4 @@
-"""Reads docker/compose.yml as Compose does, as far as that file goes: interpolation, merged keys, short forms."""
+"""Reads docker/compose.yml as Compose does, as far as that file goes: variables, merged keys, short forms."""
 
 from __future__ import annotations
 
@@ -44,10 +44,20 @@ class Service:
 
 
 def services(environment: Mapping[str, str]) -> dict[str, Service]:
-    """Return the file's services by name, with what ``environment`` has put in for its variables."""
+    """Return the services of our own images by name, with what ``environment`` has put in for the file's variables."""
+    found = _all(environment).items()
+    return {name: _service(name, raw, environment) for name, raw in found if raw["image"].startswith("elastiq-")}
+
+
+def others() -> dict[str, dict[str, Any]]:
+    """Return the services of others' images by name, as the file states them."""
+    return {name: raw for name, raw in _all({}).items() if not raw["image"].startswith("elastiq-")}
+
+
+def _all(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     text = FILE.read_text()
-    found = yaml.safe_load(_VARIABLE.sub(lambda match: _value(match, environment), text))["services"]
-    return {name: _service(name, raw) for name, raw in found.items()}
+    found: dict[str, dict[str, Any]] = yaml.safe_load(_VARIABLE.sub(lambda match: _value(match, environment), text))
+    return found["services"]
 
 
 def _value(match: re.Match[str], environment: Mapping[str, str]) -> str:
@@ -56,12 +66,13 @@ def _value(match: re.Match[str], environment: Mapping[str, str]) -> str:
     return (match["default"] or "") if absent else str(value)
 
 
-def _service(name: str, raw: dict[str, Any]) -> Service:
+def _service(name: str, raw: dict[str, Any], environment: Mapping[str, str]) -> Service:
+    told = {key: environment.get(key) if value is None else value for key, value in raw.get("environment", {}).items()}
     return Service(
         name,
         raw["image"].removeprefix("elastiq-"),
         raw.get("command"),
-        {key: str(value or "") for key, value in raw.get("environment", {}).items()},
+        {key: str(value) for key, value in told.items() if value is not None},
         raw.get("tmpfs", []),
         [tuple(volume.split(":", 1)) for volume in raw.get("volumes", [])],
         raw.get("scale", 1),

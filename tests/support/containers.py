@@ -5,6 +5,7 @@ It needs root, and Debian's packages buildah, debootstrap and runc. Everything i
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -15,7 +16,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from tests.support.network import Network
 from tests.support.waiting import wait_for
 
 BASE = "elastiq-base"
+# Where it is kept, for whoever builds or runs containers here.
+BASE_FOLDER = ROOT / ".elastiq" / "base"
 RELEASE = "bookworm"
 INCLUDED = "python3,python3-venv,ca-certificates"
 USER = 10001
@@ -31,27 +33,11 @@ USER = 10001
 _ETC_HOSTS = "/etc/hosts"
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
-    """A small Debian with its Python, made by debootstrap: its name here, its release, and what is in it."""
-
-    name: str
-    release: str
-    included: str
-
-    def command(self, tree: Path) -> list[str]:
-        """Return what makes it in the folder ``tree``."""
-        return ["debootstrap", "--variant=minbase", f"--include={self.included}", self.release, str(tree)]
-
-
-DEBIAN = Base(BASE, RELEASE, INCLUDED)
-
-
 class Images:
     """buildah with a storage of its own.
 
     Args:
-        folder: where it all is; a base that is there already is used again.
+        folder: where it all is; the base is beside it, and is made once.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -71,26 +57,20 @@ class Images:
             "BUILDAH_ISOLATION": "chroot",
             "TMPDIR": str(folder / "tmp"),
         }
-        self._working: list[str] = []
+        self._working = False
         self._lock = threading.Lock()
 
-    def make_base(self, base: Base = DEBIAN) -> None:
-        """Make a base: unless told, what the Dockerfile's default one stands for, a small Debian with its Python."""
-        context = self._folder / base.name
-        context.mkdir(exist_ok=True)
-        tar = context / "base.tar"
-        if not tar.exists():
-            tree = context / "tree"
-            # Where an earlier run was cut off, that machine's own /proc may still be mounted there.
-            subprocess.run(["umount", str(tree / "proc")], capture_output=True, check=False)
-            shutil.rmtree(tree, ignore_errors=True)
-            _run(base.command(tree))
-            shutil.rmtree(tree / "var" / "cache" / "apt", ignore_errors=True)
-            _run(["tar", "-C", str(tree), "-cf", f"{tar}.new", "."])
-            Path(f"{tar}.new").rename(tar)
-            shutil.rmtree(tree)
-        (context / "Containerfile").write_text("FROM scratch\nADD base.tar /\n")
-        self._buildah("build", "--quiet", "--tag", base.name, "--file", str(context / "Containerfile"), str(context))
+    def make_base(self) -> None:
+        """Have the base, which the Dockerfile takes for its default one: a small Debian with its Python, made once."""
+        BASE_FOLDER.mkdir(parents=True, exist_ok=True)
+        tar = BASE_FOLDER / "base.tar"
+        with (BASE_FOLDER / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not tar.exists():
+                _make_tar(tar)
+        file = self._folder / "base.Containerfile"
+        file.write_text("FROM scratch\nADD base.tar /\n")
+        self._buildah("build", "--quiet", "--tag", BASE, "--file", str(file), str(BASE_FOLDER))
 
     def build(self, target: str) -> float:
         """Build a target as `make images` does, with this machine's own way to packages; return the seconds it took."""
@@ -123,14 +103,14 @@ class Images:
         """Return a folder with the image's files, mounted until `close`; each is another, and may be written to."""
         with self._lock:  # two at once would take each other's locks on the storage
             container = self._buildah("from", f"localhost/elastiq-{target}").strip()
-            self._working.append(container)
+            self._working = True
             return Path(self._buildah("mount", container).strip())
 
     def close(self) -> None:
-        """Unmount, and remove what only takes room: everything but the base."""
-        for container in self._working:
-            self._buildah("umount", container)
-            self._buildah("rm", container)
+        """Unmount, and remove what only takes room."""
+        if self._working:
+            self._buildah("umount", "--all")
+            self._buildah("rm", "--all")
         self._buildah("rmi", "--all", "--force")
         shutil.rmtree(self._folder / "tmp", ignore_errors=True)
 
@@ -345,6 +325,19 @@ def _driver(folder: Path) -> str:
         _run(["umount", str(probe / "merged")])
     shutil.rmtree(probe)
     return "overlay" if works else "vfs"
+
+
+def _make_tar(tar: Path) -> None:
+    """Make the base, as a file that is there whole or not at all."""
+    tree = tar.with_name("tree")
+    # Where an earlier run was cut off, that machine's own /proc may still be mounted there.
+    subprocess.run(["umount", str(tree / "proc")], capture_output=True, check=False)
+    shutil.rmtree(tree, ignore_errors=True)
+    _run(["debootstrap", "--variant=minbase", f"--include={INCLUDED}", RELEASE, str(tree)])
+    shutil.rmtree(tree / "var" / "cache" / "apt", ignore_errors=True)
+    _run(["tar", "-C", str(tree), "-cf", f"{tar}.new", "."])
+    Path(f"{tar}.new").rename(tar)
+    shutil.rmtree(tree)
 
 
 def _pip_configuration() -> tuple[str, list[Path]]:

@@ -6,7 +6,9 @@ import http.client
 import json
 import socket
 import threading
+import time
 from collections import Counter
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,11 +24,13 @@ class FaultProxy:
         calls: how often each action was called, such as ``ReceiveMessage``.
         headers: those of each action's last call.
         faulted: how many calls each action had broken.
+        date_ahead_s: how far the dates of answers are ahead of the truth, in seconds.
     """
 
     def __init__(self, target: str) -> None:
         self.calls: Counter[str] = Counter()
         self.faulted: Counter[str] = Counter()
+        self.date_ahead_s = 0.0
         self.headers: dict[str, dict[str, str]] = {}
         self._faults: dict[str, str] = {}
         self._target = urlsplit(target)
@@ -94,7 +98,7 @@ class FaultProxy:
 
             def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
                 self.send_response_only(status)
-                for name, value in headers.items():
+                for name, value in proxy._dated(headers).items():
                     if name.lower() not in ("content-length", "transfer-encoding", "connection"):
                         self.send_header(name, value)
                 # To a HEAD request, the length is that of a body which does not come.
@@ -125,6 +129,12 @@ class FaultProxy:
                     self.close_connection = True
 
         return Handler
+
+    def _dated(self, headers: dict[str, str]) -> dict[str, str]:
+        if not self.date_ahead_s:
+            return headers
+        others = {name: value for name, value in headers.items() if name.lower() != "date"}
+        return {**others, "Date": formatdate(time.time() + self.date_ahead_s, usegmt=True)}
 
     def _forward(
         self, method: str, path: str, headers: dict[str, str], body: bytes

@@ -34,10 +34,11 @@ class Stack:
 
     Args:
         data_dir: what it runs on.
+        arguments: of the command.
         settings: environment variables beside this process's own.
     """
 
-    def __init__(self, data_dir: Path, **settings: str) -> None:
+    def __init__(self, data_dir: Path, *arguments: str, **settings: str) -> None:
         self.data_dir = data_dir
         self.output = data_dir.with_name(data_dir.name + ".out")
         self.environment = {
@@ -50,7 +51,7 @@ class Stack:
             del self.environment[name]
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", "up"], env=self.environment, stdout=output, stderr=output
+                [sys.executable, "-m", "app.cli", "up", *arguments], env=self.environment, stdout=output, stderr=output
             )
 
     @property
@@ -159,9 +160,9 @@ class Stack:
 
 
 @contextmanager
-def stack(data_dir: Path, **settings: str) -> Iterator[Stack]:
+def stack(data_dir: Path, *arguments: str, **settings: str) -> Iterator[Stack]:
     """Run one, ready to be used; nothing of it is left afterwards."""
-    running = Stack(data_dir, **settings)
+    running = Stack(data_dir, *arguments, **settings)
     try:
         running.wait_until_ready()
         yield running

@@ -32,9 +32,9 @@ def _written_out(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[
 _Loader.add_multi_constructor("!", _written_out)
 
 
-def load() -> dict[str, Any]:
-    """Return the template."""
-    loaded: dict[str, Any] = yaml.load(FILE.read_text(), _Loader)
+def load(text: str = "") -> dict[str, Any]:
+    """Return the template, or what a text has that is one."""
+    loaded: dict[str, Any] = yaml.load(text or FILE.read_text(), _Loader)
     return loaded
 
 
@@ -64,6 +64,7 @@ SAMPLES = {
     "AWS::Partition": "aws",
     "AWS::Region": "eu-central-1",
     "AWS::AccountId": "123456789012",
+    "AWS::StackName": "elastiq",
     "NamePrefix": "elastiq",
     "Input": "elastiq-input",
     "Output": "elastiq-output",

@@ -78,8 +78,9 @@ class Trial:
         if hearing:
             hearing.begin()
             self.world.listeners.append(hearing.hear)
-        told = hearing.interruptions if hearing else list
-        fleet = Ec2Fleet(settings, self.world.ask_to_leave, self.clock, told)
+        fleet = Ec2Fleet(
+            settings, self.world.ask_to_leave, self.clock, lambda: hearing.interrupted().values() if hearing else ()
+        )
         observer = Observer(settings, fleet, self.clock, hearing)
         return Loop(observer, fleet, self._limits, tell=self._tell, keep=self._keep)
 

@@ -8,12 +8,14 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from math import inf
 
 import structlog
 
 from app.errors import ElastiqError
 from app.storage import Storage
 from web.batches.batch import Batch, Counts, Image, Outcome, cursor
+from web.http.bell import Bell
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +27,8 @@ POLL_SHARE = 0.2
 AFTER_ERROR_S = 5.0
 # Results read between two looks at who waits for them.
 READ_AT_ONCE = 64
+# Images in one `Change`: what is told at once, and what a client that takes nothing keeps in memory.
+TOLD_AT_ONCE = 100
 
 Clock = Callable[[], float]
 
@@ -56,7 +60,7 @@ class Snapshot:
 class Watch:
     """One batch and its polling. Whoever waits and finds a poll due does it, and wakes the others.
 
-    Safe to share between threads.
+    Safe to share between threads; those on an event loop wait by `bell`, and one of them polls for all.
 
     Args:
         batch: its id.
@@ -68,6 +72,9 @@ class Watch:
     def __init__(self, batch: str, storage: Storage, pool: Executor, clock: Clock) -> None:
         self.batch = Batch(batch, secrets.token_hex(4))
         self.changed = threading.Condition()
+        self.bell = Bell()
+        # Who waits for what becomes of each image: an event wakes those whom it concerns, not all.
+        self._waiting: dict[str, list[threading.Event]] = {}
         self.listeners = 0
         self._storage, self._pool, self._clock = storage, pool, clock
         self._unread: deque[str] = deque()
@@ -86,6 +93,7 @@ class Watch:
         with self.changed:
             if not self.batch.update(key, outcome):
                 return
+            self._tell(key)
             if outcome is None:
                 self._confirmed = False
             elif self.batch.counts().waiting:
@@ -94,12 +102,12 @@ class Watch:
             else:
                 # The end is near: look at once whether anybody has added to the batch.
                 self._due = self._clock()
-            self.changed.notify_all()
+                self._tell_all()
 
     def wake(self) -> None:
         """Have everyone who waits look again."""
         with self.changed:
-            self.changed.notify_all()
+            self._tell_all()
 
     def expire(self) -> None:
         """Have the buckets looked at before the batch counts as complete or current: others may have added to it."""
@@ -108,12 +116,19 @@ class Watch:
                 self._confirmed = self._current = False
                 self._due = self._clock()
 
-    def since(self, position: int) -> Change:
-        """Return the news after ``position``."""
+    def await_event(self) -> None:
+        """Leave it to an event, for a moment, to say what becomes of an image that was published just now."""
         with self.changed:
-            images = self.batch.since(position)
-            complete = self._confirmed and not images
-            return Change(images, self.batch.counts(), self.batch.epoch, complete, self._current)
+            no_event_by = self._clock() + FASTEST_POLL_S
+            self._due = max(self._due, min(no_event_by, self._polled_at + POLL_AMID_EVENTS_S))
+
+    def since(self, position: int) -> Change:
+        """Return the news after ``position``, at most the first `TOLD_AT_ONCE`."""
+        with self.changed:
+            found = self.batch.since(position)
+            images = found[:TOLD_AT_ONCE]
+            current = self._current and len(images) == len(found)
+            return Change(images, self.batch.counts(), self.batch.epoch, self._confirmed and not found, current)
 
     def snapshot(self, after: str) -> Snapshot:
         """Return all that is known, or what is newer than the cursor ``after``."""
@@ -122,23 +137,37 @@ class Watch:
             images = self.batch.since(position) if position else self.batch.images()
             return Snapshot(images, self.batch.counts(), cursor(self.batch.epoch, self.batch.position))
 
-    def wait(self, position: int, timeout_s: float) -> None:
-        """Return when there is news after ``position`` or a poll is over, at the latest after ``timeout_s``."""
+    def wait(self, key: str, timeout_s: float) -> Outcome | None:
+        """Return what became of one image, if anything has: when that is known, a poll is over, or time is up."""
         with self.changed:
-            if self.batch.position > position:
-                return
-            to_poll = self._due - self._clock()
-            if self._polling or to_poll > 0:
-                self.changed.wait(max(0.0, timeout_s if self._polling else min(timeout_s, to_poll)))
+            if outcome := self.batch.outcome(key):
+                return outcome
+            if (pause := self._until_due()) > 0:
+                woken = threading.Event()
+                self._waiting.setdefault(key, []).append(woken)
+        if pause > 0:
+            woken.wait(min(timeout_s, pause))
+        else:
+            self.poll()
+        with self.changed:
+            if pause > 0:
+                self._waiting[key].remove(woken)
+                if not self._waiting[key]:
+                    del self._waiting[key]
+            return self.batch.outcome(key)
+
+    def until_due(self) -> float:
+        """Return the seconds until the buckets are to be asked; infinite while somebody does, who will wake all."""
+        with self.changed:
+            return self._until_due()
+
+    def poll(self, least_pause_s: float = 0) -> None:
+        """Ask the buckets, if that is due, and leave them alone for ``least_pause_s`` if that may be."""
+        with self.changed:
+            if self._until_due() > 0:
                 return
             self._polling = True
-        try:
-            self._poll()
-        except ElastiqError as err:
-            log.warning("batch_poll_failed", batch=self.batch.id, reason=str(err))
-            self._due = self._clock() + AFTER_ERROR_S
-        finally:
-            self._end_poll()
+        self._poll(least_pause_s)
 
     def catch_up(self) -> None:
         """Return once all is known that the buckets hold now; those who ask at the same time share the work.
@@ -165,9 +194,32 @@ class Watch:
     def _end_poll(self) -> None:
         with self.changed:
             self._polling = False
-            self.changed.notify_all()
+            self._tell_all()
 
-    def _poll(self) -> None:
+    def _until_due(self) -> float:
+        return inf if self._polling else self._due - self._clock()
+
+    def _tell(self, key: str) -> None:
+        for woken in self._waiting.get(key, ()):
+            woken.set()
+        self.bell.ring()
+
+    def _tell_all(self) -> None:
+        self.changed.notify_all()
+        for key in self._waiting:
+            self._tell(key)
+        self.bell.ring()
+
+    def _poll(self, least_pause_s: float) -> None:
+        try:
+            self._look(least_pause_s)
+        except ElastiqError as err:
+            log.warning("batch_poll_failed", batch=self.batch.id, reason=str(err))
+            self._due = self._clock() + AFTER_ERROR_S
+        finally:
+            self._end_poll()
+
+    def _look(self, least_pause_s: float) -> None:
         """List what is new when nothing is left to read, then read a bounded part of it."""
         started = self._clock()
         if not self._unread:
@@ -176,7 +228,7 @@ class Watch:
         news = self._read()
         self._polled_at = self._clock()
         self._interval = FASTEST_POLL_S if news else min(SLOWEST_POLL_S, self._interval * 1.3)
-        pause = max(self._interval, (self._polled_at - started) / POLL_SHARE)
+        pause = max(self._interval, least_pause_s, (self._polled_at - started) / POLL_SHARE)
         more = self._unread or not (self._confirmed or self.batch.counts().waiting)
         self._due = self._polled_at + (0 if more else pause)
 
@@ -194,9 +246,9 @@ class Watch:
         names = [self._unread.popleft() for _ in range(min(READ_AT_ONCE, len(self._unread)))]
         outcomes = [outcome for outcome in self._pool.map(self._storage.read_outcome, names) if outcome]
         with self.changed:
-            news = [self.batch.update(outcome.key, outcome) for outcome in outcomes]
+            news = [outcome.key for outcome in outcomes if self.batch.update(outcome.key, outcome)]
             self._current = self._current or not self._unread
             self._confirmed = self._inputs_listed and not self._unread and not self.batch.counts().waiting
-            if any(news):
-                self.changed.notify_all()
-        return any(news)
+            for key in news:
+                self._tell(key)
+        return bool(news)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from app.announcements import Said, ScalingDecided, Swept, WorkerCounts, WorkerLeaving, WorkerOffline
 from web.fleet import waiting
 from web.fleet.sightings import Decision, Departure, Sample, Worker
+from web.http.bell import Bell
 
 # Silence after which no autoscaler counts as there: it speaks every ten seconds at least.
 HEARD_S = 30.0
@@ -41,7 +42,7 @@ class FleetFeed:
     def __init__(self, clock: Clock = time.time, *, listens: bool = True) -> None:
         self._clock, self._listens = clock, listens
         self._began_at = clock()
-        self._changed = threading.Condition()
+        self._changed, self._bell = threading.Lock(), Bell()
         self._closed = False
         self._position = 0
         # Each with the position at which it was news.
@@ -68,7 +69,7 @@ class FleetFeed:
                     self._leaves(said, what, now)
                 case _:
                     self._counted(said, what, now)
-            self._changed.notify_all()
+        self._bell.ring()
 
     def finished(self) -> None:
         """Take note that an image has got its outcome."""
@@ -79,7 +80,7 @@ class FleetFeed:
         """Return the newest decision, if it was heard within `HEARD_S`."""
         with self._changed:
             newest = self._newest()
-        return newest.what if newest and self._clock() - newest.until <= HEARD_S else None
+        return newest.what if newest and _is_heard(newest, self._clock()) else None
 
     def waiting(self) -> waiting.Waiting:
         """Return what an image waits for."""
@@ -90,12 +91,16 @@ class FleetFeed:
         decision = newest.what if newest else None
         return waiting.why(waiting.Heard(len(there), decision, silent_s, HEARD_S, self._listens))
 
+    def unseen(self) -> bool:
+        """Return whether images that were queued just now wait for the autoscaler's next look, as far as is known."""
+        return self.waiting().code in (waiting.Cause.UNSEEN, waiting.Cause.UNHEARD)
+
     def view(self) -> dict[str, Any]:
         """Return all that is known, as the API answers with."""
         with self._changed:
             return self._view(since=0)
 
-    def follow(self, pace_s: float, sign_of_life_s: float) -> Iterator[dict[str, Any]]:
+    async def follow(self, pace_s: float, sign_of_life_s: float) -> AsyncGenerator[dict[str, Any], None]:
         """Yield `view`, then again with only the newer decisions and history, whenever there is news, until `close`.
 
         Args:
@@ -109,15 +114,13 @@ class FleetFeed:
                 position = self._position
             yield {**view, "whole": whole}
             whole = False
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed, pace_s)
-                self._changed.wait_for(partial(self._is_news, position), sign_of_life_s)
+            await self._bell.wait_for(lambda: self._closed, pace_s)
+            await self._bell.wait_for(partial(self._is_news, position), sign_of_life_s)
 
     def close(self) -> None:
         """End everyone's `follow`."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._closed = True
+        self._bell.ring()
 
     def _is_news(self, position: int) -> bool:
         return self._closed or self._position != position
@@ -167,6 +170,7 @@ class FleetFeed:
             "now": now,
             "autoscaler": _state_of(newest, now),
             "decision": newest.to_json() if newest else None,
+            "brakes": [brake.says for brake in newest.what.brakes] if newest and _is_heard(newest, now) else [],
             "instances": instances,
             "other_workers": [{"id": worker.id, **_told_by(worker)} for worker in workers.values()],
             "departures": [departure.to_json() for departure in reversed(self._departures)],
@@ -180,11 +184,14 @@ def _state_of(newest: Decision | None, now: float) -> dict[str, Any]:
     """Say in words whether an autoscaler is there."""
     if newest is None:
         return {"heard": False, "heard_at": None, "says": "no autoscaler heard yet"}
-    silent_s = now - newest.until
-    if silent_s <= HEARD_S:
+    if _is_heard(newest, now):
         return {"heard": True, "heard_at": newest.until, "says": f"decided by {newest.what.leader}"}
-    says = f"no autoscaler heard for {silent_s:.0f} s; what is shown is older"
+    says = f"no autoscaler heard for {now - newest.until:.0f} s; what is shown is older"
     return {"heard": False, "heard_at": newest.until, "says": says}
+
+
+def _is_heard(newest: Decision, now: float) -> bool:
+    return now - newest.until <= HEARD_S
 
 
 def _told_by(worker: Worker | None) -> dict[str, Any]:

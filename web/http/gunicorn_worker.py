@@ -19,6 +19,7 @@ import structlog
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from web.http.bodies import READ_BYTES
 from web.http.heads import HEAD_BYTES, RefusedHead, is_whole
 from web.http.pace import STALLED_S, PacedSocket
 from web.http.problems import on_the_wire
@@ -38,12 +39,19 @@ _REFUSED = {
     "ExpectationFailed": (HTTPStatus.EXPECTATION_FAILED, "no expectation but 100-continue is met; leave Expect out"),
     "UnsupportedTransferCoding": (HTTPStatus.NOT_IMPLEMENTED, "the only Transfer-Encoding that is taken is chunked"),
 }
+# How often at most the kernel is asked for what it still has of a connection that ends.
+LAST_READS = 16
 _RETRIED_ACCEPT = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EINTR}
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Connection(TConn):  # type: ignore[misc]
     """gunicorn's connection, that never has the loop wait for the client when it ends."""
+
+    def init(self) -> None:
+        """Begin to read; as much at once as is asked for, because what gunicorn has beyond that it copies each time."""
+        super().init()
+        self.parser.unreader.max_body_chunk = READ_BYTES
 
     def close(self, *_: object, **__: object) -> None:
         """Send what is to be sent and close; gunicorn since version 26 would first wait two seconds for the client."""
@@ -180,4 +188,6 @@ def _part(client: socket.socket) -> None:
     with suppress(OSError):
         client.setblocking(False)
         client.shutdown(socket.SHUT_WR)
-        client.recv(HEAD_BYTES)
+        for _ in range(LAST_READS):
+            if not client.recv(HEAD_BYTES):
+                return

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template
 
 from web.batches.stream import RETRY_MS
-from web.fleet.depths import DepthReader
+from web.fleet.depths import DepthReader, Depths
 from web.fleet.feed import FleetFeed
 from web.tier import tier
 
@@ -30,7 +32,7 @@ def page() -> Response:
 @blueprint.get("/api/fleet")
 def read() -> Response:
     """Return the fleet, the decisions about it and the queues, as far as they are known; never an error."""
-    answer = jsonify({**tier().fleet.view(), **_queues(tier().depths)})
+    answer = jsonify({**tier().fleet.view(), **_queues(tier().depths.read())})
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
@@ -38,21 +40,18 @@ def read() -> Response:
 @blueprint.get("/api/fleet/events")
 def follow() -> Response:
     """Stream the same: all of it first, then with the newer decisions and history, whenever there is news."""
-    seats = tier().streams
-    seats.take()
-    answer = Response(_events(tier().fleet, tier().depths), mimetype="text/event-stream")
-    answer.call_on_close(seats.release)
-    answer.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-    return answer
+    return tier().streams.answer(_events(tier().fleet, tier().depths))
 
 
-def _events(fleet: FleetFeed, depths: DepthReader) -> Iterator[str]:
-    yield f"retry: {RETRY_MS}\n\n"
-    for view in fleet.follow(PACE_S, SIGN_OF_LIFE_S):
-        yield f"event: fleet\ndata: {json.dumps({**view, **_queues(depths)})}\n\n"
+async def _events(fleet: FleetFeed, depths: DepthReader) -> AsyncGenerator[bytes, None]:
+    yield b"retry: %d\n\n" % RETRY_MS
+    async with aclosing(fleet.follow(PACE_S, SIGN_OF_LIFE_S)) as views:
+        async for view in views:
+            if (known := depths.known()) is None:
+                known = await asyncio.to_thread(depths.read)
+            yield f"event: fleet\ndata: {json.dumps({**view, **_queues(known)})}\n\n".encode()
 
 
-def _queues(depths: DepthReader) -> dict[str, Any]:
-    known = depths.read()
+def _queues(known: Depths) -> dict[str, Any]:
     queue = asdict(known.queue) if known.queue else None
     return {"queue": queue, "dead_letters": known.dead_letters, "queue_problem": known.problem}

@@ -49,6 +49,7 @@
  * @property {number} now by the server's clock
  * @property {{heard: boolean, says: string}} autoscaler
  * @property {LatestDecision | null} decision
+ * @property {string[]} brakes what holds launches back, in words
  * @property {Instance[]} instances
  * @property {OtherWorker[]} other_workers
  * @property {Departure[]} departures the newest first

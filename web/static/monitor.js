@@ -138,10 +138,11 @@ function drawFigure(place, { value, more, unit }) {
 }
 
 /** @param {View} view */
-function trouble({ queue_problem: problem }) {
+function trouble({ queue_problem: problem, brakes }) {
   const line = byId("trouble", HTMLElement);
-  line.hidden = !problem;
-  if (problem) say(line, problem);
+  const said = [problem, ...brakes].filter(Boolean).join(" ");
+  line.hidden = !said;
+  if (said) say(line, said);
 }
 
 /** @param {View} view */

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 from celery import Celery
@@ -16,10 +16,11 @@ class Publisher:
 
     Args:
         celery: the application whose task queue it is.
+        summon: is told how many images the queue has accepted.
     """
 
-    def __init__(self, celery: Celery) -> None:
-        self._celery = celery
+    def __init__(self, celery: Celery, summon: Callable[[int], object] = lambda count: None) -> None:
+        self._celery, self._summon = celery, summon
 
     def publish(self, keys: Sequence[str]) -> None:
         """Hand ``keys`` to the task queue; return once it has accepted them all.
@@ -30,10 +31,11 @@ class Publisher:
         """
         try:
             # Lone messages of concurrent requests share calls anyway.
-            with bulk() if len(keys) > 1 else nullcontext():
+            with bulk() if len(keys) > 1 else nullcontext(), self._celery.producer_or_acquire() as producer:
                 for key in keys:
-                    self._celery.send_task(CLASSIFY, (key,), ignore_result=True)
+                    self._celery.send_task(CLASSIFY, (key,), ignore_result=True, producer=producer)
         except TransientError as err:
             raise TransientError(f"the images are stored, but not all are queued; send them again ({err})") from err
         except ConfigurationError as err:
             raise ConfigurationError(f"the images are stored, but cannot be queued ({err})") from err
+        self._summon(len(keys))

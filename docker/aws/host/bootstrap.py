@@ -21,7 +21,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-ATTEMPTS, PAUSE_S = 6, 1.0
+ATTEMPTS, PAUSE_S, PAGE_S = 6, 1.0, 300
 CHUNK = 1024 * 1024
 DEADLINE = "elastiq-deadline.timer"  # powers the host off, unless it is stopped
 
@@ -31,7 +31,8 @@ def main(values, root="/"):
 
     Args:
         values: ``bucket`` and ``key`` of the bundle, ``group`` of logs, ``alive`` for the logs' unit, ``settings`` of
-            all units, and ``units``: the settings of each beside them, by name.
+            all units, and ``units``: the settings of each beside them, by name; ``stack``, if it waits for this host,
+            and ``page``: what answers when all is well.
         root: where the host's files are.
     """
     began, host = time.monotonic(), Host()
@@ -43,8 +44,11 @@ def main(values, root="/"):
     except BaseException as err:
         reason = f"{type(err).__name__}: {err}"
         say({"event": "host_setup_failed", "reason": reason, "key": values.get("key")}, host, values.get("group"))
+        tell_stack(values, host, well=False)
         subprocess.run(["systemctl", "poweroff"], check=False)
         sys.exit(1)
+    if values.get("stack"):
+        tell_stack(values, host, well=answers(host, values["page"]))
 
 
 def set_up(values, host, root):
@@ -136,6 +140,32 @@ def start(units, opt, root):
         if done.returncode:
             raise RuntimeError(f"systemctl {' '.join(command)}: {done.stderr.strip()}")
     (root / "etc/elastiq/ready").touch()  # whence the next boot knows that there is nothing to do
+
+
+def answers(host, page):
+    """Return whether the page answers within some minutes."""
+    deadline = time.monotonic() + PAGE_S
+    while time.monotonic() < deadline:
+        try:
+            host.open(page, timeout=5).close()
+            return True
+        except OSError:
+            time.sleep(PAUSE_S)
+    return False
+
+
+def tell_stack(values, host, well):
+    """Tell CloudFormation, which replaces no other host before this one is well; it listens only during a change."""
+    if not values.get("stack"):
+        return
+    told = {"Action": "SignalResource", "Version": "2010-05-15", "StackName": values["stack"]}
+    told |= {"LogicalResourceId": "Control", "UniqueId": host.instance, "Status": "SUCCESS" if well else "FAILURE"}
+    url = endpoint("CLOUDFORMATION") or f"https://cloudformation.{host.region}.{host.domain}"
+    form, body = {"Content-Type": "application/x-www-form-urlencoded"}, urllib.parse.urlencode(told).encode()
+    try:
+        retry(lambda: host.call("cloudformation", "POST", f"{url}/", form, body).close())
+    except Exception as err:
+        print(json.dumps({"event": "stack_not_told", "well": well, "reason": str(err)}), flush=True)
 
 
 class Host:

@@ -11,8 +11,9 @@ from app import aws
 from app.announcements import Said, WorkerHeartbeat
 from app.settings import Settings
 from autoscaler.fleet.ec2 import Ec2Fleet
+from autoscaler.launching import UNSETTLED
 from autoscaler.listen import Hearing
-from autoscaler.loop import UNSETTLED, Loop
+from autoscaler.loop import Loop
 from autoscaler.observe import Observer
 from autoscaler.values import Limits, ScalingDecision
 from tests.contract.ec2_server import Ec2Server, nobody

@@ -72,7 +72,7 @@ def test_the_cloud_alone_keeps_its_data_binds_to_loopback_and_logs_records(tmp_p
 
 def test_flower_binds_to_loopback_and_logs_records(cloud: EmbeddedCloud, tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
-    with service(log, "flower", f"--port={port}", **cloud.environment) as flower:
+    with service(log, "flower", "--port", str(port), **cloud.environment) as flower:
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/healthcheck", flower, log), 60)
         assert addresses(flower) == {"127.0.0.1"}
         stopped_with_records_alone(flower, log)

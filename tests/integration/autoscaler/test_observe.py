@@ -22,6 +22,7 @@ from app.settings import Settings
 from autoscaler.fleet.processes import LocalFleet
 from autoscaler.listen import Hearing, Listener
 from autoscaler.observe import Observer
+from autoscaler.values import Launches
 from tasks.celery import make_app
 from tests.support.autoscaler import collect, submit, worker
 from tests.support.waiting import wait_for
@@ -35,6 +36,7 @@ class Instances:
     """A fleet whose list the test writes."""
 
     elastic = True
+    spot_resting = False
 
     def __init__(self) -> None:
         self.there: list[Instance] = []
@@ -145,6 +147,7 @@ def test_a_launch_that_was_refused_is_remembered_with_its_reason(looking: Lookin
     refusal = looking.observer.observe().refusal
     assert refusal is not None
     assert (refusal.reason, refusal.at) == ("no room", refused_at)
+    assert looking.observer.launches == Launches(came=0, failed=1)
 
 
 def test_a_queue_that_is_missing_is_an_error_and_no_empty_queue(config: Settings) -> None:

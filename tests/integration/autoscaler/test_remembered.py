@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from app import aws
-from app.settings import Settings
+from app.local.registry import Registry
+from app.settings import Ec2Settings, Settings
+from app.speed import Speed
+from autoscaler.built import ANOTHER
 from autoscaler.remembered import EVERY_S, KEY, MOST_KINDS, Remembered
 from autoscaler.values import UNSURE, Estimates, Limits
+from tests.support.autoscaler import autoscaler, submit, wait_for_event
 from tests.support.clock import Clock
+from tests.support.records import records
 
 LIMITS = Limits(19, "deadline")
 MEASURED = Estimates(service_rate=20.0, boot_s=41.0)
@@ -23,9 +29,10 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def config(config: Settings) -> Settings:
-    """Settings of a fleet on EC2."""
-    return replace(config, ec2=replace(config.ec2, launch_template="lt-1", instance_types="c7i.large"))
+def config(config: Settings, tmp_path: Path) -> Settings:
+    """Settings of a fleet on EC2, whose model nobody has measured."""
+    engine = replace(config.engine, model_dir=str(tmp_path))
+    return replace(config, engine=engine, ec2=Ec2Settings(launch_template="lt-1", instance_types="c7i.large"))
 
 
 def kept(config: Settings) -> dict[str, dict[str, float]]:
@@ -40,6 +47,15 @@ def test_the_first_autoscaler_is_unsure_and_the_next_one_begins_with_what_it_mea
     assert first.within(LIMITS) == replace(LIMITS, unsure=UNSURE)
     first.note(Estimates())
     first.note(MEASURED)
+    assert Remembered(config, clock).within(LIMITS) == replace(LIMITS, service_rate=20.0, boot_s=41.0)
+
+
+def test_where_nothing_was_measured_of_instances_the_model_s_build_is_believed(config: Settings, clock: Clock) -> None:
+    folder = config.models / config.engine.model
+    folder.mkdir()
+    Speed(16.0, "fp32", "A laptop's").write(folder)
+    assert Remembered(config, clock).within(LIMITS) == replace(LIMITS, service_rate=100.0, unsure=ANOTHER)
+    Remembered(config, clock).note(MEASURED)
     assert Remembered(config, clock).within(LIMITS) == replace(LIMITS, service_rate=20.0, boot_s=41.0)
 
 
@@ -99,3 +115,19 @@ def test_a_bucket_that_does_not_answer_costs_nothing_but_the_memory(config: Sett
     remembered = Remembered(missing, clock)
     assert remembered.within(LIMITS).unsure == UNSURE
     remembered.note(MEASURED)
+
+
+@pytest.mark.parametrize(("rate", "launched"), [(0.1, 2), (1000.0, 1)])
+def test_an_autoscaler_launches_by_what_the_one_before_it_measured(
+    environment: dict[str, str], registry: Registry, tmp_path: Path, rate: float, launched: int
+) -> None:
+    here = {**environment, "ELASTIQ_MAX_INSTANCES": "2", "ELASTIQ_MODEL_DIR": str(tmp_path / "none")}
+    before = Remembered(Settings.from_environment(here))
+    before.note(Estimates(service_rate=rate, boot_s=2.0))
+    submit(here, 60)
+    log = tmp_path / "autoscaler.log"
+    with autoscaler(here, log):
+        out = wait_for_event(log, "scaled_out")[0]
+    (remembered,) = records(log, "rates_remembered")
+    assert remembered["rate"] == rate
+    assert out["desired"] == launched, out["reason"]

@@ -18,6 +18,7 @@ from app.local import EmbeddedCloud
 from app.settings import AwsSettings
 from tests.support import bundles
 from tests.support.metadata import MetadataService, metadata_service
+from tests.support.waiting import wait_for
 
 GROUP = "/elastiq/hosts"
 # What a host is told whose bundle is nowhere.
@@ -31,10 +32,19 @@ ABSENT: dict[str, Any] = {
 }
 
 
+# A stack of one resource that waits for one signal, as the control host's group does.
+WAITS = """
+Resources:
+  Control:
+    Type: AWS::CloudFormation::WaitCondition
+    CreationPolicy: {ResourceSignal: {Count: 1, Timeout: PT2M}}
+"""
+
+
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloud]:
-    """An embedded cloud with CloudWatch Logs."""
-    cloud = EmbeddedCloud(tmp_path_factory.mktemp("cloud"), services="s3,logs")
+    """An embedded cloud with CloudWatch Logs and CloudFormation."""
+    cloud = EmbeddedCloud(tmp_path_factory.mktemp("cloud"), services="s3,logs,cloudformation")
     cloud.start()
     yield cloud
     cloud.stop()
@@ -207,6 +217,54 @@ def test_a_unit_that_does_not_start_powers_the_host_off(
     assert not (tmp_path / "etc/elastiq/ready").exists()
 
 
+@pytest.mark.parametrize(
+    ("body", "page", "status"),
+    [
+        (small(worker=""), "health", "CREATE_COMPLETE"),
+        (small(worker=""), "nowhere", "ROLLBACK_COMPLETE"),
+        (b"no bundle", "health", "ROLLBACK_COMPLETE"),
+    ],
+)
+def test_a_stack_that_waits_for_a_host_is_told_whether_its_page_answers(
+    cloud: EmbeddedCloud,
+    where: AwsSettings,
+    metadata: MetadataService,
+    logs: Any,
+    tmp_path: Path,
+    body: bytes,
+    page: str,
+    status: str,
+) -> None:
+    cloudformation = aws.client("cloudformation", where)
+    stack = cloudformation.create_stack(StackName=f"waits-{page}-{len(body)}", TemplateBody=WAITS)
+    name = stack["StackId"]
+    pages = {"health": f"{cloud.endpoint_url}/_ministack/health", "nowhere": "http://127.0.0.1:9/"}
+
+    def stands() -> str:
+        return str(cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+
+    wait_for(lambda: "Control" in str(cloudformation.describe_stack_events(StackName=name)["StackEvents"]), 20)
+    values = {**stored(where, body), "stack": name, "page": pages[page]}
+    _, console, _ = bundles.set_up(values, tmp_path, metadata.endpoint, cloud.endpoint_url)
+
+    assert "stack_not_told" not in console
+    wait_for(lambda: not stands().endswith("IN_PROGRESS"), 20)
+    assert stands() == status
+
+
+def test_a_stack_that_does_not_wait_costs_a_host_nothing(
+    cloud: EmbeddedCloud, where: AwsSettings, metadata: MetadataService, tmp_path: Path
+) -> None:
+    page = f"{cloud.endpoint_url}/_ministack/health"
+    values = {**stored(where, small(worker="")), "stack": "none", "page": page}
+
+    status, console, told = bundles.set_up(values, tmp_path, metadata.endpoint, cloud.endpoint_url)
+
+    assert status == 0
+    assert "stack_not_told" in console
+    assert "poweroff" not in told
+
+
 def test_what_is_baked_into_the_image_is_not_fetched(
     cloud: EmbeddedCloud, where: AwsSettings, metadata: MetadataService, tmp_path: Path
 ) -> None:
@@ -227,4 +285,4 @@ def test_the_user_data_s_script_needs_nothing_but_the_standard_library_and_plain
     assert text.isascii()
     assert text.startswith("#!/usr/bin/python3 -I\n")
     # Room for the values and the rest of the user data, which has 16,384 bytes at most.
-    assert len(text) < 12_500
+    assert len(text) < 13_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -72,32 +71,6 @@ def test_an_image_becomes_a_result_that_is_stored_announced_and_answered(use: Us
     assert len(events) == 1
     assert run().get() == answer, "running twice does no harm"
     assert storage.outcome(KEY) == stored
-
-
-@pytest.mark.parametrize(
-    ("message", "known"),
-    [
-        ({"receives": 1}, True),
-        ({"receives": 2}, False),
-        ({"receives": 1, "eta": "2026-11-28T12:00:00+00:00"}, False),
-        ({"receives": 1, "sent_at": None}, False),
-    ],
-    ids=["in its turn", "a second time", "after a pause", "unknown"],
-)
-def test_how_long_an_image_waited_is_announced_if_it_came_in_its_turn(
-    use: Use, message: dict[str, Any], known: bool
-) -> None:
-    said: list[Any] = []
-    announce.through(lambda type, **fields: said.append(fields["waited_s"]))
-    use().put_image(KEY, photographs.chelsea(), "image/png")
-
-    classify.push_request(**{"sent_at": time.time() - 100, **message})
-    try:
-        classify.run(KEY)
-    finally:
-        classify.pop_request()
-        announce.through(None)
-    assert [waited_s is not None and 100 <= waited_s < 400 for waited_s in said] == [known]
 
 
 @pytest.mark.parametrize("format", ["HEIF", "AVIF"])

@@ -216,24 +216,33 @@ def _script(host: Host, path: Path, environment: dict[str, str]) -> None:
 
 
 def main() -> None:
-    """Boot, run, and end when switched off; SIGTERM is the power button."""
+    """Boot, run, and end when switched off; SIGTERM is the power button.
+
+    Raises:
+        SystemExit: what is played here broke, and not what the host was told to do.
+    """
     common = json.loads(sys.argv[1])
     host = Host(common)
     signal.signal(signal.SIGTERM, lambda *_: host.off.set())
     host.tell("init", 1, "booted")
     listen(host)
 
+    broken = []
+
     def boot() -> None:
         try:
             cloud_init(host, common)
         except Exception as err:
-            host.tell("cloud-init", 1, f"broke: {type(err).__name__}: {err}")
+            broken.append(f"{type(err).__name__}: {err}")
+            host.tell("cloud-init", 1, f"broke: {broken[0]}")
+            host.off.set()
 
     threading.Thread(target=boot, daemon=True).start()
     while not host.off.wait(0.2):
         pass
     host.stop()
     host.tell("init", 1, "off")
+    sys.exit(1 if broken else 0)
 
 
 if __name__ == "__main__":

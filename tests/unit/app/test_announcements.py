@@ -23,6 +23,7 @@ from app.announcements import (
     Said,
     ScalingDecided,
     Swept,
+    TaskEvent,
     WorkerHeartbeat,
     WorkerLeaving,
     WorkerOnline,
@@ -55,8 +56,8 @@ DECIDED = ScalingDecided(
     depth=QueueDepth(9, 2, 1),
     fleet=(Instance("i-0aaa", InstanceState.RUNNING, datetime(2026, 11, 24, tzinfo=UTC)),),
 )
-# Fields that came after the first version: who is older, while a new one is rolled out, does not send them.
-LATER = {"breaker_open", "over_budget", "waited_s"}
+# Fields that came after the first version: an older autoscaler, while a new one is rolled out, does not send them.
+LATER = {"breaker_open", "over_budget", "spot_resting", "spent_h", "budget_h", "life", "cost"}
 CLASSIFIED = ImageClassified(Classification.of("batch/a.png", [Prediction("tabby", 0.9)], "m"))
 
 
@@ -104,7 +105,9 @@ def test_each_field_must_be_there(what: Announcement) -> None:
 
 
 def test_an_older_version_and_a_newer_one_are_understood() -> None:
-    older = {name: value for name, value in event(DECIDED).items() if name not in LATER}
+    older = event(replace(DECIDED, breaker_open=False))
+    for name in LATER:
+        older.pop(name, None)
     assert Said.of(older).what == DECIDED
     assert Said.of(event(DECIDED, what_a_later_version_adds=1)).what == DECIDED
 
@@ -173,8 +176,16 @@ def test_what_is_no_event_at_all_is_malformed(odd: object) -> None:
 
 
 def test_an_event_of_another_kind_says_only_who_and_when() -> None:
-    said = Said.of({"type": "task-received", "hostname": "i-0aaa@host", "timestamp": AT, "args": [float("nan")]})
+    said = Said.of({"type": "beat-started", "hostname": "i-0aaa@host", "timestamp": AT, "args": [float("nan")]})
     assert (said.what, said.instance, said.at) == (None, "i-0aaa", AT)
+
+
+def test_what_celery_says_of_a_task_is_read_but_for_what_it_holds() -> None:
+    failed = {"type": "task-failed", "uuid": "t1", "exception": "InvalidImage('of a user')", "traceback": "secret"}
+    said = Said.of({**failed, "hostname": "i-0aaa@host", "timestamp": AT})
+    assert said.what == TaskEvent("failed", "t1", exception="InvalidImage")
+    with pytest.raises(MalformedAnnouncement, match="runtime"):
+        Said.of({"type": "task-succeeded", "uuid": "t1", "hostname": "i-0aaa@host", "timestamp": AT, "runtime": "long"})
 
 
 def test_what_others_add_to_an_event_is_passed_over() -> None:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
+from celery import Celery
 
 from app.announcements import (
     NOTICE,
     Announcement,
     ImageClassified,
+    ImagesQueued,
     Said,
     WorkerHeartbeat,
     WorkerLeaving,
     WorkerOffline,
     WorkerOnline,
 )
-from app.domain import Classification, Prediction
-from autoscaler.listen import GAP_S, Hearing
+from app.domain import Classification, Life, Prediction
+from app.sqs import memory
+from autoscaler.listen import GAP_S, Hearing, Listener
+from tests.support.waiting import wait_for
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -66,10 +71,11 @@ def test_each_heartbeat_is_told_once(ear: Ear) -> None:
     assert len(ear.hearing.take().heartbeats) == 0
 
 
-def test_how_long_images_waited_is_told_once(ear: Ear) -> None:
+def test_how_long_images_waited_is_told_once_of_those_that_came_in_their_turn(ear: Ear) -> None:
     cat = Classification.of("batch/cat.png", [Prediction("tabby", 0.9)], "m")
-    ear.after(3, *(worker(ImageClassified(cat, waited_s), 1) for waited_s in (12.5, None, 3.0)))
-    assert ear.hearing.take().waits_s == (12.5, 3.0)
+    lives = [Life("i-1", "t", receives, 112.5, queued_at) for receives, queued_at in ((1, 100.0), (2, 1.0), (1, None))]
+    ear.after(3, *(worker(ImageClassified(cat, life), 1) for life in (None, *lives)))
+    assert ear.hearing.take().waits_s == (12.5,)
     assert ear.hearing.take().waits_s == ()
 
 
@@ -109,4 +115,24 @@ def test_workers_that_were_not_heard_for_an_hour_are_forgotten(ear: Ear) -> None
 def test_each_host_that_ec2_takes_back_is_one_interruption_and_no_other_leaving_is(ear: Ear) -> None:
     ear.after(3, worker(WorkerLeaving(NOTICE), 1), worker(WorkerLeaving("idle"), 1, "i-2"))
     ear.after(5, worker(WorkerLeaving(NOTICE), 1), worker(WorkerLeaving(NOTICE), 4, "i-3"))
-    assert sorted(ear.hearing.interruptions()) == [START + timedelta(seconds=3), START + timedelta(seconds=5)]
+    assert sorted(ear.hearing.interrupted().values()) == [START + timedelta(seconds=3), START + timedelta(seconds=5)]
+
+
+def test_images_queued_where_no_worker_is_heard_have_it_look_at_once() -> None:
+    memory.cloud.clear()
+    app = Celery(set_as_current=False)
+    app.conf.update(broker_url="sqs://", broker_transport="app.sqs.memory:Transport")
+    app.conf.broker_transport_options = {"topic": uuid4().hex, "wait_time_seconds": 1}
+    looks: list[None] = []
+    listener = Listener(app, Hearing(full=8, clock=lambda: START), look=lambda: looks.append(None))
+    listener.start()
+    with app.connection_for_write() as connection, app.events.Dispatcher(connection, hostname="web@host") as web:
+        wait_for(lambda: memory.cloud.subscriptions, 10)
+        for what in (WorkerHeartbeat(0, 0), ImagesQueued(3)):
+            web.send(what.TYPE, **what.to_event())
+        wait_for(lambda: looks, 10)
+        gateway = connection.transport.gateway
+        listener.stop()
+        gateway.close()
+    memory.cloud.clear()
+    assert len(looks) == 1

@@ -34,6 +34,20 @@ def test_the_compose_file_is_what_composes_specification_says() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_software_of_others_may_do_no_more_and_runs_only_where_it_is_asked_for() -> None:
+    others = compose.others()
+    assert set(others) == {"prometheus", "grafana"}
+    for raw in others.values():
+        assert raw["profiles"] == ["monitoring"]
+        assert raw["read_only"] is True
+        assert raw["cap_drop"] == ["ALL"]
+        assert raw["security_opt"] == ["no-new-privileges:true"]
+        assert re.search(r":v?\d+\.\d+\.\d+$", raw["image"])
+        assert all(port.startswith("127.0.0.1:") for port in raw["ports"])
+        given = [volume.split(":")[0] for volume in raw["volumes"] if volume.startswith("./")]
+        assert all((ROOT / "docker" / path).exists() for path in given)
+
+
 def test_every_target_is_there_and_some_service_runs_it() -> None:
     assert set(re.findall(r"^FROM \S+ AS (\w+)$", DOCKERFILE, re.MULTILINE)) >= TARGETS
     assert {service.target for service in SERVICES.values()} == TARGETS
@@ -64,6 +78,18 @@ def test_what_a_service_is_told_are_settings_that_exist(service: Service) -> Non
 
     assert service.environment.keys() <= known
     Settings.from_environment(service.environment)
+
+
+def test_every_setting_reaches_a_service_but_for_those_that_the_images_make() -> None:
+    inside = {"ELASTIQ_DATA_DIR", "ELASTIQ_CLOUD_PORT", "ELASTIQ_MODEL_DIR", "ELASTIQ_ALIVE_FILE", "ELASTIQ_PORT"}
+    on_ec2 = {"ELASTIQ_INSTANCE_ID", "ELASTIQ_HEED_REBALANCE"}
+    variables = {field.metadata["variable"] for section in SECTIONS.values() for field in fields(section)}
+
+    told = {
+        name for service in compose.services(dict.fromkeys(variables, "1")).values() for name in service.environment
+    }
+
+    assert variables - told == inside | on_ec2
 
 
 def test_without_settings_it_runs_against_its_own_cloud_and_with_them_against_aws() -> None:

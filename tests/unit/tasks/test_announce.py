@@ -35,12 +35,6 @@ def test_who_hears_the_event_reads_the_outcome_in_it(
     assert Said.of({**event, "hostname": "i-0aaa@host", "timestamp": 1.0}).what == what
 
 
-def test_how_long_a_classified_image_waited_is_announced_with_it(sent: list[dict[str, Any]]) -> None:
-    announce.announce(CLASSIFIED, 12.5)
-
-    assert ImageClassified.of(sent[0]) == ImageClassified(CLASSIFIED, 12.5)
-
-
 def test_a_process_that_sends_no_events_announces_nothing(sent: list[dict[str, Any]]) -> None:
     announce.through(None)
 

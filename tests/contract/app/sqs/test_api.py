@@ -43,7 +43,7 @@ class Side:
             QueueUrl=url,
             MaxNumberOfMessages=count,
             VisibilityTimeout=visibility_s,
-            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
         )
 
     def receive_once_visible(self, url: str, within_s: float = VISIBILITY_S) -> list[dict[str, Any]]:

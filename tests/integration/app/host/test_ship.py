@@ -16,9 +16,10 @@ import pytest
 
 from app import aws
 from app.errors import TransientError
-from app.host.ship import MOST_WAITING, Line, Shipper, Waiting, alive, read_line
+from app.host.ship import ALIVE_S, MOST_WAITING, Line, Pulse, Shipper, Waiting, read_line
 from app.local import EmbeddedCloud
 from app.settings import AwsSettings
+from tests.support.clock import Clock
 from tests.support.fault_proxy import FaultProxy
 from tests.support.waiting import wait_for
 
@@ -126,11 +127,29 @@ def test_lines_that_could_not_be_shipped_wait_on_in_their_order(cloud: EmbeddedC
 def test_processes_that_live_are_told_and_those_that_do_not_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "alive").touch()
 
-    told = [json.loads(line) for line in alive({"autoscaler": str(tmp_path / "alive"), "web": "http://127.0.0.1:9/"})]
+    targets = {"autoscaler": str(tmp_path / "alive"), "web": "http://127.0.0.1:9/"}
+    told = [json.loads(line) for line in Pulse(targets).look()]
 
     assert told[0] == {"event": "alive", "process": "autoscaler", "reason": ""}
     assert (told[1]["event"], told[1]["process"]) == ("not_alive", "web")
     assert "refused" in told[1]["reason"]
+
+
+def test_a_process_is_told_of_each_minute_and_as_soon_as_it_comes_to_life(tmp_path: Path) -> None:
+    clock, file = Clock(0.0), tmp_path / "alive"
+    pulse = Pulse({"web": str(file)}, clock)
+
+    def told() -> list[str]:
+        return [json.loads(line)["event"] for line in pulse.look()]
+
+    assert [told(), told()] == [["not_alive"], []]
+    file.touch()
+    assert [told(), told()] == [["alive"], []]
+    clock.now += ALIVE_S
+    assert [told(), told()] == [["alive"], []]
+    file.unlink()
+    clock.now += ALIVE_S
+    assert [told(), told()] == [["not_alive"], []]
 
 
 def test_the_command_ships_what_the_journal_says_and_at_its_stop_the_last_lines(

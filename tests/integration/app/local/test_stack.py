@@ -33,6 +33,13 @@ def test_a_taken_port_is_refused_with_the_setting_to_change(data_dir: Path) -> N
     assert refused.processes() == []
 
 
+def test_so_is_a_port_that_flower_cannot_have(data_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = Stack(data_dir, "--flower", **MODELS, FLOWER_PORT=str(taken.getsockname()[1]))
+        assert refused.process.wait(TIMEOUT_S) == 2
+    assert "set FLOWER_PORT to a free port" in refused.said
+
+
 def test_a_shell_that_still_names_a_cloud_that_is_gone_is_told_so(data_dir: Path) -> None:
     left_over = {**CREDENTIALS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"}
     refused = Stack(data_dir, **MODELS, **left_over)

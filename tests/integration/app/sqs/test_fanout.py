@@ -43,9 +43,9 @@ def test_a_busy_workers_events_are_gathered_into_few_calls(bench: Bench, cloud: 
         proxy.calls.clear()
         bench.send(app, "noop", 1000)
         wait_for(lambda: sum(e["type"] == "task-succeeded" for e in list(events)) == 1000, HEARD_WITHIN_S)
-    # In each round one message of the tasks' events, three a task, and one of a heartbeat; more for what is too large.
+    # In each round one message of all events, three a task; more for what is too large.
     rounds = HEARD_WITHIN_S / EVENT_INTERVAL_S + 1
-    assert proxy.calls["Publish"] <= 2 * rounds + 3000 * EVENT_BYTES / MESSAGE_BYTES, proxy.calls
+    assert proxy.calls["Publish"] <= rounds + 3000 * EVENT_BYTES / MESSAGE_BYTES, proxy.calls
 
 
 def test_inspect_answers_and_control_reaches_the_worker(bench: Bench) -> None:
@@ -62,7 +62,7 @@ def test_inspect_answers_and_control_reaches_the_worker(bench: Bench) -> None:
     assert [task["name"] for task in active] == ["work"]
     counters = next(iter(app.control.inspect(timeout=1)._request("sqs").values()))
     assert counters["received"] >= 1
-    assert 1 <= counters["in_flight"] <= 3, "the task, and maybe a command that is being acknowledged"
+    assert 1 <= counters["in_flight"] <= 5, "the task, and maybe commands that are being acknowledged"
     assert counters["api_calls"]["receive_message"] >= 1
     app.control.shutdown()
     assert process.wait(30) == 0

@@ -57,10 +57,14 @@ def flower(bench: Bench) -> Iterator[tuple[subprocess.Popen[bytes], Ask]]:
         process.wait()
 
 
-def test_flower_lists_the_worker_its_stats_and_the_tasks_that_it_finished(
+def test_flower_counts_the_queue_and_lists_the_worker_its_stats_and_the_tasks_that_it_finished(
     bench: Bench, flower: tuple[subprocess.Popen[bytes], Ask]
 ) -> None:
     _, ask = flower
+    bench.app().send_task("work", (0,), queue=bench.name, countdown=900)
+    queues = ask("queues/length")["active_queues"]
+    assert [(row["name"], row["messages"]) for row in queues] == [(bench.name, 1), (f"{bench.name}-dead", 0)]
+
     bench.ready_worker("-P", "threads", "-c", "3", "-E")
     sent = [bench.app().send_task("work", (number,)).id for number in range(5)]
 

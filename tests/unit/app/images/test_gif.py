@@ -1,25 +1,15 @@
 from __future__ import annotations
 
-import io
 import struct
 
 import pytest
 
-from app.errors import InvalidImage
 from app.images.gif import MAX_BLOCKS, MAX_COMMENT_BLOCKS, read
-from app.images.source import Source
 from app.images.structure import Structure
 from tests.support import hostile, jpegs
+from tests.support.readers import asks
 
-
-def structure(content: bytes) -> Structure:
-    return read(Source(io.BytesIO(content)))
-
-
-def reason(content: bytes) -> str:
-    with pytest.raises(InvalidImage) as caught:
-        structure(content)
-    return str(caught.value)
+structure, reason = asks(read)
 
 
 def test_an_animation_counts_by_its_canvas() -> None:

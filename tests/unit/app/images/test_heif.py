@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import struct
 from contextlib import suppress
 
@@ -10,19 +9,11 @@ from hypothesis import strategies as st
 
 from app.errors import InvalidImage
 from app.images.heif import MAX_BOXES, MAX_ITEMS, MAX_PLACES, brand, read
-from app.images.source import Source
 from app.images.structure import Structure
 from tests.support import hostile, stills
+from tests.support.readers import asks
 
-
-def structure(content: bytes) -> Structure:
-    return read(Source(io.BytesIO(content)))
-
-
-def reason(content: bytes) -> str:
-    with pytest.raises(InvalidImage) as caught:
-        structure(content)
-    return str(caught.value)
+structure, reason = asks(read)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import struct
 from contextlib import suppress
 
@@ -9,21 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidImage
-from app.images.source import Source
 from app.images.structure import Structure
 from app.images.tiff import MAX_PARTS, MAX_TAGS, MAX_VALUES, read
 from tests.support import jpegs
 from tests.support.hostile import grey_tiff, tiff
+from tests.support.readers import asks
 
-
-def structure(content: bytes) -> Structure:
-    return read(Source(io.BytesIO(content)))
-
-
-def reason(content: bytes) -> str:
-    with pytest.raises(InvalidImage) as caught:
-        structure(content)
-    return str(caught.value)
+structure, reason = asks(read)
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits"])

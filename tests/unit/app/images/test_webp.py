@@ -1,24 +1,13 @@
 from __future__ import annotations
 
-import io
-
 import pytest
 
-from app.errors import InvalidImage
-from app.images.source import Source
 from app.images.structure import Structure
 from app.images.webp import MAX_CHUNKS, read
 from tests.support import hostile, jpegs
+from tests.support.readers import asks
 
-
-def structure(content: bytes) -> Structure:
-    return read(Source(io.BytesIO(content)))
-
-
-def reason(content: bytes) -> str:
-    with pytest.raises(InvalidImage) as caught:
-        structure(content)
-    return str(caught.value)
+structure, reason = asks(read)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])

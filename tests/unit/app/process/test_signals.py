@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -83,3 +84,27 @@ def test_a_signal_that_comes_to_another_thread_ends_the_wait_at_once(
     waiting_beside_a_thread.send_signal(signal.SIGTERM)
     out, _ = waiting_beside_a_thread.communicate(timeout=10)
     assert out == "True 1\n"
+
+
+ROUSED = """
+import signal, threading
+from app.process.signals import StopSignals
+stop = StopSignals(signal.SIGTERM)
+stop.rouse()
+print(stop.wait(30), flush=True)
+threading.Thread(target=stop.rouse).start()
+print(stop.wait(30), flush=True)
+print("up", stop.wait(0.1), flush=True)
+print(stop.wait(30), flush=True)
+"""
+
+
+def test_who_waits_can_be_roused_before_its_time_and_is_not_stopped_by_that() -> None:
+    with subprocess.Popen([sys.executable, "-c", ROUSED], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        timer = threading.Timer(20, child.kill)
+        timer.start()
+        assert [child.stdout.readline() for _ in range(3)] == ["False\n", "False\n", "up False\n"]
+        child.send_signal(signal.SIGTERM)
+        assert child.stdout.readline() == "True\n"
+        timer.cancel()

@@ -129,7 +129,7 @@ def listeners(api: Api, topic: Topic, clocks: Clocks) -> Listeners:
 @pytest.fixture
 def fanout(api: Api, topic: Topic, listeners: Listeners) -> Fanout:
     """Publishes to the listeners."""
-    return Fanout(api, options(), topic, listeners.subscribe_anew)
+    return Fanout(api, options(), topic, listeners.subscribe_anew, lambda: False)
 
 
 @pytest.fixture

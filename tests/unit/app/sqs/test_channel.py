@@ -183,6 +183,26 @@ def test_a_fanout_reaches_every_listener_and_its_queue_goes_with_its_channel(con
     assert memory.cloud.subscriptions == {}
 
 
+def test_what_a_listener_has_heard_is_deleted_at_leisure_many_to_a_call(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.sqs.channel.PATIENT_S", 60.0)
+    connection, heard, done = connect(), [], []
+    gateway = connection.transport.gateway
+    with connection.channel() as ears, connection.channel() as work, connection.Producer() as producer:
+        Consumer(ears, [broadcast("a")], no_ack=True, callbacks=[lambda body, message: heard.append(body)]).consume()
+        for n in range(3):
+            producer.publish({"n": n}, exchange=Exchange("commands", type="fanout"))
+            drain(connection, lambda wanted=n + 1: len(heard) == wanted)
+        send(connection, 1)
+        Consumer(work, [Queue("q")], callbacks=[lambda body, message: done.append(message.ack())]).consume()
+        drain(connection, lambda: done and memory.cloud.depth("q") == (0, 0, 0))
+        name = gateway.url("a").rsplit("/", 1)[-1]
+        assert memory.cloud.depth(name) == (0, 3, 0)
+        assert gateway._outbox.flush(5)
+        assert memory.cloud.depth(name) == (0, 0, 0)
+
+
 def test_a_listener_that_reconnects_for_ever_leaves_nothing_behind(connect: Connect) -> None:
     connection = connect()
     for attempt in range(10):

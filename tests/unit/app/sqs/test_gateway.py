@@ -14,6 +14,7 @@ from kombu.exceptions import ChannelError
 from app.sqs import wire
 from app.sqs.api import Api
 from app.sqs.errors import Denied, Refused
+from app.sqs.fanout import EVENT_EXCHANGE
 from app.sqs.gateway import LONGEST_BACKOFF_S, Gateway, gateway
 from app.sqs.memory import MemoryApi, MemoryCloud
 from app.sqs.metrics import Metrics
@@ -257,3 +258,40 @@ def test_a_task_with_an_eta_is_refused_where_one_receive_makes_a_dead_letter(con
     eta = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
     with pytest.raises(ChannelError, match="until its ETA"):
         channel._put("orders.fifo", {**ENVELOPE, "headers": {"eta": eta}})
+
+
+@pytest.mark.parametrize("settle", [Gateway.delete, Gateway.give_back, Gateway.reject])
+def test_events_go_with_the_last_message_that_is_held(
+    cloud: MemoryCloud, make: Make, settle: Callable[..., object]
+) -> None:
+    gateway = make(event_interval=60.0)
+    ears = gateway.listeners.use("ears")
+    ears.subscribe(EVENT_EXCHANGE)
+    for _ in range(2):
+        send(gateway)
+    first, last = received(gateway), received(gateway)
+    gateway.fanout.publish(EVENT_EXCHANGE, {**ENVELOPE, "body": "1"})
+    settle(gateway, first.lease)
+    gateway.fanout.publish(EVENT_EXCHANGE, {**ENVELOPE, "body": "2"})
+    settle(gateway, last.lease)
+    (message,) = wait_for(lambda: cloud.bodies(ears.url().rsplit("/", 1)[-1]), 5)
+    assert "[1,2]" in message
+
+
+def test_events_wait_for_those_of_a_queue_that_has_more_than_a_poll_brings(cloud: MemoryCloud, make: Make) -> None:
+    gateway = make(event_interval=60.0)
+    ears = gateway.listeners.use("ears")
+    ears.subscribe(EVENT_EXCHANGE)
+    for _ in range(13):
+        send(gateway)
+    room = [10]
+    poller = gateway.consume("q", room=lambda: room[0], ready=lambda: room.__setitem__(0, 0))
+    for number, wanted in enumerate((10, 3)):
+        wait_for(lambda wanted=wanted: len(poller.buffer) == wanted, 5)
+        gateway.fanout.publish(EVENT_EXCHANGE, {**ENVELOPE, "body": str(number)})
+        while poller.buffer:
+            gateway.delete(poller.buffer.popleft().lease)
+        room[0] = 10
+        poller.wake()
+    (message,) = wait_for(lambda: cloud.bodies(ears.url().rsplit("/", 1)[-1]), 5)
+    assert "[0,1]" in message

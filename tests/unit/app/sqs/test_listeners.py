@@ -141,7 +141,7 @@ def test_another_process_that_made_the_topic_anew_is_heard_from_the_next_touch_o
 def test_a_topic_that_was_given_is_not_made_anew(cloud: MemoryCloud, api: Api) -> None:
     given = Topic(api, options(topic_arn="arn:aws:sns:us-east-1:000000000000:theirs"))
     with pytest.raises(QueueMissing):
-        Fanout(api, options(), given, lambda: None).publish("commands", EVENT)
+        Fanout(api, options(), given, lambda: None, lambda: False).publish("commands", EVENT)
     assert cloud.topics == set()
 
 

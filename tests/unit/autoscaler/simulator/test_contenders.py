@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from autoscaler.built import ANOTHER
 from autoscaler.policy import POLICIES, decide
 from autoscaler.simulator.contenders import CONTENDERS, simulate
 from autoscaler.simulator.figures import report
@@ -83,13 +84,15 @@ def test_an_oracle_is_no_later_than_the_target() -> None:
     assert cost("oracle", bursts())["share_over_target"] <= 0.002
 
 
-@pytest.mark.parametrize("factor", [0.1, 0.25, 4, 10])
+@pytest.mark.parametrize(
+    ("factor", "unsure"), [*((by, UNSURE) for by in (0.1, 0.25, 4, 10)), (1 / ANOTHER, ANOTHER), (ANOTHER, ANOTHER)]
+)
 @pytest.mark.parametrize("pattern", ["burst", "bursts"])
-def test_a_wrong_belief_costs_little_more_than_the_right_one(factor: float, pattern: str) -> None:
+def test_a_wrong_belief_costs_little_more_than_the_right_one(factor: float, unsure: float, pattern: str) -> None:
     arrivals, rate = ([10.5] * 1000, 20.0) if pattern == "burst" else ([at_s for at_s in bursts() if at_s < 900], 2.0)
 
     def billed(limits: Limits) -> float:
         return sum(seconds for seconds, _ in simulate(arrivals, "deadline", limits, World(rate)).bills)
 
     right = billed(Limits(19, "deadline", service_rate=rate))
-    assert billed(Limits(19, "deadline", service_rate=rate * factor, unsure=UNSURE)) <= 1.5 * right
+    assert billed(Limits(19, "deadline", service_rate=rate * factor, unsure=unsure)) <= 1.5 * right

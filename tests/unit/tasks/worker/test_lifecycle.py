@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +12,10 @@ import pytest
 from celery import Celery
 from kombu import Connection, Consumer, Queue
 
+from app.domain import Failure
 from app.sqs import memory
+from app.sqs.fanout import EVENT_EXCHANGE
+from tasks import announce
 from tasks.worker.lifecycle import Events, Farewell, HeedNotices, Idle, IdleStop, LoadEngine, StayAlive, install
 from tests.support.waiting import wait_for
 
@@ -45,7 +49,8 @@ class Worker:
 @pytest.fixture
 def worker() -> Iterator[Worker]:
     memory.cloud.clear()
-    options = {"topic": uuid4().hex, "wait_time_seconds": 1}
+    # Of events that nobody waits for, none is published in a test's time.
+    options = {"topic": uuid4().hex, "wait_time_seconds": 1, "event_interval": 60.0}
     connection = Connection("sqs://", transport="app.sqs.memory:Transport", transport_options=options)
     gateway = connection.transport.gateway
     yield Worker(connection)
@@ -104,6 +109,18 @@ def test_each_step_of_its_life_is_in_the_workers_blueprint() -> None:
     app = Celery(set_as_current=False)
     install(app)
     assert {LoadEngine, Events, Farewell, IdleStop, StayAlive, HeedNotices} <= app.steps["consumer"]
+
+
+def test_an_outcome_is_told_at_once_though_the_worker_has_more_to_do(worker: Worker) -> None:
+    worker.work()
+    ears = worker.transport.gateway.listeners.use("ears")
+    ears.subscribe(EVENT_EXCHANGE)
+    dispatcher = Celery(set_as_current=False).events.Dispatcher(worker.connection, hostname="w@host")
+    events = Events(None)
+    events.start(SimpleNamespace(event_dispatcher=dispatcher))
+    announce.announce(Failure.of("batch/text.png", "this is not an image"))
+    wait_for(lambda: memory.cloud.bodies(ears.url().rsplit("/", 1)[-1]), 10)
+    events.stop(None)
 
 
 def test_while_it_is_to_stay_an_idle_worker_does_not_leave(worker: Worker) -> None:

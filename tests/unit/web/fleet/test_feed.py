@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.announcements import Announcement, Said, Swept, WorkerHeartbeat, WorkerLeaving, WorkerOffline
+from app.brakes import Brake
 from app.domain import QueueDepth
 from tests.support.announcements import ANNOUNCEMENTS
 from tests.support.clock import Clock
 from tests.support.fleet import decision
+from tests.support.loops import Each
 from web.fleet.feed import DECISIONS, DEPARTURES, HISTORY_S, FleetFeed
 
 HEARTBEAT = WorkerHeartbeat(3, 40)
@@ -143,9 +145,11 @@ def test_whatever_was_announced_the_view_is_json_for_browsers(said: list[tuple[A
     assert json.dumps(fleet.view(), allow_nan=False).encode()
 
 
-def test_a_follower_gets_all_first_and_then_only_what_is_newer(fleet: FleetFeed, clock: Clock) -> None:
+def test_a_follower_gets_all_first_and_then_only_what_is_newer(
+    fleet: FleetFeed, clock: Clock, each: Each[dict[str, Any]]
+) -> None:
     decide(fleet, desired=1)
-    follower = fleet.follow(pace_s=0, sign_of_life_s=0.01)
+    follower = each(fleet.follow(pace_s=0, sign_of_life_s=0.01))
     first = next(follower)
     assert first["whole"]
     assert len(first["decisions"]) == len(first["history"]) == 1
@@ -164,3 +168,13 @@ def test_a_follower_gets_all_first_and_then_only_what_is_newer(fleet: FleetFeed,
 def test_the_sweep_s_counts_are_told(fleet: FleetFeed) -> None:
     hear(fleet, "autoscaler", Swept(dead_letters=2, listeners=1, republished=40, given_up=3))
     assert fleet.view()["swept"]["republished"] == 40
+
+
+def test_what_holds_launches_back_is_told_in_words_as_long_as_an_autoscaler_is_heard(
+    fleet: FleetFeed, clock: Clock
+) -> None:
+    assert fleet.view()["brakes"] == []
+    decide(fleet, breaker_open=True, over_budget=True, spot_resting=True)
+    assert fleet.view()["brakes"] == [brake.says for brake in Brake]
+    clock.now += 31
+    assert fleet.view()["brakes"] == []

@@ -47,6 +47,7 @@ function told(fields) {
     queue: { visible: 1_000, in_flight: 2, delayed: 0 },
     dead_letters: 0,
     queue_problem: null,
+    brakes: [],
   };
   return figures({ ...view, ...fields });
 }
