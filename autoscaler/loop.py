@@ -32,7 +32,7 @@ from autoscaler.policy import POLICIES, decide
 from autoscaler.reclaimed import Reclaimed
 from autoscaler.remembered import Remembered
 from autoscaler.schedule import floor_of
-from autoscaler.spending import Spending
+from autoscaler.spending import Billing, Spending
 from autoscaler.sweep import rounds as sweep
 from autoscaler.values import Limits, Observation, ScalingDecision
 from tasks.celery import make_app
@@ -66,13 +66,15 @@ def run(settings: Settings) -> None:
     remembered, spending, kept = Remembered(settings), Spending(settings), Kept(settings, name)
     figures = Figures(settings, leader.leads)
     listener = Listener(app, hearing, figures.workload.hear, stop.rouse) if hearing else None
-    observer = Observer(settings, fleet, clock, hearing, spending.begin(clock()))
+    billing = Billing(settings)
+    observer = Observer(settings, fleet, clock, hearing, spending.begin(clock()), billing.begin(clock()))
 
     def tell(seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
         announcer.decided(seen, decision, limits)
         figures.decided(announcement(seen, decision, limits, name), observer.launches)
         remembered.note(seen.estimates)
         spending.note(observer.spent)
+        billing.note(observer.bill)
         reclaimed.note(hearing.interrupted() if hearing else {})
         kept.note(seen.brakes(limits), seen.at)
 

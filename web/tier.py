@@ -17,6 +17,7 @@ from app.telemetry.workload import Workload
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.preview import Previews
+from web.fleet.costs import Costs
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
 from web.http.seats import Seats
@@ -35,6 +36,7 @@ class Tier:
         counts: what this process has done; `web.routes.metrics` tells it.
         registry: all that Prometheus is told.
         workload: what workers say, for Prometheus.
+        costs: what images cost.
         streams: the event streams that may be open at once.
         readers: the requests that may look a batch up in its buckets at once.
         bodies: the requests whose bodies may be read at once, and those that then wait for a label.
@@ -52,6 +54,7 @@ class Tier:
     counts: Metrics
     registry: CollectorRegistry
     workload: Workload
+    costs: Costs
     intake: Intake
     previews: Previews
     streams: Seats

@@ -11,8 +11,7 @@ from flask import Blueprint, Response, jsonify, make_response, render_template
 
 from web.batches.stream import RETRY_MS
 from web.fleet.depths import DepthReader
-from web.fleet.feed import FleetFeed
-from web.tier import tier
+from web.tier import Tier, tier
 
 PACE_S, SIGN_OF_LIFE_S = 1.0, 5.0
 
@@ -30,7 +29,7 @@ def page() -> Response:
 @blueprint.get("/api/fleet")
 def read() -> Response:
     """Return the fleet, the decisions about it and the queues, as far as they are known; never an error."""
-    answer = jsonify({**tier().fleet.view(), **_queues(tier().depths)})
+    answer = jsonify({**tier().fleet.view(), **_queues(tier().depths), "cost": tier().costs.view()})
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
@@ -40,16 +39,17 @@ def follow() -> Response:
     """Stream the same: all of it first, then with the newer decisions and history, whenever there is news."""
     seats = tier().streams
     seats.take()
-    answer = Response(_events(tier().fleet, tier().depths), mimetype="text/event-stream")
+    answer = Response(_events(tier()), mimetype="text/event-stream")
     answer.call_on_close(seats.release)
     answer.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
     return answer
 
 
-def _events(fleet: FleetFeed, depths: DepthReader) -> Iterator[str]:
+def _events(parts: Tier) -> Iterator[str]:
     yield f"retry: {RETRY_MS}\n\n"
-    for view in fleet.follow(PACE_S, SIGN_OF_LIFE_S):
-        yield f"event: fleet\ndata: {json.dumps({**view, **_queues(depths)})}\n\n"
+    for view in parts.fleet.follow(PACE_S, SIGN_OF_LIFE_S):
+        said = {**view, **_queues(parts.depths), "cost": parts.costs.view()}
+        yield f"event: fleet\ndata: {json.dumps(said)}\n\n"
 
 
 def _queues(depths: DepthReader) -> dict[str, Any]:
