@@ -63,7 +63,7 @@ check: install $(MODULES)  ## Lint, check the formatting, the types and the impo
 	@$(NODE)/@biomejs/biome/bin/biome ci --error-on-warnings
 	@$(NODE)/typescript/bin/tsc --project .
 	@$(NODE)/typescript/bin/tsc --project tests/unit/web/static
-	@$(BIN)/cfn-lint docker/aws/elastiq.yaml
+	@$(BIN)/cfn-lint docker/aws/elastiq.yaml docker/ecs/service.yaml
 	@$(BIN)/shellcheck docker/aws/host/*.sh docker/build .ci/*
 
 # Apart from `check`: checkov alone is 300 MB and pins what the rest needs newer; parliament needs an old setuptools.

@@ -72,9 +72,9 @@ def web() -> None:
 def worker() -> None:
     """Run one worker; it leaves by itself after ELASTIQ_IDLE_SECONDS without work."""
     # The same as `celery -A tasks worker`, in this process, so that its exit status is the worker's.
-    from tasks.worker.lifecycle import run_worker
+    from tasks.worker.beginning import run
 
-    sys.exit(run_worker(settings()))
+    sys.exit(run(settings()))
 
 
 @main.command()
@@ -97,7 +97,7 @@ def plan(trace: Path, rate: float | None, ceiling: int) -> None:
 @main.command()
 def autoscaler() -> None:
     """Run the autoscaler: it reads the queue's depth and starts instances."""
-    from autoscaler.loop import run
+    from autoscaler.service import run
 
     run(settings())
 

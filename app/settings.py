@@ -107,9 +107,16 @@ class WebSettings:
     threads: int = _setting(
         "ELASTIQ_WEB_THREADS",
         256,
-        "Requests that one web process serves at once; a page that is open holds one.",
+        "Requests that one web process serves at once; event streams, of pages that are open, take none of them.",
         low=8,
         high=4096,
+    )
+    streams: int = _setting(
+        "ELASTIQ_WEB_STREAMS",
+        5000,
+        "Event streams that one web process holds open at once: each page that is open has one.",
+        low=1,
+        high=100_000,
     )
     wait_s: float = _setting(
         "ELASTIQ_WAIT_SECONDS",

@@ -22,6 +22,7 @@ from web.fleet.feed import FleetFeed
 from web.fleet.summons import Summons
 from web.http import hearing, problems, security
 from web.http.seats import Seats
+from web.http.streams import Streams
 from web.routes import batches as api
 from web.routes import course as compat
 from web.routes import health, metrics, monitor, pages
@@ -59,7 +60,7 @@ def _tier(settings: Settings) -> Tier:
     feed, fleet = Feed(storage), FleetFeed(listens=settings.queue.listen)
     counts, registry = Metrics(), CollectorRegistry()
     publisher = Publisher(celery, Summons(celery, fleet.unseen).send)
-    streams, previews, readers, bodies, waiters = _seats(settings.web.threads)
+    openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
         celery=celery,
@@ -75,7 +76,8 @@ def _tier(settings: Settings) -> Tier:
         workload=Workload(registry, settings.queue.name, settings.autoscaler.target_s),
         intake=Intake(settings.images, storage, feed, publisher.publish, counts),
         previews=Previews(storage, settings.images.max_pixels, previews),
-        streams=streams,
+        streams=Streams(settings.web.streams),
+        openers=openers,
         readers=readers,
         bodies=bodies,
         waiters=waiters,
@@ -83,16 +85,16 @@ def _tier(settings: Settings) -> Tier:
 
 
 def _seats(threads: int) -> tuple[Seats, Seats, Seats, Seats, Seats]:
-    """Return the seats of event streams, previews, those who read batches, whose bodies are read, who wait for a label.
+    """Return the seats of those who open streams, draw previews, read batches, send bodies, and wait for a label.
 
     The threads beyond these serve the page, whatever the others do. Readers are few: those of one batch share the work
     anyway. Who waits for a label has sent a body before, and leaves some seats to uploads.
     """
-    streams, previews = threads // 2 - threads // 32, max(1, threads // 20)
+    openers, previews = threads // 2 - threads // 32, max(1, threads // 20)
     readers, others = max(1, threads // 32), _page(threads)
-    bodies = threads - streams - previews - readers - others
+    bodies = threads - openers - previews - readers - others
     return (
-        Seats(streams, "too many event streams are open; poll GET /api/batches/<id> or /api/fleet, or try again"),
+        Seats(openers, "too many event streams are being opened; poll GET /api/batches/<id>, or try again"),
         Seats(previews, "too many previews are being drawn; try again"),
         Seats(readers, "too many batches are being read; try again"),
         Seats(bodies, "too many uploads are under way; try again"),

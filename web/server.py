@@ -6,6 +6,7 @@ import resource
 import socket
 import threading
 import time
+from dataclasses import replace
 from typing import Any, cast
 
 import structlog
@@ -18,7 +19,7 @@ from app.process.healthy import why_not
 from app.settings import Settings
 from web.application import create_app
 from web.events import Listener
-from web.http.gunicorn_internals import Log, before_a_stop
+from web.http.gunicorn_internals import Log, before_a_stop, remember
 from web.http.gunicorn_worker import Worker
 from web.tier import EXTENSION, Tier
 
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 # What a stopping process gives its uploads to end in; streams end at once.
 GRACE_S = 10
+# And what streams have for their last bytes, when the uploads have ended.
+STREAMS_END_S = 2.0
 BACKLOG = 1024
 # Connections beside those of the threads, at the least: for requests whose heads are on their way.
 ROOM = 64
@@ -37,33 +40,34 @@ def serve(settings: Settings) -> None:
     Raises:
         ConfigurationError: the host or the port cannot be had.
     """
-    _Server(settings, _listen(settings)).run()
+    fitting, connections = _with_room(settings)
+    _Server(fitting, _listen(fitting), connections).run()
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
     """gunicorn, configured by our settings alone."""
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
-        self._settings, self._address = settings, _address(listener)
+    def __init__(self, settings: Settings, listener: socket.socket, connections: int) -> None:
+        self._settings, self._connections, self._address = settings, connections, _address(listener)
         # gunicorn takes the socket by its number, and is its owner from here.
         self._bind = f"fd://{listener.detach()}"
         self._listener: Listener | None = None
         super().__init__()
 
     def load_config(self) -> None:
-        threads = self._settings.web.threads
         options: dict[str, Any] = {
             "bind": self._bind,
             "worker_class": Worker,
             "workers": 1,
-            "threads": threads,
-            "worker_connections": _connections(threads),
+            "threads": self._settings.web.threads,
+            "worker_connections": self._connections,
             "backlog": BACKLOG,
             "keepalive": 30,
             "graceful_timeout": GRACE_S,
             # A proxy is trusted where the settings say so, by the application; by gunicorn, never.
             "forwarded_allow_ips": "",
             "logger_class": Log,
+            "pre_request": remember,
             "post_worker_init": self._begin,
             "worker_exit": self._end,
         }
@@ -78,9 +82,9 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
 
     def _begin(self, worker: object) -> None:
         """In the worker, when it has the application: listen, and end what is open when the worker is to stop."""
-        tier = cast(Tier, self._app.extensions[EXTENSION])
-        before_a_stop(tier.close)
-        self._listener = Listener(tier)
+        self._tier = cast(Tier, self._app.extensions[EXTENSION])
+        before_a_stop(self._tier.close)
+        self._listener = Listener(self._tier)
         self._listener.start()
         threading.Thread(target=_say_when_ready, args=(self._address,), daemon=True).start()
 
@@ -88,29 +92,37 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         """In the worker, when it has served its last request, or could not begin."""
         if self._listener is not None:
             self._listener.stop()
+            self._tier.streams.finish(STREAMS_END_S)
 
 
-def _connections(threads: int) -> int:
-    """Return how many connections there may be: more than threads, for those that wait between two requests.
+def _with_room(settings: Settings) -> tuple[Settings, int]:
+    """Return the settings with as many event streams as there is room for, and how many connections there may be.
 
-    Each is a file descriptor, and a thread needs others: for a spooled file, for what it asks of S3 and SQS.
+    These are beside the streams, and more than threads, for those that wait between two requests. Each is a file
+    descriptor, and a thread needs others: for a spooled file, for what it asks of S3 and SQS.
 
     Raises:
         ConfigurationError: the process may not have as many descriptors as the threads need.
     """
-    wanted, others = 2 * threads + 1000, 2 * threads + 200
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    threads, streams = settings.web.threads, settings.web.streams
+    connections, others = 2 * threads + 1000, 2 * threads + 200
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most != resource.RLIM_INFINITY:
-        wanted = min(wanted, most - others)
-    if wanted < threads + ROOM:
+        # Where they are short, a quarter is for connections: a stream begins as one.
+        free = most - others
+        connections = min(connections, max(threads + ROOM, free // 4, free - streams))
+        streams = min(streams, free - connections)
+    if streams < 1:
         raise ConfigurationError(
-            f"{threads} threads need {threads + ROOM + others} file descriptors, and this process may have {most}; "
+            f"{threads} threads need {threads + ROOM + others + 1} file descriptors, and this process may have {most}; "
             "raise its limit (ulimit -n) or lower ELASTIQ_WEB_THREADS"
         )
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if 0 <= allowed < wanted + others:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted + others, most))
-    return wanted
+    if streams < settings.web.streams:
+        log.warning("fewer_streams", streams=streams, wanted=settings.web.streams, reason=f"ulimit -n is {most}")
+    wanted = connections + others + streams
+    if 0 <= allowed < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    return replace(settings, web=replace(settings.web, streams=streams)), connections
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -21,6 +21,7 @@ from web.fleet.costs import Costs
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
 from web.http.seats import Seats
+from web.http.streams import Streams
 from web.uploads.intake import Intake
 
 EXTENSION = "elastiq"
@@ -37,7 +38,8 @@ class Tier:
         registry: all that Prometheus is told.
         workload: what workers say, for Prometheus.
         costs: what images cost.
-        streams: the event streams that may be open at once.
+        streams: the event streams that are open.
+        openers: the requests that may look at once whether there is a batch to follow.
         readers: the requests that may look a batch up in its buckets at once.
         bodies: the requests whose bodies may be read at once, and those that then wait for a label.
         waiters: the requests among them that may wait for a label.
@@ -57,7 +59,8 @@ class Tier:
     costs: Costs
     intake: Intake
     previews: Previews
-    streams: Seats
+    streams: Streams
+    openers: Seats
     readers: Seats
     bodies: Seats
     waiters: Seats

@@ -22,7 +22,7 @@ from app.process.alive import AliveFile
 from app.settings import Settings, settings
 from tasks import announce
 from tasks.celery import app
-from tasks.worker import celery_internals, memory, staying
+from tasks.worker import celery_internals, staying
 from tasks.worker.leaving import IDLE, Farewell, leave
 from tasks.worker.notices import Notices, metadata_for
 
@@ -41,7 +41,6 @@ def run_worker(config: Settings) -> int:
     Returns:
         The exit status: 0 when it has left by itself or was drained; anything else is a failure.
     """
-    memory.keep_little()
     instance = config.worker.instance_id or f"worker-{socket.gethostname()}-{os.getpid()}"
     celery_internals.check()
     celery_internals.say_nothing_at_signals()  # `worker_leaving` says it

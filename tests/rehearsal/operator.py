@@ -60,8 +60,8 @@ class Operator:
         file = self._checkout / "app" / "__init__.py"
         file.write_text(f"{file.read_text()}\n# Changed at {time.time()}.\n")
 
-    def run(self, *words: str, status: int = 0) -> float:
-        """Run an `elastiq` command; return the seconds that it took.
+    def run(self, *words: str, status: int = 0, **settings: str) -> float:
+        """Run an `elastiq` command, with these settings; return the seconds that it took.
 
         Raises:
             AssertionError: it ended with another status, or a part of the stage broke; with what was said.
@@ -72,7 +72,7 @@ class Operator:
             process = subprocess.Popen(
                 [sys.executable, "-m", "app.cli", *words],
                 cwd=self._checkout,
-                env=self._environment,
+                env={**self._environment, **settings},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,

@@ -116,6 +116,7 @@ def judge(calls: list[Call], roles: list[Role], account: Account) -> Verdict:
     """Return what iam-simulate says of each kind of call that the roles made."""
     known, verdict = {role.name: role for role in roles}, Verdict()
     asked: dict[str, tuple[Role, Need]] = {}
+    seen: set[tuple[str, str, str, str]] = set()
     launches: dict[str, Launch] = {}
 
     def launch(which: dict[str, str]) -> Launch:
@@ -128,8 +129,11 @@ def judge(calls: list[Call], roles: list[Role], account: Account) -> Verdict:
         if call.role in known and call.status not in (400, 403):
             verdict.calls.setdefault(call.role, Counter())[f"{call.service}:{call.action}"] += 1
             for need in needed(call, launch):
-                request = _request(known[call.role], call, need, known)
-                asked.setdefault(request, (known[call.role], need))
+                kind = (call.role, need.action, typical(need.resource), repr(need.context))
+                if kind not in seen:  # of thousands of calls there are some hundred kinds
+                    seen.add(kind)
+                    request = _request(known[call.role], need, known)
+                    asked.setdefault(request, (known[call.role], need))
     for (role, need), said in zip(asked.values(), simulated(list(asked)), strict=True):
         if said["result"] != "Allowed":
             verdict.denied.append(f"{role.name}: {need.action} on {need.resource}: {said['result']} {need.context}")
@@ -158,7 +162,7 @@ def simulated(requests: list[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def _request(role: Role, call: Call, need: Need, roles: dict[str, Role]) -> str:
+def _request(role: Role, need: Need, roles: dict[str, Role]) -> str:
     # A statement has no name of its own in the answer but its Sid, so its number becomes that.
     policies = [
         {

@@ -5,12 +5,14 @@ Every process in it is real, and so is every command. What AWS would do is done 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
 import socket
 import threading
 import time
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import pairwise
@@ -20,11 +22,14 @@ from typing import Any
 import urllib3
 
 from app.domain import FLEET_TAG
+from app.sqs import wire
+from app.storage import TASK_RESULTS
 from tests.rehearsal.account import Account
 from tests.rehearsal.calls import Call
 from tests.rehearsal.ec2 import VERSION_TAG, Instance
 from tests.rehearsal.groups import GROUP_TAG
 from tests.rehearsal.hosts import PYTHON, Host, Hosts
+from tests.rehearsal.metrics import messages, published
 from tests.rehearsal.operator import NAME, Operator
 from tests.rehearsal.permissions import Role, Verdict, deployer_of, judge, roles_of
 from tests.rehearsal.watch import Watch
@@ -37,6 +42,7 @@ CEILING = 4
 PARAMETERS = (f"MaxInstances={CEILING}", "TargetSeconds=30")
 FIRST, SECOND, THIRD = 130, 50, 20
 WEB_PORT = 8000
+LOG_GROUP = f"/{NAME}/hosts"
 # How long each of a worker's images is on its way, so that there is something to interrupt.
 SLOW_S = 1.5
 # What is made by nobody's hand in an account, and stays.
@@ -68,21 +74,30 @@ class Story:
         self.batches: dict[str, list[str]] = {}
         self.roles: list[Role] = []
         self.verdict = Verdict()
+        self._mend: Callable[[], object] = lambda: None
 
     def play(self) -> None:
         """Tell it from its beginning to its end."""
-        began = time.monotonic()
-        self.deploys()
-        self.works()
-        self.is_interrupted()
-        self.is_upgraded()
-        self.is_idle()
-        self.is_broken()
-        self.is_looked_at()
-        self.is_counted()
-        self.is_destroyed()
+        chapters = (
+            self.deploys,
+            self.works,
+            self.is_interrupted,
+            self.is_upgraded,
+            self.is_idle,
+            self.is_broken,
+            self.is_redriven,
+            self.is_mended,
+            self.is_looked_at,
+            self.is_counted,
+            self.is_destroyed,
+        )
+        spent = {}
+        for chapter in chapters:
+            began = time.monotonic()
+            chapter()
+            spent[chapter.__name__] = round(time.monotonic() - began)
         self._tunnel.close()
-        self.figures["story_s"] = round(time.monotonic() - began)
+        self.figures["chapters_s"] = {**spent, "all": sum(spent.values())}
 
     def report(self) -> str:
         """Return the figures for a person: one line each, and the table of permissions."""
@@ -175,7 +190,7 @@ class Story:
         self.figures["idle"] = {"fleet_back_to_0_s": round(time.monotonic() - began, 1)}
 
     def is_broken(self) -> None:
-        """The workers' bundle is damaged: hosts say so and go off, and soon none is launched; then it is mended."""
+        """The workers' bundle is damaged: hosts say so and go off, and soon none is launched."""
         key = next(key for key in self._current_keys() if "worker" in key)
         s3 = self._account.client("s3")
         bucket = self._bucket("software")
@@ -186,17 +201,46 @@ class Story:
         self._until(lambda: self._logged("breaker_open"), 180)
         tripped_s = time.monotonic() - began
         failed = [one for id, one in self._account.instances.all.items() if id not in before]
-        # Sooner than the first probe none comes.
-        time.sleep(15)
-        after = [one for id, one in self._account.instances.all.items() if id not in before]
         self.figures["broken_bundle"] = {
             "launched_until_the_breaker_opened": len(failed),
-            "launched_in_15_s_after": len(after) - len(failed),
             "breaker_opened_after_s": round(tripped_s, 1),
             "host_lived_s": round(max(self._lived_s(one) for one in failed if one.ended.is_set()), 1),
             "said": self._logged("host_setup_failed")[0].get("reason", ""),
         }
-        s3.put_object(Bucket=bucket, Key=key, Body=good)
+        self._mend = lambda: s3.put_object(Bucket=bucket, Key=key, Body=good)
+
+    def is_redriven(self) -> None:
+        """Two messages have used up their attempts: one that none began with comes back by itself, one is sent back."""
+        sqs, url = self._account.client("sqs"), self._queue("tasks")
+        letters = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=2)["Messages"]
+        begun, never = (self._key_of(letter["Body"]) for letter in letters)
+        note = f"{TASK_RESULTS}begun-{hashlib.sha256(begun.encode()).hexdigest()}"
+        self._account.client("s3").put_object(Bucket=self._bucket("output"), Key=note)
+        there = set(self._account.instances.all)
+        for letter in letters:
+            sqs.send_message(QueueUrl=self._queue("tasks-dead"), MessageBody=letter["Body"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
+        self._until(self._failures, 60)
+        self._until(lambda: self._logged("dead_letter_never_begun"), 60)
+        settings = {
+            "ELASTIQ_QUEUE": f"{NAME}-tasks",
+            "ELASTIQ_INPUT_BUCKET": self._bucket("input"),
+            "ELASTIQ_OUTPUT_BUCKET": self._bucket("output"),
+        }
+        self._operator.run("dead-letters", "list", **settings)
+        listed = self._operator.said[-1]
+        self._operator.run("dead-letters", "redrive", begun, **settings)
+        self.figures["dead_letters"] = {
+            "came_back_by_itself": [one["key"] for one in self._logged("dead_letter_never_begun")] == [never],
+            "listed": begun in listed and never not in listed,
+            "failed_after_redrive": self._failures(),
+        }
+        after = set(self._account.instances.all) - there
+        self.figures["broken_bundle"]["launched_while_open"] = len(after)
+
+    def is_mended(self) -> None:
+        """The bundle is as it was: one instance is tried, and then all goes on."""
+        self._mend()
         mended = time.monotonic()
         self._until(lambda: self._logged("breaker_closed"), 240)
         self.figures["broken_bundle"]["mended_to_closed_s"] = round(time.monotonic() - mended, 1)
@@ -241,6 +285,13 @@ class Story:
             "done_again": sum(done.values()) - len(done),
             "dead_letters": self._depth("tasks-dead"),
             "instances": len(self._account.instances.all),
+        }
+        alarms = self._account.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        values = published(self._account, LOG_GROUP)
+        self.figures["alarms"] = {
+            one["AlarmName"]: values[f"{one['Namespace']}/{one['MetricName']}"]
+            for one in alarms
+            if not one["Namespace"].startswith("AWS/")
         }
         self.roles = roles_of(self._account)
         hosts = [call for call in self._account.calls if call.role != "deployer"]
@@ -340,10 +391,19 @@ class Story:
     def _outstanding(self) -> set[str]:
         return {key for name in self._batches for key in set(self.batches[name]) - self._results(name)}
 
+    def _queue(self, name: str) -> str:
+        return str(self._account.client("sqs").get_queue_url(QueueName=f"{NAME}-{name}")["QueueUrl"])
+
+    def _key_of(self, body: str) -> str:
+        """Return the key of a message's image, which is of the third batch."""
+        envelope = wire.decode(body)
+        encoded = envelope["properties"].get("body_encoding") == "base64"
+        told = b64decode(envelope["body"]).decode() if encoded else envelope["body"]
+        return next(key for key in self.batches["third"] if f'"{key}"' in told)
+
     def _depth(self, queue: str) -> int:
         sqs = self._account.client("sqs")
-        url = sqs.get_queue_url(QueueName=f"{NAME}-{queue}")["QueueUrl"]
-        counted = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        counted = sqs.get_queue_attributes(QueueUrl=self._queue(queue), AttributeNames=["All"])["Attributes"]
         return int(counted["ApproximateNumberOfMessages"])
 
     def _workers(self) -> list[Instance]:
@@ -394,12 +454,7 @@ class Story:
     def _logged(self, event: str) -> list[dict[str, Any]]:
         """Return what is in CloudWatch Logs of an event."""
         logs = self._account.client("logs")
-        found = []
-        for group in logs.describe_log_groups(logGroupNamePrefix=f"/{NAME}")["logGroups"]:
-            name = group["logGroupName"]
-            for stream in logs.describe_log_streams(logGroupName=name)["logStreams"]:
-                events = logs.get_log_events(logGroupName=name, logStreamName=stream["logStreamName"], limit=10000)
-                found += [one["message"] for one in events["events"] if f'"{event}"' in one["message"]]
+        found = [message for message in messages(logs, LOG_GROUP) if f'"{event}"' in message]
         records = [json.loads(message[message.index("{") :]) for message in found if "{" in message]
         return [record for record in records if record.get("event") == event]
 

@@ -57,7 +57,7 @@ class Images:
             "BUILDAH_ISOLATION": "chroot",
             "TMPDIR": str(folder / "tmp"),
         }
-        self._working: list[str] = []
+        self._working = False
         self._lock = threading.Lock()
 
     def make_base(self) -> None:
@@ -103,14 +103,14 @@ class Images:
         """Return a folder with the image's files, mounted until `close`; each is another, and may be written to."""
         with self._lock:  # two at once would take each other's locks on the storage
             container = self._buildah("from", f"localhost/elastiq-{target}").strip()
-            self._working.append(container)
+            self._working = True
             return Path(self._buildah("mount", container).strip())
 
     def close(self) -> None:
         """Unmount, and remove what only takes room."""
-        for container in self._working:
-            self._buildah("umount", container)
-            self._buildah("rm", container)
+        if self._working:
+            self._buildah("umount", "--all")
+            self._buildah("rm", "--all")
         self._buildah("rmi", "--all", "--force")
         shutil.rmtree(self._folder / "tmp", ignore_errors=True)
 

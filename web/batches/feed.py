@@ -6,19 +6,26 @@ The buckets are the truth, and are polled while a batch has listeners: one poll,
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections import Counter, OrderedDict
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+
+import structlog
 
 from app.errors import TransientError
 from app.storage import Storage
 from web.batches.batch import Outcome
-from web.batches.watch import Change, Clock, Snapshot, Watch
+from web.batches.watch import AFTER_ERROR_S, Change, Clock, Snapshot, Watch
 
-READING_THREADS = 16
+log = structlog.get_logger(__name__)
+
+READING_THREADS, POLLING_THREADS = 16, 4
+# Of all batches that streams follow; where they are many, what an event did not tell comes later.
+POLLS_PER_S = 50
 # What is remembered of batches that nobody looks at: about a kilobyte an image.
 REMEMBERED_IMAGES = 50_000
 REMEMBERED_BATCHES = 500
@@ -35,9 +42,13 @@ class Feed:
     def __init__(self, storage: Storage, clock: Clock = time.monotonic) -> None:
         self._storage, self._clock = storage, clock
         self._pool = ThreadPoolExecutor(READING_THREADS, "read")
+        self._polling = ThreadPoolExecutor(POLLING_THREADS, "poll")
         self._watches: OrderedDict[str, Watch] = OrderedDict()
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        # How many follow each batch on the event loop, and the task that polls for them; of that loop alone.
+        self._followers: Counter[Watch] = Counter()
+        self._keepers: dict[Watch, asyncio.Task[None]] = {}
 
     def snapshot(self, batch: str, after: str = "") -> Snapshot:
         """Return all that the buckets have of a batch, or what is newer than the cursor ``after``.
@@ -62,7 +73,7 @@ class Feed:
                 len(watch.batch) or next(self._storage.images(batch), None) or next(self._storage.outcomes(batch), None)
             )
 
-    def follow(self, batch: str, cursor: str, sign_of_life_s: float) -> Iterator[Change]:
+    async def follow(self, batch: str, cursor: str, sign_of_life_s: float) -> AsyncGenerator[Change, None]:
         """Yield what is known of a batch after ``cursor``, then all news at once, until it is complete.
 
         Args:
@@ -70,22 +81,26 @@ class Feed:
             cursor: one that `web.batches.batch.cursor` gave, or nothing for all.
             sign_of_life_s: seconds without news after which a `Change` without images comes.
         """
-        with self._watching(batch) as watch:
+        with self._watching(batch) as watch, self._keeping(watch):
             watch.expire()
             position, current = watch.batch.position_of(cursor), False
-            spoke = self._clock()
-            while not self._closed.is_set():
+            change = watch.since(position)
+
+            def is_news() -> bool:
+                nonlocal change
                 change = watch.since(position)
-                news = change.images or change.complete or change.current > current
-                if news or self._clock() - spoke >= sign_of_life_s:
-                    spoke, current = self._clock(), change.current
-                    yield change
-                    if change.images:
-                        position = change.images[-1].position
-                    elif change.complete:
-                        return
-                else:
-                    watch.wait(position, spoke + sign_of_life_s - self._clock())
+                return bool(change.images) or change.complete or change.current > current or self._closed.is_set()
+
+            while not self._closed.is_set():
+                await watch.bell.wait_for(is_news, sign_of_life_s)
+                if self._closed.is_set():
+                    return
+                yield change
+                current = current or change.current
+                if change.images:
+                    position = change.images[-1].position
+                elif change.complete:
+                    return
 
     def wait_for(self, key: str, timeout_s: float) -> Outcome | None:
         """Return what becomes of one image of late, at the latest after ``timeout_s`` seconds; None if nothing has.
@@ -142,6 +157,32 @@ class Feed:
         finally:
             with self._lock:
                 watch.listeners -= 1
+
+    @contextmanager
+    def _keeping(self, watch: Watch) -> Iterator[None]:
+        """Have one task poll for all who follow a batch on the event loop."""
+        self._followers[watch] += 1
+        if watch not in self._keepers:
+            self._keepers[watch] = asyncio.get_running_loop().create_task(self._keep(watch))
+        try:
+            yield
+        finally:
+            self._followers[watch] -= 1
+            if not self._followers[watch]:
+                del self._followers[watch]
+                self._keepers.pop(watch).cancel()
+
+    async def _keep(self, watch: Watch) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            if (pause := watch.until_due()) > 0:
+                await watch.bell.wait(pause)
+                continue
+            try:
+                await loop.run_in_executor(self._polling, watch.poll, len(self._keepers) / POLLS_PER_S)
+            except Exception as err:
+                log.error("batch_poll_broke", batch=watch.batch.id, exc_info=err)
+                await asyncio.sleep(AFTER_ERROR_S)
 
     def _forget(self) -> None:
         """Make room: drop what was looked at the longest time ago and is not looked at now."""

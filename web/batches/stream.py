@@ -8,7 +8,9 @@ for, while nothing comes. Each image's event has an id, a cursor: who reconnects
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from functools import lru_cache
 
 from web.batches.batch import Image, cursor
 from web.batches.feed import Feed
@@ -16,11 +18,12 @@ from web.batches.watch import Change
 
 SIGN_OF_LIFE_S = 5.0
 RETRY_MS = 2000
-_EVENTS_AT_ONCE = 500
 _EVENT = {"waiting": "image-waiting", "done": "image-classified", "failed": "image-failed"}
 
 
-def events_of(feed: Feed, batch: str, after: str, waits: Callable[[], dict[str, str]] = dict) -> Iterator[str]:
+async def events_of(
+    feed: Feed, batch: str, after: str, waits: Callable[[], dict[str, str]] = dict
+) -> AsyncGenerator[bytes, None]:
     """Yield the stream's text: all news after the cursor ``after``, then each at once, until the batch is complete.
 
     Args:
@@ -29,33 +32,31 @@ def events_of(feed: Feed, batch: str, after: str, waits: Callable[[], dict[str, 
         after: the cursor; empty for all.
         waits: tells what images wait for; nothing where nobody knows.
     """
-    yield f"retry: {RETRY_MS}\n\n"
+    yield b"retry: %d\n\n" % RETRY_MS
     current = False
     told: dict[str, str] = {}
-    for change in feed.follow(batch, after, SIGN_OF_LIFE_S):
-        yield from _images(change)
-        if change.current and not current:
-            current = True
-            yield _mark("current", change)
-        elif not change.images and not change.complete:
-            yield ": still here\n\n"
-            if change.counts.waiting and (said := waits()) != told:
-                told = said
-                yield f"event: waits\ndata: {json.dumps(said)}\n\n"
-        if change.complete:
-            yield _mark("done", change)
+    async with aclosing(feed.follow(batch, after, SIGN_OF_LIFE_S)) as changes:
+        async for change in changes:
+            if change.images:
+                yield b"".join(_event(image, change.epoch) for image in change.images)
+            if change.current and not current:
+                current = True
+                yield _mark("current", change)
+            elif not change.images and not change.complete:
+                yield b": still here\n\n"
+                if change.counts.waiting and (said := waits()) != told:
+                    told = said
+                    yield f"event: waits\ndata: {json.dumps(said)}\n\n".encode()
+            if change.complete:
+                yield _mark("done", change)
 
 
-def _images(change: Change) -> Iterator[str]:
-    for start in range(0, len(change.images), _EVENTS_AT_ONCE):
-        group = change.images[start : start + _EVENTS_AT_ONCE]
-        yield "".join(_event(image, change.epoch) for image in group)
+def _mark(kind: str, change: Change) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps(change.counts.to_json())}\n\n".encode()
 
 
-def _mark(kind: str, change: Change) -> str:
-    return f"event: {kind}\ndata: {json.dumps(change.counts.to_json())}\n\n"
-
-
-def _event(image: Image, epoch: str) -> str:
+# All who follow a batch are told the same: each event is written once for them.
+@lru_cache(maxsize=4096)
+def _event(image: Image, epoch: str) -> bytes:
     id, data = cursor(epoch, image.position), json.dumps(image.to_json())
-    return f"id: {id}\nevent: {_EVENT[image.state]}\ndata: {data}\n\n"
+    return f"id: {id}\nevent: {_EVENT[image.state]}\ndata: {data}\n\n".encode()

@@ -8,12 +8,14 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from math import inf
 
 import structlog
 
 from app.errors import ElastiqError
 from app.storage import Storage
 from web.batches.batch import Batch, Counts, Image, Outcome, cursor
+from web.http.bell import Bell
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +27,8 @@ POLL_SHARE = 0.2
 AFTER_ERROR_S = 5.0
 # Results read between two looks at who waits for them.
 READ_AT_ONCE = 64
+# Images in one `Change`: what is told at once, and what a client that takes nothing keeps in memory.
+TOLD_AT_ONCE = 100
 
 Clock = Callable[[], float]
 
@@ -56,7 +60,7 @@ class Snapshot:
 class Watch:
     """One batch and its polling. Whoever waits and finds a poll due does it, and wakes the others.
 
-    Safe to share between threads.
+    Safe to share between threads; those on an event loop wait by `bell`, and one of them polls for all.
 
     Args:
         batch: its id.
@@ -68,6 +72,7 @@ class Watch:
     def __init__(self, batch: str, storage: Storage, pool: Executor, clock: Clock) -> None:
         self.batch = Batch(batch, secrets.token_hex(4))
         self.changed = threading.Condition()
+        self.bell = Bell()
         self.listeners = 0
         self._storage, self._pool, self._clock = storage, pool, clock
         self._unread: deque[str] = deque()
@@ -94,12 +99,12 @@ class Watch:
             else:
                 # The end is near: look at once whether anybody has added to the batch.
                 self._due = self._clock()
-            self.changed.notify_all()
+            self._tell()
 
     def wake(self) -> None:
         """Have everyone who waits look again."""
         with self.changed:
-            self.changed.notify_all()
+            self._tell()
 
     def expire(self) -> None:
         """Have the buckets looked at before the batch counts as complete or current: others may have added to it."""
@@ -115,11 +120,12 @@ class Watch:
             self._due = max(self._due, min(no_event_by, self._polled_at + POLL_AMID_EVENTS_S))
 
     def since(self, position: int) -> Change:
-        """Return the news after ``position``."""
+        """Return the news after ``position``, at most the first `TOLD_AT_ONCE`."""
         with self.changed:
-            images = self.batch.since(position)
-            complete = self._confirmed and not images
-            return Change(images, self.batch.counts(), self.batch.epoch, complete, self._current)
+            found = self.batch.since(position)
+            images = found[:TOLD_AT_ONCE]
+            current = self._current and len(images) == len(found)
+            return Change(images, self.batch.counts(), self.batch.epoch, self._confirmed and not found, current)
 
     def snapshot(self, after: str) -> Snapshot:
         """Return all that is known, or what is newer than the cursor ``after``."""
@@ -133,18 +139,24 @@ class Watch:
         with self.changed:
             if self.batch.position > position:
                 return
-            to_poll = self._due - self._clock()
-            if self._polling or to_poll > 0:
-                self.changed.wait(max(0.0, timeout_s if self._polling else min(timeout_s, to_poll)))
+            if (pause := self._until_due()) > 0:
+                self.changed.wait(max(0.0, min(timeout_s, pause)))
                 return
             self._polling = True
-        try:
-            self._poll()
-        except ElastiqError as err:
-            log.warning("batch_poll_failed", batch=self.batch.id, reason=str(err))
-            self._due = self._clock() + AFTER_ERROR_S
-        finally:
-            self._end_poll()
+        self._poll(0)
+
+    def until_due(self) -> float:
+        """Return the seconds until the buckets are to be asked; infinite while somebody does, who will wake all."""
+        with self.changed:
+            return self._until_due()
+
+    def poll(self, least_pause_s: float = 0) -> None:
+        """Ask the buckets, if that is due, and leave them alone for ``least_pause_s`` if that may be."""
+        with self.changed:
+            if self._until_due() > 0:
+                return
+            self._polling = True
+        self._poll(least_pause_s)
 
     def catch_up(self) -> None:
         """Return once all is known that the buckets hold now; those who ask at the same time share the work.
@@ -171,9 +183,25 @@ class Watch:
     def _end_poll(self) -> None:
         with self.changed:
             self._polling = False
-            self.changed.notify_all()
+            self._tell()
 
-    def _poll(self) -> None:
+    def _until_due(self) -> float:
+        return inf if self._polling else self._due - self._clock()
+
+    def _tell(self) -> None:
+        self.changed.notify_all()
+        self.bell.ring()
+
+    def _poll(self, least_pause_s: float) -> None:
+        try:
+            self._look(least_pause_s)
+        except ElastiqError as err:
+            log.warning("batch_poll_failed", batch=self.batch.id, reason=str(err))
+            self._due = self._clock() + AFTER_ERROR_S
+        finally:
+            self._end_poll()
+
+    def _look(self, least_pause_s: float) -> None:
         """List what is new when nothing is left to read, then read a bounded part of it."""
         started = self._clock()
         if not self._unread:
@@ -182,7 +210,7 @@ class Watch:
         news = self._read()
         self._polled_at = self._clock()
         self._interval = FASTEST_POLL_S if news else min(SLOWEST_POLL_S, self._interval * 1.3)
-        pause = max(self._interval, (self._polled_at - started) / POLL_SHARE)
+        pause = max(self._interval, least_pause_s, (self._polled_at - started) / POLL_SHARE)
         more = self._unread or not (self._confirmed or self.batch.counts().waiting)
         self._due = self._polled_at + (0 if more else pause)
 
@@ -204,5 +232,5 @@ class Watch:
             self._current = self._current or not self._unread
             self._confirmed = self._inputs_listed and not self._unread and not self.batch.counts().waiting
             if any(news):
-                self.changed.notify_all()
+                self._tell()
         return any(news)

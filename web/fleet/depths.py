@@ -51,6 +51,11 @@ class DepthReader:
                 self._known_at = self._clock()
             return self._known
 
+    def known(self) -> Depths | None:
+        """Return the same without asking anybody; None if it is older."""
+        known, at = self._known, self._known_at
+        return known if self._clock() - at <= KEPT_S else None
+
     def _ask(self) -> Depths:
         tasks, dead = self._readers
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from app.announcements import Said, ScalingDecided, Swept, WorkerCounts, WorkerLeaving, WorkerOffline
 from web.fleet import waiting
 from web.fleet.sightings import Decision, Departure, Sample, Worker
+from web.http.bell import Bell
 
 # Silence after which no autoscaler counts as there: it speaks every ten seconds at least.
 HEARD_S = 30.0
@@ -41,7 +42,7 @@ class FleetFeed:
     def __init__(self, clock: Clock = time.time, *, listens: bool = True) -> None:
         self._clock, self._listens = clock, listens
         self._began_at = clock()
-        self._changed = threading.Condition()
+        self._changed, self._bell = threading.Lock(), Bell()
         self._closed = False
         self._position = 0
         # Each with the position at which it was news.
@@ -68,7 +69,7 @@ class FleetFeed:
                     self._leaves(said, what, now)
                 case _:
                     self._counted(said, what, now)
-            self._changed.notify_all()
+        self._bell.ring()
 
     def finished(self) -> None:
         """Take note that an image has got its outcome."""
@@ -99,7 +100,7 @@ class FleetFeed:
         with self._changed:
             return self._view(since=0)
 
-    def follow(self, pace_s: float, sign_of_life_s: float) -> Iterator[dict[str, Any]]:
+    async def follow(self, pace_s: float, sign_of_life_s: float) -> AsyncGenerator[dict[str, Any], None]:
         """Yield `view`, then again with only the newer decisions and history, whenever there is news, until `close`.
 
         Args:
@@ -113,15 +114,13 @@ class FleetFeed:
                 position = self._position
             yield {**view, "whole": whole}
             whole = False
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed, pace_s)
-                self._changed.wait_for(partial(self._is_news, position), sign_of_life_s)
+            await self._bell.wait_for(lambda: self._closed, pace_s)
+            await self._bell.wait_for(partial(self._is_news, position), sign_of_life_s)
 
     def close(self) -> None:
         """End everyone's `follow`."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._closed = True
+        self._bell.ring()
 
     def _is_news(self, position: int) -> bool:
         return self._closed or self._position != position

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import socket
 import threading
@@ -27,6 +28,29 @@ BAD_CHUNKS: tuple[type[Exception], ...] = tuple(
 )  # fmt: skip
 # What reading any body raises when that goes wrong.
 UNREADABLE: tuple[type[Exception], ...] = (OSError, *BAD_CHUNKS)
+
+_in_hand = threading.local()
+
+
+class HandedOver(OSError):
+    """Raised by an answer's body when the connection is another's, detached from the socket that gunicorn knows.
+
+    gunicorn takes it for a client that has gone, which ends a request without a word and without an error.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(errno.EPIPE, "the connection is another's now")
+
+
+def remember(worker: object, request: Any) -> None:
+    """Keep the request that a thread has in hand; it is gunicorn's hook ``pre_request``."""
+    _in_hand.request = request
+
+
+def end_after_this_answer() -> None:
+    """Have the answer to the current request say that its connection ends with it, and end it then."""
+    if (request := getattr(_in_hand, "request", None)) is not None:
+        request.force_close()
 
 
 def connection() -> socket.socket | None:

@@ -38,6 +38,8 @@ _REFUSED = {
     "ExpectationFailed": (HTTPStatus.EXPECTATION_FAILED, "no expectation but 100-continue is met; leave Expect out"),
     "UnsupportedTransferCoding": (HTTPStatus.NOT_IMPLEMENTED, "the only Transfer-Encoding that is taken is chunked"),
 }
+# How often at most the kernel is asked for what it still has of a connection that ends.
+LAST_READS = 16
 _RETRIED_ACCEPT = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EINTR}
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -180,4 +182,6 @@ def _part(client: socket.socket) -> None:
     with suppress(OSError):
         client.setblocking(False)
         client.shutdown(socket.SHUT_WR)
-        client.recv(HEAD_BYTES)
+        for _ in range(LAST_READS):
+            if not client.recv(HEAD_BYTES):
+                return

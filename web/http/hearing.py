@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-from contextlib import suppress
-
 import structlog
 from flask import Flask, Response
 
 from web.http.bodies import has_body, raw
-from web.http.gunicorn_internals import UNREADABLE, connection
+from web.http.gunicorn_internals import UNREADABLE, connection, end_after_this_answer
 from web.http.pace import PacedSocket
 from web.http.problems import Busy
 from web.http.seats import Seats
@@ -26,10 +23,9 @@ def install(app: Flask, seats: Seats) -> None:
     """Have ``app`` read what is left of bodies, of as many at once as ``seats`` has, and of the others nothing."""
 
     def hear_out(answer: Response) -> Response:
-        if has_body() and not _is_read(seats) and (client := connection()) is not None:
-            # The next request would begin somewhere in it: there is none, and nobody waits for the rest.
-            with suppress(OSError):
-                client.shutdown(socket.SHUT_RD)
+        if has_body() and not _is_read(seats):
+            # The next request would begin somewhere in it: there is none.
+            end_after_this_answer()
         return answer
 
     app.after_request(hear_out)

@@ -76,18 +76,13 @@ def cost(id: str) -> Response:
 @blueprint.get("/<id>/events")
 def follow(id: str) -> Response:
     """Stream a batch's news, those so far first, until it is complete."""
-    feed, fleet, seats = tier().feed, tier().fleet, tier().streams
-    with seats.taken():
+    feed, fleet = tier().feed, tier().fleet
+    with tier().openers.taken():
         known = feed.exists(_checked(id))
     if not known:
         raise _no_such_batch(id)
     cursor = request.headers.get("Last-Event-ID") or request.args.get("after", "")
-    seats.take()
-    answer = Response(events_of(feed, id, cursor, lambda: fleet.waiting().to_json()), mimetype="text/event-stream")
-    answer.call_on_close(seats.release)
-    # A proxy must hand each event on at once.
-    answer.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-    return answer
+    return tier().streams.answer(events_of(feed, id, cursor, lambda: fleet.waiting().to_json()))
 
 
 @blueprint.get("/<id>/results.csv")

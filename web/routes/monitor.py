@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template
 
 from web.batches.stream import RETRY_MS
-from web.fleet.depths import DepthReader
+from web.fleet.depths import Depths
 from web.tier import Tier, tier
 
 PACE_S, SIGN_OF_LIFE_S = 1.0, 5.0
@@ -29,7 +31,8 @@ def page() -> Response:
 @blueprint.get("/api/fleet")
 def read() -> Response:
     """Return the fleet, the decisions about it and the queues, as far as they are known; never an error."""
-    answer = jsonify({**tier().fleet.view(), **_queues(tier().depths), "cost": tier().costs.view()})
+    known = tier().depths.read()
+    answer = jsonify({**tier().fleet.view(), **_queues(known), "cost": tier().costs.view()})
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
@@ -37,22 +40,19 @@ def read() -> Response:
 @blueprint.get("/api/fleet/events")
 def follow() -> Response:
     """Stream the same: all of it first, then with the newer decisions and history, whenever there is news."""
-    seats = tier().streams
-    seats.take()
-    answer = Response(_events(tier()), mimetype="text/event-stream")
-    answer.call_on_close(seats.release)
-    answer.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-    return answer
+    return tier().streams.answer(_events(tier()))
 
 
-def _events(parts: Tier) -> Iterator[str]:
-    yield f"retry: {RETRY_MS}\n\n"
-    for view in parts.fleet.follow(PACE_S, SIGN_OF_LIFE_S):
-        said = {**view, **_queues(parts.depths), "cost": parts.costs.view()}
-        yield f"event: fleet\ndata: {json.dumps(said)}\n\n"
+async def _events(parts: Tier) -> AsyncGenerator[bytes, None]:
+    yield b"retry: %d\n\n" % RETRY_MS
+    async with aclosing(parts.fleet.follow(PACE_S, SIGN_OF_LIFE_S)) as views:
+        async for view in views:
+            if (known := parts.depths.known()) is None:
+                known = await asyncio.to_thread(parts.depths.read)
+            said = {**view, **_queues(known), "cost": parts.costs.view()}
+            yield f"event: fleet\ndata: {json.dumps(said)}\n\n".encode()
 
 
-def _queues(depths: DepthReader) -> dict[str, Any]:
-    known = depths.read()
+def _queues(known: Depths) -> dict[str, Any]:
     queue = asdict(known.queue) if known.queue else None
     return {"queue": queue, "dead_letters": known.dead_letters, "queue_problem": known.problem}

@@ -246,7 +246,7 @@ NEEDS = (
     Need(
         "sns:Publish",
         "the events topic",
-        (WORKER, AUTOSCALER),
+        ROLES,
         lambda account: account.client("sns").publish_batch(TopicArn=account.topic, PublishBatchRequestEntries=[]),
     ),
     Need("sns:Subscribe", "the events topic", ROLES, _subscribe, _listens),

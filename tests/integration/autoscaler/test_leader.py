@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -14,11 +15,25 @@ from structlog.testing import capture_logs
 from app import aws
 from app.local.registry import Registry
 from app.settings import Settings
-from autoscaler.leader import ACTS_S, KEY, LEASE_S, LOOK_S, RESOLUTION_S, Leader
+from autoscaler.leader import (
+    KEY,
+    LEASE_S,
+    LOOK_S,
+    MARGIN_S,
+    RENEW_S,
+    RESOLUTION_S,
+    RESTING_LEASE_S,
+    RESTING_RENEW_S,
+    Leader,
+    read,
+)
 from tests.support.autoscaler import autoscaler, end_instances, submit, wait_for_event
 from tests.support.clock import Clock
 from tests.support.fault_proxy import FaultProxy
 from tests.support.records import records
+from tests.support.waiting import wait_for
+
+ACTS_S = LEASE_S - MARGIN_S
 
 
 @pytest.fixture
@@ -69,11 +84,55 @@ def test_a_leader_that_cannot_renew_stops_acting_before_its_lease_can_be_taken(
     assert leader.leads()
     clock.now += 1
     assert not leader.leads()
-    assert ACTS_S < LEASE_S, "between the two, what it had begun may end"
+    assert MARGIN_S > 0, "between the two, what it had begun may end"
 
 
 def test_a_standby_has_taken_over_within_15_seconds() -> None:
     assert LEASE_S + RESOLUTION_S + LOOK_S < 15
+
+
+def test_while_it_rests_it_may_act_for_longer(config: Settings, clock: Clock) -> None:
+    leader = Leader(config, "first", clock)
+    leader.rest(True)
+    leader.step()
+    clock.now += RESTING_LEASE_S - MARGIN_S - 1
+    assert leader.leads()
+    clock.now += 1
+    assert not leader.leads()
+    assert RESTING_RENEW_S * 2 < RESTING_LEASE_S - MARGIN_S, "one renewal may fail"
+
+
+@pytest.mark.parametrize(
+    ("text", "age_s", "free"),
+    [
+        (b'{"mark": "first", "lasts_s": 60}', LEASE_S + 10, False),
+        (b'{"mark": "first", "lasts_s": 60}', RESTING_LEASE_S + 2, True),
+        (b'{"mark": "first", "lasts_s": 10}', LEASE_S, False),
+        (b'{"mark": "first"}', LEASE_S + 2, True),
+        (b'{"mark": "first", "lasts_s": 9e9}', RESTING_LEASE_S + 2, True),
+        (b'{"mark": "first", "lasts_s": "long"}', LEASE_S + 2, True),
+    ],
+)
+def test_a_standby_heeds_how_long_a_lease_lasts_within_bounds(text: bytes, age_s: float, free: bool) -> None:
+    assert read(text, "etag", age_s).free_to("second") is free
+
+
+def test_work_ends_a_rest_at_once(config: Settings) -> None:
+    leader = Leader(config, "first")
+    leader.rest(True)
+    leader.start()
+    s3 = aws.client("s3", config.aws)
+
+    def lasts_s() -> float:
+        body = s3.get_object(Bucket=config.buckets.output, Key=KEY)["Body"].read()
+        return float(json.loads(body)["lasts_s"])
+
+    assert lasts_s() == RESTING_LEASE_S
+    leader.rest(False)
+    wait_for(lambda: lasts_s() == LEASE_S, RESTING_RENEW_S / 2)
+    assert leader.leads()
+    leader.stop()
+    assert RENEW_S < RESTING_RENEW_S
 
 
 def test_a_renewal_whose_answer_was_lost_costs_nobody_the_lead(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from flask import Flask
@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from app.settings import Settings
 from tests.support.fleet import Announcer, announcer, wait_for_listener
+from tests.support.loops import Each, turning
 from tests.support.web import Site
 from web.application import create_app
 from web.tier import EXTENSION, Tier
@@ -47,3 +48,10 @@ def client(app: Flask) -> FlaskClient:
 def tier(app: Flask) -> Tier:
     """The parts of ``app``."""
     return cast(Tier, app.extensions[EXTENSION])
+
+
+@pytest.fixture
+def each() -> Iterator[Each[Any]]:
+    """Iterates over what an asynchronous generator yields."""
+    with turning() as each_:
+        yield each_

@@ -24,7 +24,7 @@ from app.prices import (
     prices,
     tables,
 )
-from autoscaler.leader import RENEW_S
+from autoscaler.leader import RESTING_RENEW_S
 from tests.support import template
 from tests.unit.test_repository import ROOT
 
@@ -76,7 +76,7 @@ def test_what_an_idle_month_costs_is_what_deploying_tells() -> None:
 
 
 def test_the_lease_is_paid_for_as_often_as_it_is_renewed() -> None:
-    assert IDLE_CALLS_HOUR["s3_put"] == pytest.approx(3600 / RENEW_S)
+    assert IDLE_CALLS_HOUR["s3_put"] == pytest.approx(3600 / RESTING_RENEW_S)
 
 
 def test_a_busy_host_is_paid_for_the_time_that_its_images_take() -> None:

@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from app.settings import SECTIONS, Settings
+from autoscaler.wish import METRIC
+from tests.support import template
 from tests.support.compose import ROOT
 
 OBJECTS: list[dict[str, Any]] = list(yaml.safe_load_all((ROOT / "docker/kubernetes/elastiq.yaml").read_text()))
@@ -88,3 +90,37 @@ def test_the_task_is_told_settings_that_exist_and_stays_however_idle() -> None:
     assert environment.keys() <= KNOWN
     assert Settings.from_environment({**environment, "AWS_REGION": "eu-central-1"}).worker.idle_s == 0
     assert container["readonlyRootFilesystem"] is True
+
+
+SERVICE = template.load((ROOT / "docker/ecs/service.yaml").read_text())["Resources"]
+
+
+def test_the_service_has_as_many_tasks_as_the_autoscaler_wishes() -> None:
+    policy = SERVICE["Follow"]["Properties"]["StepScalingPolicyConfiguration"]
+    bounds, alarm = SERVICE["Bounds"]["Properties"], SERVICE["Wished"]["Properties"]
+
+    def count(desired: int) -> list[int]:
+        """Return what the steps whose interval has the metric make of it; intervals begin at the alarm's threshold."""
+        return [
+            step["ScalingAdjustment"]
+            for step in policy["StepAdjustments"]
+            if step["MetricIntervalLowerBound"]
+            <= desired - alarm["Threshold"]
+            < step.get("MetricIntervalUpperBound", float("inf"))
+        ]
+
+    assert policy["AdjustmentType"] == "ExactCapacity"
+    assert bounds["MaxCapacity"] == Settings().autoscaler.max_instances
+    assert [count(n) for n in range(20)] == [[n] for n in range(20)]
+    assert alarm["AlarmActions"] == [{"Ref": "Follow"}]
+    assert "DesiredCount" not in SERVICE["Workers"]["Properties"], "it would undo what the policy did"
+
+
+def test_the_service_s_alarm_watches_what_a_watching_autoscaler_logs() -> None:
+    alarm = SERVICE["Wished"]["Properties"]
+
+    assert alarm["MetricName"] == METRIC
+    assert alarm["Namespace"] == {"Ref": "Fleet"}
+    parameters = template.load((ROOT / "docker/ecs/service.yaml").read_text())["Parameters"]
+    assert parameters["Fleet"]["Default"] == Settings().ec2.fleet
+    assert parameters["TaskDefinition"]["Default"] == TASK["family"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -11,6 +11,7 @@ from celery import Celery
 
 from app.settings import QueueSettings, Settings
 from app.sqs import memory
+from tests.support.loops import Each, turning
 from web.application import create_app
 from web.tier import EXTENSION, Tier
 
@@ -26,6 +27,13 @@ def tier() -> Iterator[Tier]:
     made.close()
     _close(made.celery)
     memory.cloud.clear()
+
+
+@pytest.fixture
+def each() -> Iterator[Each[Any]]:
+    """Iterates over what an asynchronous generator yields."""
+    with turning() as each_:
+        yield each_
 
 
 def _close(celery: Celery) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
@@ -32,9 +33,12 @@ def test_an_application_that_has_closed_ends_who_waits_and_who_follows(tier: Tie
         ended.append("wait")
 
     def follow() -> None:
-        for _ in tier.fleet.follow(pace_s=600, sign_of_life_s=600):
-            followed.set()
+        asyncio.run(follow_all())
         ended.append("follow")
+
+    async def follow_all() -> None:
+        async for _ in tier.fleet.follow(pace_s=600, sign_of_life_s=600):
+            followed.set()
 
     followed = threading.Event()
     threads = [threading.Thread(target=act) for act in (wait, follow)]

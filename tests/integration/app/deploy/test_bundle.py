@@ -75,7 +75,7 @@ def test_a_worker_s_bundle_has_all_that_a_worker_needs_and_classifies(worker: Bu
 def test_a_control_host_s_bundle_has_web_and_autoscaler_and_no_engine(control: Bundle, tmp_path: Path) -> None:
     folder = unpacked(control, tmp_path)
 
-    run(sys.executable, folder, "web.server, autoscaler.loop", model=False)
+    run(sys.executable, folder, "web.server, autoscaler.service", model=False)
     assert [path.relative_to(folder / "models").as_posix() for path in (folder / "models").rglob("*.*")] == [
         f"{bundles.MODEL}/{speed.FILE}"
     ]
@@ -131,7 +131,7 @@ def test_a_model_built_with_another_openvino_is_refused(tmp_path: Path) -> None:
 def test_a_bundle_for_ubuntu_s_python_runs_on_that_python(tier: str, tmp_path: Path) -> None:
     python = _python312()
     bundle = bundles.build(TIERS[tier], tmp_path / "out", Target("3.12", bundles.HERE.machine))
-    modules = "tasks.worker.lifecycle" if tier == "worker" else "web.server, autoscaler.loop"
+    modules = "tasks.worker.lifecycle" if tier == "worker" else "web.server, autoscaler.service"
 
     said = run(python, unpacked(bundle, tmp_path / "host"), modules, model=tier == "worker")
 

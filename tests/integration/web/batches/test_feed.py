@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
 
 import pytest
 
@@ -16,8 +16,11 @@ from app.settings import Settings
 from app.storage import Storage
 from tests.support import photographs
 from tests.support.fault_proxy import FaultProxy
+from tests.support.loops import Each
+from tests.support.waiting import wait_for
 from tests.support.web import Site
 from web.batches.feed import Feed
+from web.batches.watch import Change
 
 CAT = photographs.chelsea()
 BATCH, OTHER = "20260101T000000000Z-0a0b0c0d", "20260101T000000000Z-0a0b0c0e"
@@ -36,20 +39,19 @@ def test_one_poll_serves_all_who_follow_a_batch(storage: Storage, proxy: FaultPr
         storage.put_image(f"{BATCH}/{n}.png", CAT, "image/png")
     proxy.calls.clear()
     feed = Feed(storage)
-    ended: list[int] = []
 
-    def follow() -> None:
-        seen = {image.key for change in feed.follow(BATCH, "", 15) for image in change.images if image.outcome}
-        ended.append(len(seen))
+    async def follow() -> int:
+        return len([image async for change in feed.follow(BATCH, "", 15) for image in change.images if image.outcome])
 
-    followers = [threading.Thread(target=follow) for _ in range(20)]
-    for follower in followers:
-        follower.start()
-    for n in range(30):
-        storage.save(Classification.of(f"{BATCH}/{n}.png", [Prediction("tabby", 0.9)], "m"))
-    for follower in followers:
-        follower.join(30)
-    assert ended == [30] * 20
+    async def all_follow() -> list[int]:
+        return await asyncio.gather(*(follow() for _ in range(20)))
+
+    with ThreadPoolExecutor(1) as pool:
+        followed = pool.submit(asyncio.run, all_follow())
+        wait_for(lambda: proxy.calls["ListObjectsV2"])
+        for n in range(30):
+            storage.save(Classification.of(f"{BATCH}/{n}.png", [Prediction("tabby", 0.9)], "m"))
+        assert followed.result(30) == [30] * 20
     assert proxy.calls["GetObject"] == 30
     assert proxy.calls["ListObjectsV2"] < 40
 
@@ -64,10 +66,10 @@ def test_those_who_read_a_batch_at_the_same_time_share_the_listing(storage: Stor
     assert proxy.calls["ListObjectsV2"] < 100  # and not 400
 
 
-def test_a_silent_batch_gives_a_sign_of_life(config: Settings) -> None:
+def test_a_silent_batch_gives_a_sign_of_life(each: Each[Change], config: Settings) -> None:
     storage = Storage(config)
     storage.put_image(f"{BATCH}/a.png", CAT, "image/png")
-    follower = Feed(storage).follow(BATCH, "", 0.2)
+    follower = each(Feed(storage).follow(BATCH, "", 0.2))
     assert next(follower).images
     sign = next(follower)
     assert not sign.images
@@ -75,11 +77,11 @@ def test_a_silent_batch_gives_a_sign_of_life(config: Settings) -> None:
 
 
 def test_a_bucket_that_fails_for_a_while_ends_no_stream(
-    storage: Storage, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+    each: Each[Change], storage: Storage, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("web.batches.watch.AFTER_ERROR_S", 0.1)
     storage.put_image(f"{BATCH}/a.png", CAT, "image/png")
-    follower = Feed(storage).follow(BATCH, "", 0.3)
+    follower = each(Feed(storage).follow(BATCH, "", 0.3))
     assert next(follower).images
     proxy.fault("ListObjectsV2", "503")
     while not proxy.faulted["ListObjectsV2"]:
@@ -106,11 +108,11 @@ def test_who_waits_for_one_image_is_woken_when_the_process_stops(config: Setting
     assert len(raised) == 1
 
 
-def test_what_is_pushed_reaches_who_follows_at_once_and_ends_the_batch(config: Settings) -> None:
+def test_what_is_pushed_reaches_who_follows_at_once_and_ends_the_batch(each: Each[Change], config: Settings) -> None:
     storage = Storage(config)
     storage.put_image(f"{BATCH}/a.png", CAT, "image/png")
     feed = Feed(storage)
-    follower = feed.follow(BATCH, "", 15)
+    follower = each(feed.follow(BATCH, "", 15))
     next(follower)
     # It is in no bucket: nothing but this can tell.
     outcome = Classification.of(f"{BATCH}/a.png", [Prediction("tabby", 0.9)], "m")
@@ -119,17 +121,17 @@ def test_what_is_pushed_reaches_who_follows_at_once_and_ends_the_batch(config: S
     assert next(follower).complete
 
 
-def test_a_batch_that_nobody_follows_any_more_is_not_polled(config: Settings) -> None:
+def test_a_batch_that_nobody_follows_any_more_is_not_polled(each: Each[Change], config: Settings) -> None:
     storage = Storage(config)
     for batch in (BATCH, OTHER):
         storage.put_image(f"{batch}/a.png", CAT, "image/png")
     listed = listings(storage)
     feed = Feed(storage)
-    assert next(feed.follow(BATCH, "", 15)).counts.waiting == 1
+    assert next(each(feed.follow(BATCH, "", 15))).counts.waiting == 1
     before = listed.count(BATCH)
     assert before
     # While another batch is polled several times.
-    follower = feed.follow(OTHER, "", 0.1)
+    follower = each(feed.follow(OTHER, "", 0.1))
     while listed.count(OTHER) < 5:
         assert next(follower).counts.waiting == 1
     assert listed.count(BATCH) == before
@@ -145,14 +147,16 @@ def listings(storage: Storage) -> list[str]:
     return listed
 
 
-def test_who_joins_others_is_told_at_once_that_nothing_older_is_left(config: Settings) -> None:
+def test_who_joins_others_is_told_at_once_that_nothing_older_is_left(each: Each[Change], config: Settings) -> None:
     storage = Storage(config)
     storage.put_image(f"{BATCH}/a.png", CAT, "image/png")
     storage.put_image(f"{BATCH}/b.png", CAT, "image/png")
     storage.save(Failure.of(f"{BATCH}/a.png", "cut short"))
     feed = Feed(storage)
-    for _ in range(2):
-        assert [change.current for change in islice(feed.follow(BATCH, "", 15), 1)] == [True]
+    first = each(feed.follow(BATCH, "", 15))
+    while not next(first).current:
+        pass
+    assert next(each(feed.follow(BATCH, "", 15))).current
 
 
 def test_who_waits_for_an_image_that_was_just_published_asks_no_bucket_before_its_event(

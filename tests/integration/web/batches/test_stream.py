@@ -15,10 +15,11 @@ from app.settings import Settings
 from app.storage import Storage
 from tests.support import photographs
 from tests.support.fleet import announcer
+from tests.support.loops import Each
 from tests.support.waiting import wait_for
 from tests.support.web import Site
 from web.batches.feed import Feed
-from web.batches.stream import events_of
+from web.batches.stream import _event, events_of
 from web.batches.watch import READ_AT_ONCE
 
 CAT = photographs.chelsea()
@@ -104,38 +105,49 @@ def feed(config: Settings) -> Feed:
 
 
 def test_a_stream_says_first_how_soon_to_come_back_and_now_and_then_that_it_lives(
-    feed: Feed, monkeypatch: pytest.MonkeyPatch
+    feed: Feed, each: Each[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("web.batches.stream.SIGN_OF_LIFE_S", 0.05)
-    stream = events_of(feed, BATCH, "")
-    assert next(stream) == "retry: 2000\n\n"
-    assert "event: image-waiting\n" in next(stream)
-    assert next(stream).startswith("event: current\n")
-    assert next(stream) == ": still here\n\n"
+    stream = each(events_of(feed, BATCH, ""))
+    assert next(stream) == b"retry: 2000\n\n"
+    assert b"event: image-waiting\n" in next(stream)
+    assert next(stream).startswith(b"event: current\n")
+    assert next(stream) == b": still here\n\n"
 
 
 def test_while_nothing_comes_a_stream_says_what_the_images_wait_for_once_for_each_change(
-    feed: Feed, monkeypatch: pytest.MonkeyPatch
+    feed: Feed, each: Each[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("web.batches.stream.SIGN_OF_LIFE_S", 0.01)
     told = iter([{"says": "a"}, {"says": "a"}, {"says": "b"}, {"says": "b"}])
-    stream = events_of(feed, BATCH, "", lambda: next(told))
-    texts = [text for text, _ in zip(stream, range(9), strict=False) if text != ": still here\n\n"]
-    assert [text for text in texts if "waits" in text] == [
-        'event: waits\ndata: {"says": "a"}\n\n',
-        'event: waits\ndata: {"says": "b"}\n\n',
+    stream = each(events_of(feed, BATCH, "", lambda: next(told)))
+    texts = [text for text, _ in zip(stream, range(9), strict=False) if text != b": still here\n\n"]
+    assert [text for text in texts if b"waits" in text] == [
+        b'event: waits\ndata: {"says": "a"}\n\n',
+        b'event: waits\ndata: {"says": "b"}\n\n',
     ]
 
 
-def test_news_of_many_images_are_told_in_pieces_in_the_order_of_their_cursors(feed: Feed) -> None:
-    stream = events_of(feed, BATCH, "")
-    while not next(stream).startswith("event: current\n"):
+def test_news_of_many_images_are_told_in_pieces_in_the_order_of_their_cursors(feed: Feed, each: Each[bytes]) -> None:
+    stream = each(events_of(feed, BATCH, ""))
+    while not next(stream).startswith(b"event: current\n"):
         pass
-    feed.expect(f"{BATCH}/{n}.png" for n in range(1200))
+    feed.expect(f"{BATCH}/{n}.png" for n in range(250))
     pieces = [next(stream) for _ in range(3)]
-    assert [piece.count("event: image-waiting\n") for piece in pieces] == [500, 500, 200]
-    positions = [int(at) for at in re.findall(r"^id: \w+-(\d+)$", "".join(pieces), re.MULTILINE)]
-    assert positions == list(range(2, 1202))
+    assert [piece.count(b"event: image-waiting\n") for piece in pieces] == [100, 100, 50]
+    positions = [int(at) for at in re.findall(rb"^id: \w+-(\d+)$", b"".join(pieces), re.MULTILINE)]
+    assert positions == list(range(2, 252))
+
+
+def test_an_event_is_written_once_for_all_who_follow(feed: Feed, each: Each[bytes]) -> None:
+    streams = [each(events_of(feed, BATCH, "")) for _ in range(3)]
+    for stream in streams:
+        while not next(stream).startswith(b"event: current\n"):
+            pass
+    feed.expect([f"{BATCH}/b.png"])
+    written = _event.cache_info().misses
+    assert len({next(stream) for stream in streams}) == 1
+    assert _event.cache_info().misses == written + 1
 
 
 def test_a_stream_says_when_all_that_was_there_has_been_told(site: Site) -> None:

@@ -107,7 +107,7 @@ def test_figures_of_queues_that_cannot_be_read_are_left_out_and_that_is_said(con
 
 
 def test_open_streams_are_counted(client: FlaskClient, tier: Tier) -> None:
-    with tier.streams.taken():
+    with tier.streams._seats.taken():
         assert samples(client.get("/metrics").text)["elastiq_event_streams_open"] == 1
     assert samples(client.get("/metrics").text)["elastiq_event_streams_open"] == 0
 

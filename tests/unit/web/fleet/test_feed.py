@@ -15,6 +15,7 @@ from app.domain import QueueDepth
 from tests.support.announcements import ANNOUNCEMENTS
 from tests.support.clock import Clock
 from tests.support.fleet import decision
+from tests.support.loops import Each
 from web.fleet.feed import DECISIONS, DEPARTURES, HISTORY_S, FleetFeed
 
 HEARTBEAT = WorkerHeartbeat(3, 40)
@@ -144,9 +145,11 @@ def test_whatever_was_announced_the_view_is_json_for_browsers(said: list[tuple[A
     assert json.dumps(fleet.view(), allow_nan=False).encode()
 
 
-def test_a_follower_gets_all_first_and_then_only_what_is_newer(fleet: FleetFeed, clock: Clock) -> None:
+def test_a_follower_gets_all_first_and_then_only_what_is_newer(
+    fleet: FleetFeed, clock: Clock, each: Each[dict[str, Any]]
+) -> None:
     decide(fleet, desired=1)
-    follower = fleet.follow(pace_s=0, sign_of_life_s=0.01)
+    follower = each(fleet.follow(pace_s=0, sign_of_life_s=0.01))
     first = next(follower)
     assert first["whole"]
     assert len(first["decisions"]) == len(first["history"]) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import inspect
 import io
 import signal
 import socket
@@ -14,9 +16,11 @@ import gunicorn
 import pytest
 from flask import Flask
 from gunicorn.config import Config
+from gunicorn.http.message import Request
 from gunicorn.http.wsgi import default_environ
+from gunicorn.workers import gthread
 
-from web.http.gunicorn_internals import Log, before_a_stop, connection
+from web.http.gunicorn_internals import HandedOver, Log, before_a_stop, connection, end_after_this_answer, remember
 
 DIFFERS = f"gunicorn {gunicorn.__version__} differs"
 STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
@@ -43,6 +47,29 @@ def test_a_request_that_came_through_gunicorn_has_its_connection() -> None:
 def test_a_request_that_came_otherwise_has_none() -> None:
     with Flask(__name__).test_request_context("/"):
         assert connection() is None
+
+
+def test_an_answer_can_be_its_connection_s_last() -> None:
+    request = object.__new__(Request)
+    request.must_close = False
+    assert callable(getattr(Request, "should_close", None)), f"{DIFFERS}: a request does not say whether it is the last"
+    remember(None, request)
+    end_after_this_answer()
+    assert request.should_close(), f"{DIFFERS}: a request cannot be made its connection's last"
+
+
+def test_where_there_is_no_request_of_gunicorn_s_nothing_is_ended() -> None:
+    ended = []
+    thread = threading.Thread(target=lambda: ended.append(end_after_this_answer()))
+    thread.start()
+    thread.join(10)
+    assert ended == [None]
+
+
+def test_a_connection_that_is_handed_over_looks_like_one_that_has_gone() -> None:
+    assert isinstance(HandedOver(), OSError)
+    assert "errno.EPIPE" in inspect.getsource(gthread.ThreadWorker.handle), f"{DIFFERS}: it minds a client that goes"
+    assert HandedOver().errno == errno.EPIPE
 
 
 @pytest.mark.parametrize("signum", STOPS)

@@ -66,7 +66,7 @@ def found(seats: Seats) -> bool:
 def seats_of(tier: Tier) -> dict[str, int]:
     """Return how many seats there are of each kind, counted by taking them."""
     kinds = {
-        "streams": tier.streams,
+        "openers": tier.openers,
         "readers": tier.readers,
         "bodies": tier.bodies,
         "previews": tier.previews._seats,
