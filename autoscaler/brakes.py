@@ -8,10 +8,9 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from app.brakes import KEY, Brake
-from app.errors import ElastiqError
 from app.settings import Settings
 from autoscaler.embedded import embedded
-from autoscaler.record import Record
+from autoscaler.record import Keeper, Record
 from autoscaler.values import Limits, Observation
 
 log = structlog.get_logger(__name__)
@@ -72,15 +71,8 @@ class Kept:
     """
 
     def __init__(self, settings: Settings, leader: str) -> None:
-        self._record, self._leader = Record(settings, KEY), leader
-        self._kept: tuple[Brake, ...] | None = None
+        self._keeper, self._leader = Keeper(Record(settings, KEY), "brakes_not_kept"), leader
 
     def note(self, hold: tuple[Brake, ...], at: datetime) -> None:
-        """Write them if they are others than before; whatever fails is logged, and tried at the next change."""
-        if hold == self._kept:
-            return
-        self._kept = hold
-        try:
-            self._record.write({"brakes": list(hold), "at": at.timestamp(), "leader": self._leader})
-        except ElastiqError as err:
-            log.warning("brakes_not_kept", reason=str(err))
+        """Write them if they are others than before."""
+        self._keeper.keep({"brakes": list(hold), "at": at.timestamp(), "leader": self._leader}, hold)

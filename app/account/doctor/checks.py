@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
+from packaging.requirements import Requirement
 
 from app import aws
 from app.account.doctor.findings import Finding, asked, bad, unknown, well
@@ -63,18 +64,40 @@ def look(
         yield from launching(settings)
 
 
-def versions() -> Finding:
-    """Find what runs here."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
+def versions(required: Sequence[str] | None = None) -> Finding:
+    """Find what runs here, and what of it is another version than is needed.
+
+    Args:
+        required: as pip takes them; what is installed as Elastiq unless given, which hosts on EC2 have not.
+    """
+    found = {name: version for name in PACKAGES if (version := _version(name))}
     said = ", ".join([f"Python {platform.python_version()}", *(f"{name} {version}" for name, version in found.items())])
     if sys.version_info < OLDEST:
         return bad("versions", f"{said}; Python {OLDEST[0]}.{OLDEST[1]} or later is needed")
+    wrong = [f"{need.name}{need.specifier}" for need in _required(required) if not _is_met(need)]
+    if wrong:
+        return bad("versions", f"{said}; needed are {', '.join(wrong)}: `make install`, or pip install -e .")
     return well("versions", said)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _required(given: Sequence[str] | None) -> list[Requirement]:
+    try:
+        needs = [Requirement(text) for text in (metadata.requires("elastiq") or () if given is None else given)]
+    except metadata.PackageNotFoundError:
+        return []
+    return [need for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+
+
+def _is_met(need: Requirement) -> bool:
+    version = _version(need.name)
+    return bool(version) and need.specifier.contains(version, prereleases=True)
 
 
 def _credentials(settings: Settings) -> Finding:
