@@ -45,16 +45,19 @@ def run(settings: Settings) -> None:
     """
     limits = _limits(settings)
     stop = StopSignals(signal.SIGTERM, signal.SIGINT)
-    _Autoscaler(settings, limits, stop.rouse).run(stop.wait)
+    Autoscaler(settings, limits, stop.rouse).run(stop.wait)
 
 
-class _Autoscaler:
+class Autoscaler:
     """All of its parts.
 
     Args:
         settings: this process's.
         limits: what is decided within, before anything is remembered.
         rouse: has the loop take its next step at once.
+
+    Attributes:
+        fleet: the instances.
     """
 
     def __init__(self, settings: Settings, limits: Limits, rouse: Callable[[], object]) -> None:
@@ -68,16 +71,16 @@ class _Autoscaler:
         self._figures = Figures(settings, self._leader.leads)
         self._wish = Wish(settings.ec2.fleet if settings.autoscaler.watch_only else "")
         self._listener = Listener(app, self._hearing, self._figures.workload.hear, rouse) if self._hearing else None
-        self._fleet = make_fleet(
+        self.fleet = make_fleet(
             settings, lambda ids: self._announcer.ask_to_leave(self._nodes(ids)), self._hearing, clock
         )
         self._billing = Billing(settings)
         self._observer = Observer(
-            settings, self._fleet, clock, self._hearing, self._spending.begin(clock()), self._billing.begin(clock())
+            settings, self.fleet, clock, self._hearing, self._spending.begin(clock()), self._billing.begin(clock())
         )
         self._loop = Loop(
             self._observer,
-            self._fleet,
+            self.fleet,
             self._remembered.within(limits),
             self._leader.leads,
             self._tell,
@@ -92,7 +95,7 @@ class _Autoscaler:
             "autoscaler_started",
             policy=settings.autoscaler.policy,
             ceiling=settings.autoscaler.max_instances,
-            fleet=type(self._fleet).__name__,
+            fleet=type(self.fleet).__name__,
         )
         self._figures.serve()
         self._leader.start()

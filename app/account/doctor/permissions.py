@@ -1,6 +1,6 @@
 """What each role needs of AWS, in one table, and trying each need by a call that has no effect.
 
-A call is made to fail for another reason than the permission: a condition that nothing meets, a receipt that is none, a
+A call is made to fail for another reason than the permission: an upload that was never begun, a receipt that is none, a
 dry run. AWS may see that reason first, so "allowed" means: not refused.
 """
 
@@ -25,8 +25,6 @@ from app.settings import Settings
 
 WEB, WORKER, AUTOSCALER = ROLES = ("web", "worker", "autoscaler")
 NOTHING = "_doctor/none"
-# No object has it: a write under this condition is allowed or not, and never done.
-NO_ETAG = '"00000000000000000000000000000000"'
 
 
 class Account:
@@ -137,8 +135,9 @@ def _get(bucket: str, account: Account) -> object:
 
 
 def _put(bucket: str, key: str, account: Account) -> object:
+    """Send a part of an upload that was never begun, which needs the right to put the object."""
     name = getattr(account.settings.buckets, bucket)
-    return account.client("s3").put_object(Bucket=name, Key=key, Body=b"", IfMatch=NO_ETAG)
+    return account.client("s3").upload_part(Bucket=name, Key=key, UploadId="none", PartNumber=1, Body=b"")
 
 
 def _list(bucket: str, account: Account) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,9 +16,12 @@ from app.account.status import look
 from app.announcements import ImagesQueued, ScalingDecided
 from app.brakes import Brake
 from app.local.registry import Registry
-from app.settings import Settings
+from app.settings import Ec2Settings, Settings
 from autoscaler.memory.spent import Spent
+from autoscaler.reclaimed import Reclaimed
+from autoscaler.service import Autoscaler
 from autoscaler.spending import Spending
+from autoscaler.values import Limits
 from tasks.celery import make_app
 from tests.support.autoscaler import (
     TIMEOUT_S,
@@ -177,3 +181,12 @@ def test_what_the_day_has_cost_before_holds_the_next_autoscaler_back_and_status_
     assert "are used up" in str(held["reason"])
     assert Brake.BUDGET.says in look(config)[-1].said
     assert not records(log, "scaled_out")
+
+
+def test_what_was_taken_back_of_spot_holds_the_next_autoscaler_s_fleet_from_it(config: Settings) -> None:
+    on_spot = replace(config, ec2=Ec2Settings(launch_template="lt-1", spot=True, spot_interruptions=2))
+    now = datetime.now(UTC)
+    Reclaimed(on_spot).note({"i-1": now, "i-2": now})
+    assert Autoscaler(on_spot, Limits(19), lambda: None).fleet.spot_resting
+    seldom = replace(on_spot, ec2=replace(on_spot.ec2, spot_interruptions=3))
+    assert not Autoscaler(seldom, Limits(19), lambda: None).fleet.spot_resting
