@@ -39,7 +39,7 @@ class Diary:
 
 
 def _queued_at(request: Any) -> float | None:
-    sent_at = request.get("sent_at")
+    sent_at: float | None = request.get("sent_at")
     if sent_at is None or not request.eta:
         return sent_at
-    return max(float(sent_at), datetime.fromisoformat(request.eta).timestamp())
+    return max(sent_at, datetime.fromisoformat(request.eta).timestamp())
