@@ -33,9 +33,11 @@ TOLD_AT_ONCE = 100
 Clock = Callable[[], float]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Change:
     """News of a batch, the oldest first. Without any it is a sign of life, or the end when ``complete``.
+
+    All who are told the same are given the same one.
 
     Attributes:
         current: whether nothing that was there before is left to be told: what follows has just happened.
@@ -85,6 +87,8 @@ class Watch:
         self._inputs_listed = self._confirmed = False
         # Whether the outcomes that were there when somebody began to follow have been read.
         self._current = False
+        # What was asked of `since` last, and its answer.
+        self._last_told: tuple[object, Change] | None = None
         # All that the buckets held at this time is known.
         self._caught_up_to = clock() - 1
 
@@ -125,10 +129,14 @@ class Watch:
     def since(self, position: int) -> Change:
         """Return the news after ``position``, at most the first `TOLD_AT_ONCE`."""
         with self.changed:
-            found = self.batch.since(position)
-            images = found[:TOLD_AT_ONCE]
-            current = self._current and len(images) == len(found)
-            return Change(images, self.batch.counts(), self.batch.epoch, self._confirmed and not found, current)
+            asked = position, self.batch.position, self._confirmed, self._current
+            if self._last_told is None or self._last_told[0] != asked:
+                found = self.batch.since(position)
+                images = found[:TOLD_AT_ONCE]
+                current = self._current and len(images) == len(found)
+                complete = self._confirmed and not found
+                self._last_told = asked, Change(images, self.batch.counts(), self.batch.epoch, complete, current)
+            return self._last_told[1]
 
     def snapshot(self, after: str) -> Snapshot:
         """Return all that is known, or what is newer than the cursor ``after``."""

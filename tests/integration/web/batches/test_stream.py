@@ -19,7 +19,7 @@ from tests.support.loops import Each
 from tests.support.waiting import wait_for
 from tests.support.web import Site
 from web.batches.feed import Feed
-from web.batches.stream import _event, events_of
+from web.batches.stream import _images, events_of
 from web.batches.watch import READ_AT_ONCE
 
 CAT = photographs.chelsea()
@@ -144,9 +144,9 @@ def test_an_event_is_written_once_for_all_who_follow(feed: Feed, each: Each[byte
         while not next(stream).startswith(b"event: current\n"):
             pass
     feed.expect([f"{BATCH}/b.png"])
-    written = _event.cache_info().misses
+    written = _images.cache_info().misses
     assert len({next(stream) for stream in streams}) == 1
-    assert _event.cache_info().misses == written + 1
+    assert _images.cache_info().misses == written + 1
 
 
 def test_a_stream_says_when_all_that_was_there_has_been_told(site: Site) -> None:
