@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.account.commands import dead_letters, provision, status
 from app.errors import ElastiqError
 from app.process import logs
 from app.settings import Settings, settings
@@ -72,9 +73,9 @@ def web() -> None:
 def worker() -> None:
     """Run one worker; it leaves by itself after ELASTIQ_IDLE_SECONDS without work."""
     # The same as `celery -A tasks worker`, in this process, so that its exit status is the worker's.
-    from tasks.worker.lifecycle import run_worker
+    from tasks.worker.beginning import run
 
-    sys.exit(run_worker(settings()))
+    sys.exit(run(settings()))
 
 
 @main.command()
@@ -97,7 +98,7 @@ def plan(trace: Path, rate: float | None, ceiling: int) -> None:
 @main.command()
 def autoscaler() -> None:
     """Run the autoscaler: it reads the queue's depth and starts instances."""
-    from autoscaler.loop import run
+    from autoscaler.service import run
 
     run(settings())
 
@@ -158,29 +159,6 @@ def classify(paths: tuple[str, ...], as_json: bool, url: str | None, patience_s:
 
 
 @main.command()
-def provision() -> None:
-    """Make buckets, queues and topic in the account that the environment names, or set right those that are there."""
-    from app.account.provision import provision
-
-    for line in provision(settings()):
-        click.echo(line)
-
-
-@main.command()
-def status() -> None:
-    """Tell whether the buckets answer, and what waits in the queues.
-
-    Exit status: 0 when all is well, 1 when something is missing, out of reach, or among the dead letters.
-    """
-    from app.account.status import look
-
-    findings = look(settings())
-    for finding in findings:
-        click.echo(f"{'ok  ' if finding.well else 'FAIL'}  {finding.what}: {finding.said}")
-    sys.exit(0 if all(finding.well for finding in findings) else 1)
-
-
-@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.option(
     "--role",
@@ -230,42 +208,8 @@ def _model() -> Finding:
     )
 
 
-@main.group("dead-letters")
-def dead_letters() -> None:
-    """Look at, or send back to work, the messages that five attempts could not finish."""
-
-
-@dead_letters.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def list_dead_letters(as_json: bool) -> None:
-    """Print each dead letter: when it was sent, its task, its image. They stay where they are."""
-    from app.account.dead_letters import DeadLetters
-
-    for letter in DeadLetters(settings()).look():
-        fields = {
-            "sent_at": letter.sent_at.isoformat(),
-            "task": letter.task,
-            "key": letter.key,
-            "id": letter.message_id,
-        }
-        click.echo(
-            json.dumps(fields) if as_json else f"{fields['sent_at']}  {letter.task}  {letter.key or letter.body}"
-        )
-
-
-@dead_letters.command()
-@click.argument("keys", nargs=-1)
-def redrive(keys: tuple[str, ...]) -> None:
-    """Send dead letters back to the task queue: those of the images KEYS, or all."""
-    from app.account.dead_letters import DeadLetters
-    from app.storage import Storage
-
-    sent = DeadLetters(settings()).redrive(Storage(settings()), lambda letter: not keys or letter.key in keys)
-    click.echo(f"{len(sent)} sent back to {settings().queue.name}")
-    missing = set(keys) - set(sent)
-    if missing:
-        click.echo(f"not among the dead letters: {', '.join(sorted(missing))}", err=True)
-        sys.exit(1)
+for command in (provision, status, dead_letters):
+    main.add_command(command)
 
 
 @main.command()

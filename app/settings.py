@@ -28,7 +28,7 @@ _ARN = (r"arn:[^\s:]+:sns:[^\s:]+:\d{12}:\S+", "a topic's ARN such as arn:aws:sn
 _LOG_FORMAT = (r"auto|json|text", "auto, json or text")
 _LOG_STREAM = (r"stderr|stdout", "stderr or stdout")
 _ENGINE = (r"openvino|torch", "openvino or torch")
-_PRECISION = (r"auto|bf16|fp16|fp32", "auto, bf16, fp16 or fp32")
+_PRECISION = (r"auto|bf16|fp16|fp32|int8", "auto, bf16, fp16, fp32 or int8")
 
 
 def _setting(variable: str, default: Any, help: str, **bounds: Any) -> Any:
@@ -160,7 +160,7 @@ class EngineSettings:
     precision: str = _setting(
         "ELASTIQ_PRECISION",
         "auto",
-        "`fp32`, `bf16`, `fp16`, or `auto`: the fastest that the processor has in hardware.",
+        "`fp32`, `bf16`, `fp16`, `int8`, or `auto`: the cheapest, as measured on this very host.",
         form=_PRECISION,
     )
     weights: str = _setting(
@@ -172,6 +172,12 @@ class EngineSettings:
         "",
         "A JSON file that says how an image becomes the input, instead of the model's own way; "
         "`none` keeps the image's size and values.",
+    )
+    calibration: str = _setting(
+        "ELASTIQ_CALIBRATION",
+        "",
+        "A folder of photographs that a build calibrates and judges int8 on, instead of scikit-image's; "
+        "`none` builds no int8.",
     )
     minibatch: int = _setting(
         "ELASTIQ_MINIBATCH", 32, "The torch engine: images that it takes at once at most.", low=1, high=1024
@@ -267,6 +273,12 @@ class AutoscalerSettings:
         "Instances beyond what is needed, as long as a floor or its schedule wants any.",
         low=0,
         high=1000,
+    )
+    price_usd: float = _setting(
+        "ELASTIQ_PRICE",
+        0.0,
+        "Dollars that an hour of an instance costs; 0: what `app/prices.json` says of its type.",
+        low=0,
     )
     daily_budget_h: float = _setting(
         "ELASTIQ_DAILY_BUDGET",

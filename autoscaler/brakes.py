@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
 
 from app.brakes import KEY, Brake
-from app.errors import ElastiqError
 from app.settings import Settings
-from autoscaler.record import Record
+from autoscaler.embedded import embedded
+from autoscaler.record import Keeper, Record
 from autoscaler.values import Limits, Observation
 
 log = structlog.get_logger(__name__)
@@ -58,7 +57,9 @@ class Brakes:
                 log.log(level, event, reason=reason)
         if self._hold and self._namespace and seen.at - self._told_at >= AGAIN:
             self._told_at = seen.at
-            log.info("brakes_hold", **embedded(self._hold, self._namespace, seen.at))
+            log.info(
+                "brakes_hold", **embedded({METRICS[brake]: 1 for brake in self._hold}, self._namespace, seen.at, "None")
+            )
 
 
 class Kept:
@@ -70,27 +71,8 @@ class Kept:
     """
 
     def __init__(self, settings: Settings, leader: str) -> None:
-        self._record, self._leader = Record(settings, KEY), leader
-        self._kept: tuple[Brake, ...] | None = None
+        self._keeper, self._leader = Keeper(Record(settings, KEY), "brakes_not_kept"), leader
 
     def note(self, hold: tuple[Brake, ...], at: datetime) -> None:
-        """Write them if they are others than before; whatever fails is logged, and tried at the next change."""
-        if hold == self._kept:
-            return
-        self._kept = hold
-        try:
-            self._record.write({"brakes": list(hold), "at": at.timestamp(), "leader": self._leader})
-        except ElastiqError as err:
-            log.warning("brakes_not_kept", reason=str(err))
-
-
-def embedded(hold: tuple[Brake, ...], namespace: str, at: datetime) -> dict[str, Any]:
-    """Return fields of a log line of which CloudWatch makes metrics: 1 for each that holds.
-
-    Of what does not hold there is none, so that it costs nothing.
-    Source: Amazon CloudWatch User Guide, embedded metric format specification.
-    """
-    values = {METRICS[brake]: 1 for brake in hold}
-    metrics = [{"Name": name, "Unit": "None"} for name in values]
-    directive = {"Namespace": namespace, "Dimensions": [[]], "Metrics": metrics}
-    return {"_aws": {"Timestamp": int(at.timestamp() * 1000), "CloudWatchMetrics": [directive]}, **values}
+        """Write them if they are others than before."""
+        self._keeper.keep({"brakes": list(hold), "at": at.timestamp(), "leader": self._leader}, hold)

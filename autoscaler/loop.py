@@ -3,124 +3,27 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import socket
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
-from app.errors import ConfigurationError, ElastiqError
+from app.errors import ElastiqError
 from app.process.alive import AliveFile
-from app.process.clock import SteadyClock
-from app.process.signals import StopSignals
 from app.process.steps import each, repeat
-from app.settings import Settings
-from autoscaler.announce import Announcer, announcement
-from autoscaler.brakes import Brakes, Kept
-from autoscaler.figures import Figures
-from autoscaler.fleet import Fleet, make_fleet
+from autoscaler.brakes import Brakes
+from autoscaler.fleet import Fleet
 from autoscaler.launching import Launcher
-from autoscaler.leader import Leader
-from autoscaler.listen import Hearing, Listener
 from autoscaler.memory.orphans import Found, Orphans
 from autoscaler.observe import Observer
-from autoscaler.policy import POLICIES, decide
-from autoscaler.reclaimed import Reclaimed
-from autoscaler.remembered import Remembered
-from autoscaler.schedule import floor_of
-from autoscaler.spending import Spending
-from autoscaler.sweep import rounds as sweep
+from autoscaler.policy import decide
 from autoscaler.values import Limits, Observation, ScalingDecision
-from autoscaler.wish import Wish
-from tasks.celery import make_app
 
 log = structlog.get_logger(__name__)
 
 # Between two looks that fail, at most: as long as a count is good for.
 LONGEST_PAUSE_S = 15.0
-
-
-def run(settings: Settings) -> None:
-    """Keep the fleet as large as the queue needs, until SIGTERM or SIGINT; the instances live on.
-
-    Raises:
-        ConfigurationError: there is no policy of the name that ELASTIQ_POLICY gives, the floor or its schedule is
-            none, or workers that are to be watched cannot be heard.
-    """
-    if settings.autoscaler.policy not in POLICIES:
-        raise ConfigurationError(f"ELASTIQ_POLICY={settings.autoscaler.policy!r} must be one of: {', '.join(POLICIES)}")
-    limits = _limits(settings)
-    stop = StopSignals(signal.SIGTERM, signal.SIGINT)
-    name = f"{socket.gethostname()}:{os.getpid()}"
-    app = make_app(settings)
-    clock = SteadyClock()
-    reclaimed = Reclaimed(settings)
-    hearing = Hearing(settings.worker.concurrency, clock, reclaimed.begin(clock())) if settings.queue.listen else None
-    announcer, leader = Announcer(app, name), Leader(settings, name)
-    fleet = make_fleet(
-        settings, lambda ids: announcer.ask_to_leave(hearing.nodes(ids) if hearing else []), hearing, clock
-    )
-    remembered, spending, kept = Remembered(settings), Spending(settings), Kept(settings, name)
-    figures = Figures(settings, leader.leads)
-    listener = Listener(app, hearing, figures.workload.hear, stop.rouse) if hearing else None
-    observer = Observer(settings, fleet, clock, hearing, spending.begin(clock()))
-    wish = Wish(settings.ec2.fleet if settings.autoscaler.watch_only else "")
-
-    def tell(seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
-        announcer.decided(seen, decision, limits)
-        figures.decided(announcement(seen, decision, limits, name), observer.launches)
-        remembered.note(seen.estimates)
-        spending.note(observer.spent)
-        reclaimed.note(hearing.interrupted() if hearing else {})
-        kept.note(seen.brakes(limits), seen.at)
-        wish.note(decision.desired, seen.at)
-        # Where a renewal costs money.
-        leader.rest(bool(settings.ec2.launch_template) and not seen.alive and not seen.depth.total)
-
-    def keep(ids: Iterable[str], at: datetime) -> None:
-        announcer.ask_to_stay(hearing.nodes(ids) if hearing else [], at)
-
-    limits = remembered.within(limits)
-    brakes = Brakes(settings.ec2.fleet if settings.ec2.launch_template else "")
-    loop = Loop(observer, fleet, limits, leader.leads, tell, keep, brakes)
-    stopped = threading.Event()
-    log.info(
-        "autoscaler_started",
-        policy=settings.autoscaler.policy,
-        ceiling=settings.autoscaler.max_instances,
-        fleet=type(fleet).__name__,
-    )
-    figures.serve()
-    leader.start()
-    if listener:
-        listener.start()
-    sweep.start(settings, name, stopped, leader.leads)
-    loop.run(stop.wait, settings.autoscaler.observe_s, AliveFile(settings.process.alive_file))
-    stopped.set()
-    leader.stop()
-    if listener:
-        listener.stop()
-    announcer.stop()
-    log.info("autoscaler_stopped")
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        ceiling=settings.autoscaler.max_instances,
-        policy=settings.autoscaler.policy,
-        target_s=settings.autoscaler.target_s,
-        bill_s=settings.autoscaler.min_billed_s,
-        boot_limit_s=settings.autoscaler.boot_limit_s,
-        floor=floor_of(
-            settings.autoscaler.min_instances, settings.autoscaler.schedule, settings.autoscaler.max_instances
-        ),
-        buffer=settings.autoscaler.buffer,
-        budget_h=settings.autoscaler.daily_budget_h,
-    )
 
 
 class Loop:

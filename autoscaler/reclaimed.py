@@ -12,7 +12,7 @@ import structlog
 
 from app.errors import ElastiqError
 from app.settings import Settings
-from autoscaler.record import Record, number
+from autoscaler.record import Keeper, Record, number
 
 log = structlog.get_logger(__name__)
 
@@ -31,27 +31,25 @@ class Reclaimed:
 
     def __init__(self, settings: Settings) -> None:
         self._record, self._counts = Record(settings, KEY), settings.ec2.spot_interruptions > 0
-        self._kept: dict[str, datetime] = {}
+        self._keeper = Keeper(self._record, "interruptions_not_kept")
+        self._known: frozenset[str] = frozenset()
 
     def begin(self, now: datetime) -> dict[str, datetime]:
         """Return when each instance was taken back, by its id."""
-        if self._counts:
-            try:
-                found = {id: number(at) for id, at in self._record.read().items()}
-            except ElastiqError as err:
-                log.warning("interruptions_unknown", reason=str(err))
-            else:
-                latest = (now + AHEAD).timestamp()
-                known = {id: at for id, at in found.items() if at is not None and at <= latest}
-                self._kept = {id: datetime.fromtimestamp(at, UTC) for id, at in known.items()}
-        return dict(self._kept)
+        if not self._counts:
+            return {}
+        try:
+            found = {id: number(at) for id, at in self._record.read().items()}
+        except ElastiqError as err:
+            log.warning("interruptions_unknown", reason=str(err))
+            return {}
+        latest = (now + AHEAD).timestamp()
+        known = {id: datetime.fromtimestamp(at, UTC) for id, at in found.items() if at is not None and at <= latest}
+        self._known = frozenset(known)
+        return known
 
     def note(self, interrupted: Mapping[str, datetime]) -> None:
         """Keep them if there is a new one; one autoscaler does so at a time, the leader."""
-        if not self._counts or interrupted.keys() <= self._kept.keys():
-            return
-        self._kept = dict(sorted(interrupted.items(), key=lambda one: one[1])[-MOST:])
-        try:
-            self._record.write({id: at.timestamp() for id, at in self._kept.items()})
-        except ElastiqError as err:
-            log.warning("interruptions_not_kept", reason=str(err))
+        if self._counts and not interrupted.keys() <= self._known:
+            newest = sorted(interrupted.items(), key=lambda one: one[1])[-MOST:]
+            self._keeper.keep({id: at.timestamp() for id, at in newest}, frozenset(interrupted))

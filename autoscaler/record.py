@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import time
+from collections.abc import Callable
 from typing import Any
 
+import structlog
 from botocore.exceptions import ClientError
 
 from app import aws
+from app.errors import ElastiqError
 from app.process.objects import parse
 from app.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+# After a failure it is tried again so many seconds later.
+AGAIN_S = 60.0
 
 
 class Record:
@@ -51,6 +60,33 @@ class Record:
         body = json.dumps(content).encode()
         with aws.translated(f"writing {self._key!r} in bucket {self._bucket!r}"):
             self._s3.put_object(Bucket=self._bucket, Key=self._key, Body=body, ContentType="application/json")
+
+
+class Keeper:
+    """Writes a record when there is news; what fails is logged, and tried again after a minute.
+
+    Args:
+        record: which.
+        failed: the log's event when it could not be written.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, record: Record, failed: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._record, self._failed, self._clock = record, failed, clock
+        self._kept: object = None
+        self._failed_at: float | None = None
+
+    def keep(self, content: dict[str, Any], news: object) -> None:
+        """Write ``content``, unless the last that was written had the same ``news``."""
+        if news == self._kept or (self._failed_at is not None and self._clock() - self._failed_at < AGAIN_S):
+            return
+        try:
+            self._record.write(content)
+        except ElastiqError as err:
+            self._failed_at = self._clock()
+            log.warning(self._failed, reason=str(err))
+        else:
+            self._kept, self._failed_at = news, None
 
 
 def number(value: object) -> float | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
+
+from autoscaler.embedded import embedded
 
 log = structlog.get_logger(__name__)
 
@@ -29,13 +30,4 @@ class Wish:
         """Log it, if that is due ``at`` (UTC)."""
         if self._namespace and (desired != self._desired or at - self._told_at >= AGAIN):
             self._desired, self._told_at = desired, at
-            log.info("instances_wished", **embedded(desired, self._namespace, at))
-
-
-def embedded(desired: int, namespace: str, at: datetime) -> dict[str, Any]:
-    """Return fields of a log line of which CloudWatch makes the metric.
-
-    Source: Amazon CloudWatch User Guide, embedded metric format specification.
-    """
-    directive = {"Namespace": namespace, "Dimensions": [[]], "Metrics": [{"Name": METRIC, "Unit": "Count"}]}
-    return {"_aws": {"Timestamp": int(at.timestamp() * 1000), "CloudWatchMetrics": [directive]}, METRIC: desired}
+            log.info("instances_wished", **embedded({METRIC: desired}, self._namespace, at))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -26,6 +27,10 @@ class Finding:
     what: str
     said: str
     well: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        return asdict(self)
 
 
 def look(settings: Settings) -> list[Finding]:

@@ -41,6 +41,8 @@ LEVEL = 4
 _EPOCH = 946684800
 # botocore describes four hundred services; these are what a host calls.
 _SERVICES = "ec2|logs|s3|sns|sqs|sso|sso-oidc|ssm|sts"
+# What an engine writes beside a model that it has loaded, of the host that it runs on.
+_OF_THIS_HOST = "measured.json"
 _UNNEEDED = re.compile(
     rf"""
     (^|.*/)__pycache__/.* | .*\.py[cio] | .*\.pyx | .*\.pxd | .*/tests?/.* | .*\.dist-info/(RECORD|INSTALLER|REQUESTED)
@@ -177,8 +179,8 @@ def _contents(tier: Tier, wheels: Iterable[Path], model: Path | None) -> Iterato
         yield from _unpacked(wheel)
     yield from _our_files(tier)
     if model and tier.model:
-        cost = f"models/{model.name}/{speed.FILE}"
-        yield from ((name, body) for name, body in _files(model, f"models/{model.name}") if name != cost)
+        of_this_host = {f"models/{model.name}/{name}" for name in (speed.FILE, _OF_THIS_HOST)}
+        yield from ((name, body) for name, body in _files(model, f"models/{model.name}") if name not in of_this_host)
     yield from _speed(tier, model)
 
 

@@ -1,9 +1,11 @@
 """The artifact: a folder with a compiled model and a manifest of all that running it needs. No torch here.
 
 models/NAME/
-    manifest.json    name, labels, preprocessing, recipe (what it was built from), sha256 of each file
+    manifest.json    name, labels, preprocessing, recipe (what it was built from), sha256 of each file, what int8 loses
     model.xml        the graph: uint8 pixels (1, H, W, 3) in, probabilities (1, classes) out
     model.bin        its weights
+    int8.xml         the same in int8, where that loses little enough; and int8.bin
+    measured.json    no part of it: what each precision costs on the hosts that loaded it
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from typing import Any
 from app.errors import ConfigurationError
 
 # Raise it when the manifest's or the graph's meaning changes: older artifacts are then built again.
-FORMAT = 1
-MANIFEST, GRAPH = "manifest.json", "model.xml"
+FORMAT = 2
+MANIFEST, GRAPH, INT8_GRAPH = "manifest.json", "model.xml", "int8.xml"
 INTERPOLATIONS = ("bicubic", "bilinear", "nearest")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
@@ -85,6 +87,7 @@ class Manifest:
         preprocessing: how an image becomes the input.
         recipe: what the artifact was built from; another recipe means another artifact.
         files: sha256 of each file, by name.
+        int8: what came of judging int8: `int8.Verdict`.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Manifest:
     preprocessing: Preprocessing
     recipe: dict[str, str]
     files: dict[str, str]
+    int8: dict[str, Any]
 
     @property
     def fingerprint(self) -> str:

@@ -15,8 +15,8 @@ from tasks.engine import artifact
 from tasks.engine.artifact import Manifest
 
 # What an artifact depends on, besides its settings: these packages and these modules of ours.
-PACKAGES = ("openvino", "timm", "torch", "torchvision")
-MODULES = ("artifact.py", "export.py", "models.py")
+PACKAGES = ("openvino", "scikit-image", "timm", "torch", "torchvision")
+MODULES = ("artifact.py", "export.py", "int8.py", "models.py", "quantize.py", "views.py")
 Say = Callable[[str], None]
 
 
@@ -44,12 +44,18 @@ def build(name: str, settings: Settings, say: Say) -> Path:
             return folder
         began = time.monotonic()
         say(f"{name}: importing torch")
+        from tasks.engine import int8
         from tasks.engine.export import export
 
+        def step(what: str) -> None:
+            say(f"{name}: {what}")
+
         with artifact.replacing(folder) as new:
-            definition = export(name, settings, new, lambda step: say(f"{name}: {step}"))
+            definition = export(name, settings, new, step)
+            how, labels = definition.preprocessing, definition.labels
+            judged = int8.add(new, how, labels, settings.engine.calibration, step)
             files = {path.name: artifact.hash_of(path) for path in sorted(new.iterdir())}
-            manifest = Manifest(name, definition.labels, definition.preprocessing, wanted, files)
+            manifest = Manifest(name, labels, how, wanted, files, judged)
             artifact.write(new, manifest)
         _measure(folder, manifest, settings, say)
         say(f"{name}: built in {time.monotonic() - began:.0f} s: {folder}")
@@ -63,7 +69,7 @@ def _measure(folder: Path, manifest: Manifest, settings: Settings, say: Say) -> 
     from tasks.engine.measure import measure
 
     try:
-        found = measure(folder, manifest.preprocessing, settings)
+        found = measure(folder, manifest, settings)
         found.write(folder)
     except (ConfigurationError, OSError) as err:
         say(f"{manifest.name}: not measured: {err}")
@@ -80,7 +86,8 @@ def recipe(name: str, settings: Settings) -> dict[str, str]:
         ConfigurationError: the file of the weights or of the labels can't be read.
     """
     packages = {package: version for package in PACKAGES if (version := _version(package))}
-    return {"model": name, "builder": _builder(), **overrides(settings), **packages}
+    own = {"model": name, "builder": _builder(), "calibration": _calibration(settings.engine.calibration)}
+    return {**own, **overrides(settings), **packages}
 
 
 def overrides(settings: Settings) -> dict[str, str]:
@@ -115,6 +122,15 @@ def _version(package: str) -> str | None:
 def _builder() -> str:
     sources = b"".join((Path(__file__).parent / module).read_bytes() for module in MODULES)
     return hashlib.sha256(sources).hexdigest()
+
+
+def _calibration(folder: str) -> str:
+    """Return a hash of what is in the folder, by names and sizes; its name where it is none."""
+    if folder in ("", "none"):
+        return folder
+    found = sorted(Path(folder).rglob("*"))
+    names = [f"{path.relative_to(folder)} {path.stat().st_size}" for path in found if path.is_file()]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 def _hash(variable: str, path: str) -> str:

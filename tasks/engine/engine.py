@@ -33,7 +33,7 @@ class Runner(Protocol):
 
     @property
     def precision(self) -> str:
-        """``fp32``, ``bf16`` or ``fp16``."""
+        """``fp32``, ``bf16``, ``fp16`` or ``int8``."""
 
     def run(self, pixels: Pixels) -> NDArray[np.float32]:
         """Return the probability of each class, float32 (classes,), for uint8 (H, W, 3) RGB."""
@@ -111,7 +111,7 @@ def _load(name: str, config: Settings) -> Engine:
 
 
 def _load_artifact(name: str, config: Settings) -> Engine:
-    from tasks.engine.openvino_runner import OpenVinoRunner
+    from tasks.engine import precision
 
     folder = artifact.folder_of(config.models, name)
     manifest = artifact.read(folder)
@@ -123,7 +123,7 @@ def _load_artifact(name: str, config: Settings) -> Engine:
     for what, sha256 in overrides(config).items():
         if sha256 and manifest.recipe[what] != sha256:
             raise ConfigurationError(f"the model in {folder} was not built from the {what} that are set now; {build}")
-    runner = OpenVinoRunner(folder, config.engine.precision)
+    runner = precision.runner(folder, manifest, config.engine.precision)
     return Engine(name, manifest.labels, manifest.preprocessing, runner, max_pixels=config.images.max_pixels)
 
 

@@ -11,26 +11,26 @@ from PIL import Image
 
 from app.settings import Settings
 from app.speed import Speed, processor
-from tasks.engine.artifact import Preprocessing
+from tasks.engine import precision
+from tasks.engine.artifact import Manifest
 from tasks.engine.decode import decode
-from tasks.engine.openvino_runner import OpenVinoRunner
 
 # Images that are run before it counts, and CPU time and images for which it goes on.
 WARM, LONG_ENOUGH_S, MOST = 3, 0.4, 100
 SIZE = 500, 375
 
 
-def measure(folder: Path, preprocessing: Preprocessing, settings: Settings) -> Speed:
+def measure(folder: Path, manifest: Manifest, settings: Settings) -> Speed:
     """Run the model in ``folder`` on a made photograph, again and again.
 
     Raises:
         ConfigurationError: the processor does not have the precision that is set.
     """
-    runner = OpenVinoRunner(folder, settings.engine.precision)
+    runner = precision.runner(folder, manifest, settings.engine.precision)
     image = _photograph()
 
     def run() -> None:
-        runner.run(decode(image, preprocessing, max_pixels=settings.images.max_pixels))
+        runner.run(decode(image, manifest.preprocessing, max_pixels=settings.images.max_pixels))
 
     for _ in range(WARM):
         run()

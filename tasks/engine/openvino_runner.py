@@ -18,8 +18,10 @@ from app.errors import ConfigurationError
 from tasks.engine import artifact
 from tasks.engine.decode import Pixels
 
-# Fastest first, where the processor has it.
+# Of those that run the graph in fp32, the fastest first, where the processor has it.
 TYPES = {"bf16": openvino.Type.bf16, "fp16": openvino.Type.f16, "fp32": openvino.Type.f32}
+# Another graph.
+INT8 = "int8"
 
 
 class OpenVinoRunner:
@@ -28,6 +30,7 @@ class OpenVinoRunner:
     Attributes:
         precision: what it computes in.
         runtime: OpenVINO and the processor.
+        shape: of the pixels that it takes.
     """
 
     def __init__(self, folder: Path, precision: str = "auto") -> None:
@@ -35,26 +38,32 @@ class OpenVinoRunner:
 
         Args:
             folder: the artifact.
-            precision: one of `TYPES`, or ``auto``.
+            precision: one of `TYPES`, or ``auto`` for the fastest of them; or ``int8``.
 
         Raises:
-            ConfigurationError: the processor does not have the precision.
+            ConfigurationError: the processor does not have the precision, or the artifact has no int8.
         """
         core = openvino.Core()
         # Read, not mapped: the weights as they are in the file are then let go once they are compiled.
         core.set_property({properties.enable_mmap: False})
         self.precision = choose(precision, core.get_property("CPU", properties.device.capabilities))
+        graph = folder / (artifact.INT8_GRAPH if self.precision == INT8 else artifact.GRAPH)
+        if not graph.is_file():
+            raise ConfigurationError(
+                f"ELASTIQ_PRECISION={precision}: {folder} has no such graph; its manifest says why"
+            )
         self.runtime = f"OpenVINO {openvino.__version__.split('-')[0]} on {core.get_property('CPU', full_name).strip()}"
         cores = len(os.sched_getaffinity(0))
         self._compiled = core.compile_model(
-            core.read_model(folder / artifact.GRAPH),
+            core.read_model(graph),
             "CPU",
             {
                 properties.num_streams: cores,
                 properties.inference_num_threads: cores,
                 # Several workers may share the machine; pinned, they would crowd on the same cores.
                 hint.enable_cpu_pinning: False,
-                hint.inference_precision: TYPES[self.precision],
+                # What int8 leaves as it is, is little, and would have to change to and fro.
+                hint.inference_precision: TYPES.get(self.precision, openvino.Type.f32),
             },
         )
         # One more than run at once, so that the next is there when one ends; each holds memory of its own.
@@ -64,7 +73,8 @@ class OpenVinoRunner:
         # Once in one thread alone: OpenVINO's Python binding deadlocks when its first two calls come from two threads
         # at once (a static initialiser of it takes the interpreter's lock).
         _, height, width, _ = self._compiled.input().partial_shape
-        self.run(np.zeros((_side(height), _side(width), 3), np.uint8))
+        self.shape = _side(height), _side(width), 3
+        self.run(np.zeros(self.shape, np.uint8))
 
     def run(self, pixels: Pixels) -> NDArray[np.float32]:
         """Return the probability of each class.
@@ -87,7 +97,7 @@ def choose(wanted: str, capabilities: Collection[str]) -> str:
     """Return the precision to compute in.
 
     Args:
-        wanted: one of `TYPES`; ``auto`` takes the first of them that the processor has in hardware.
+        wanted: one of `TYPES`, or ``int8``; ``auto`` takes the first of `TYPES` that the processor has in hardware.
         capabilities: what OpenVINO says of the processor, such as FP32 and BF16.
 
     Raises:
@@ -96,11 +106,19 @@ def choose(wanted: str, capabilities: Collection[str]) -> str:
     had = [precision for precision in TYPES if precision.upper() in capabilities]
     if wanted == "auto":
         return had[0]
+    had += [INT8] if INT8.upper() in capabilities else []
     if wanted not in had:
         raise ConfigurationError(
             f"ELASTIQ_PRECISION={wanted}: this processor has {', '.join(had)}; set one of them, or auto"
         )
     return wanted
+
+
+def host() -> str:
+    """Return what the cost of a precision depends on: the processor, what it can do, its cores here, and OpenVINO."""
+    core = openvino.Core()
+    name, able = core.get_property("CPU", full_name).strip(), core.get_property("CPU", properties.device.capabilities)
+    return f"{name}, {' '.join(sorted(able))}, {len(os.sched_getaffinity(0))} cores, OpenVINO {openvino.__version__}"
 
 
 def _side(dimension: openvino.Dimension) -> int:

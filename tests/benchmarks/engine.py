@@ -26,9 +26,11 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from app.errors import ConfigurationError  # noqa: E402
 from app.settings import settings  # noqa: E402
 from tasks.engine import load  # noqa: E402
 from tasks.engine.decode import decode  # noqa: E402
+from tasks.engine.openvino_runner import OpenVinoRunner  # noqa: E402
 from tests.support import photographs  # noqa: E402
 
 THREADS = 8
@@ -44,9 +46,6 @@ def main() -> None:
     for part in PARTS:
         print(f"{part} ...", file=sys.stderr)
         figures |= _part(part, sys.argv[1:])
-        if part == "cost" and figures["precision"] != "fp32":
-            forced = _part(part, sys.argv[1:], ELASTIQ_PRECISION="fp32")
-            figures |= {f"fp32_{name}": value for name, value in forced.items() if name.endswith("_core_ms")}
     print(json.dumps(figures, indent=None if arguments.json else 2))
 
 
@@ -67,6 +66,34 @@ def cost(arguments: argparse.Namespace) -> dict[str, Any]:
         "decode_and_run_core_ms": _core_ms(engine.classify, jpegs, arguments),
         "photograph_12mp_core_ms": _core_ms(engine.classify, [large], arguments, share=0.1),
     }
+
+
+def precisions(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What each precision that this processor has costs to run, one image at a time and two, and what it answers.
+
+    Views are of the labelled photographs, of which the build has seen none.
+    """
+    folder = settings().models / settings().engine.model
+    engine = load()
+    truth, views = labelled_views(arguments.views)
+    pixels = [decode(view, engine.preprocessing, max_pixels=10**8) for view in views]
+    rows: dict[str, Any] = {}
+    exact: list[int] = []
+    for precision in ("fp32", "fp16", "bf16", "int8"):
+        try:
+            runner = OpenVinoRunner(folder, precision)
+        except ConfigurationError as err:
+            rows[precision] = str(err)
+            continue
+        with ThreadPoolExecutor(THREADS) as threads:
+            answers = [int(scores.argmax()) for scores in threads.map(runner.run, pixels)]
+        exact = exact or answers
+        costs = {f"run_core_ms_{n}": _core_ms(runner.run, pixels, arguments, share=0.4, threads=n) for n in (1, 2)}
+        rows[precision] = costs | {
+            "top1_of_views": _share(answers, truth),
+            "same_top_label_as_fp32": _share(answers, exact),
+        }
+    return {"precisions": rows, "taken": engine.runner.precision, "views": len(views)}
 
 
 def start(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -115,11 +142,10 @@ def torch(arguments: argparse.Namespace) -> dict[str, Any]:
         pixels = np.asarray(resized.crop((left, top, left + how.crop, top + how.crop)))
         return int(reference(definition, pixels[np.newaxis].copy())[0].argmax())
 
-    labelled = [(path.read_bytes(), int(path.stem.rsplit("_", 1)[1])) for path in photographs.labelled()]
-    views = [view for jpeg, _ in labelled for view in _views(jpeg, arguments.views)]
+    truth, views = labelled_views(arguments.views)
+    labelled = [(path.read_bytes(), _label(path)) for path in photographs.labelled()]
     theirs = [usual(view) for view in views]
     ours = [engine.labels.index(engine.classify(view)[0].label) for view in views]
-    truth = [label for _, label in labelled for _ in range(arguments.views)]
     return {
         "torch": torch.__version__,
         "torch_decode_and_run_core_ms": _core_ms(usual, small_jpegs(), arguments, share=0.3, threads=1),
@@ -135,10 +161,22 @@ def torch(arguments: argparse.Namespace) -> dict[str, Any]:
 
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "cost": cost,
+    "precisions": precisions,
     "start": start,
     "memory": memory,
     "torch": torch,
 }
+
+
+def labelled_views(count: int) -> tuple[list[int], list[bytes]]:
+    """Return so many views of each labelled photograph, as JPEG, and before them their classes."""
+    paths = photographs.labelled()
+    views = [view for path in paths for view in _views(path.read_bytes(), count)]
+    return [_label(path) for path in paths for _ in range(count)], views
+
+
+def _label(path: Path) -> int:
+    return int(path.stem.rsplit("_", 1)[1])
 
 
 def small_jpegs() -> list[bytes]:

@@ -30,11 +30,13 @@ from engine import large_jpeg, small_jpegs  # noqa: E402
 from app.account.provision import provision  # noqa: E402
 from app.aws.depth import QueueReader  # noqa: E402
 from app.domain import Classification  # noqa: E402
+from app.errors import ConfigurationError  # noqa: E402
 from app.local import EmbeddedCloud  # noqa: E402
 from app.local.cloud import CREDENTIALS  # noqa: E402
 from app.settings import Settings  # noqa: E402
 from app.storage import Storage  # noqa: E402
 from tasks.celery import CLASSIFY, bulk, make_app  # noqa: E402
+from tasks.engine.openvino_runner import OpenVinoRunner  # noqa: E402
 from tests.conftest import models  # noqa: E402
 from tests.support.delay_proxy import DelayProxy  # noqa: E402
 
@@ -129,6 +131,21 @@ def whole(site: Site, images: int) -> dict[str, Any]:
         "images_per_s": round(images / seconds, 1),
         "cores_busy_by_the_worker": round(cpu_s / seconds, 2),
     }
+
+
+def precisions(site: Site, images: int) -> dict[str, Any]:
+    """The whole worker in each precision that this processor has, one after the other."""
+    rows = {}
+    for precision in ("fp32", "fp16", "bf16", "int8"):
+        try:
+            OpenVinoRunner(site.config.models / site.config.engine.model, precision)
+        except ConfigurationError as err:
+            rows[precision] = str(err)
+            continue
+        with site.worker(ELASTIQ_PRECISION=precision) as process:
+            rounds = [site.work(process, images // 4)[1] for _ in range(4)]
+        rows[precision] = round(1000 * statistics.median(rounds) / (images // 4), 2)
+    return {"core_ms_per_image_by_precision": rows}
 
 
 def breakdown(site: Site, images: int) -> dict[str, Any]:
@@ -254,6 +271,7 @@ def main() -> None:
             parts = [
                 (start, 5),
                 (whole, given.images),
+                (precisions, given.images),
                 (breakdown, given.images),
                 (large, given.images // 10),
                 (slow_s3, given.images // 2),

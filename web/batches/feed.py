@@ -112,12 +112,9 @@ class Feed:
         with self._watching(_batch_of(key)) as watch:
             watch.await_event()
             while not self._closed.is_set():
-                with watch.changed:
-                    outcome, position = watch.batch.outcome(key), watch.batch.position
-                remaining = deadline - self._clock()
-                if outcome or remaining <= 0:
+                outcome = watch.wait(key, deadline - self._clock())
+                if outcome or self._clock() >= deadline:
                     return outcome
-                watch.wait(position, remaining)
         raise TransientError("the web tier is stopping; the image is queued, and its result will be in its batch")
 
     def publish(self, outcome: Outcome) -> None:

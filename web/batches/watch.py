@@ -73,6 +73,8 @@ class Watch:
         self.batch = Batch(batch, secrets.token_hex(4))
         self.changed = threading.Condition()
         self.bell = Bell()
+        # Who waits for what becomes of each image: an event wakes those whom it concerns, not all.
+        self._waiting: dict[str, list[threading.Event]] = {}
         self.listeners = 0
         self._storage, self._pool, self._clock = storage, pool, clock
         self._unread: deque[str] = deque()
@@ -91,6 +93,7 @@ class Watch:
         with self.changed:
             if not self.batch.update(key, outcome):
                 return
+            self._tell(key)
             if outcome is None:
                 self._confirmed = False
             elif self.batch.counts().waiting:
@@ -99,12 +102,12 @@ class Watch:
             else:
                 # The end is near: look at once whether anybody has added to the batch.
                 self._due = self._clock()
-            self._tell()
+                self._tell_all()
 
     def wake(self) -> None:
         """Have everyone who waits look again."""
         with self.changed:
-            self._tell()
+            self._tell_all()
 
     def expire(self) -> None:
         """Have the buckets looked at before the batch counts as complete or current: others may have added to it."""
@@ -134,16 +137,24 @@ class Watch:
             images = self.batch.since(position) if position else self.batch.images()
             return Snapshot(images, self.batch.counts(), cursor(self.batch.epoch, self.batch.position))
 
-    def wait(self, position: int, timeout_s: float) -> None:
-        """Return when there is news after ``position`` or a poll is over, at the latest after ``timeout_s``."""
+    def wait(self, key: str, timeout_s: float) -> Outcome | None:
+        """Return what became of one image, if anything has: when that is known, a poll is over, or time is up."""
         with self.changed:
-            if self.batch.position > position:
-                return
+            if outcome := self.batch.outcome(key):
+                return outcome
             if (pause := self._until_due()) > 0:
-                self.changed.wait(max(0.0, min(timeout_s, pause)))
-                return
-            self._polling = True
-        self._poll(0)
+                woken = threading.Event()
+                self._waiting.setdefault(key, []).append(woken)
+        if pause > 0:
+            woken.wait(min(timeout_s, pause))
+        else:
+            self.poll()
+        with self.changed:
+            if pause > 0:
+                self._waiting[key].remove(woken)
+                if not self._waiting[key]:
+                    del self._waiting[key]
+            return self.batch.outcome(key)
 
     def until_due(self) -> float:
         """Return the seconds until the buckets are to be asked; infinite while somebody does, who will wake all."""
@@ -183,13 +194,20 @@ class Watch:
     def _end_poll(self) -> None:
         with self.changed:
             self._polling = False
-            self._tell()
+            self._tell_all()
 
     def _until_due(self) -> float:
         return inf if self._polling else self._due - self._clock()
 
-    def _tell(self) -> None:
+    def _tell(self, key: str) -> None:
+        for woken in self._waiting.get(key, ()):
+            woken.set()
+        self.bell.ring()
+
+    def _tell_all(self) -> None:
         self.changed.notify_all()
+        for key in self._waiting:
+            self._tell(key)
         self.bell.ring()
 
     def _poll(self, least_pause_s: float) -> None:
@@ -228,9 +246,9 @@ class Watch:
         names = [self._unread.popleft() for _ in range(min(READ_AT_ONCE, len(self._unread)))]
         outcomes = [outcome for outcome in self._pool.map(self._storage.read_outcome, names) if outcome]
         with self.changed:
-            news = [self.batch.update(outcome.key, outcome) for outcome in outcomes]
+            news = [outcome.key for outcome in outcomes if self.batch.update(outcome.key, outcome)]
             self._current = self._current or not self._unread
             self._confirmed = self._inputs_listed and not self._unread and not self.batch.counts().waiting
-            if any(news):
-                self._tell()
-        return any(news)
+            for key in news:
+                self._tell(key)
+        return bool(news)

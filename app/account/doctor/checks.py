@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -14,11 +14,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
+from packaging.requirements import Requirement
 
 from app import aws
 from app.account.doctor.findings import Finding, asked, bad, unknown, well
 from app.account.doctor.launching import launching
-from app.account.doctor.permissions import Account, permissions
+from app.account.doctor.needs import Account
+from app.account.doctor.permissions import permissions
 from app.aws.address import task_queue_url
 from app.aws.errors import DENIED, EXPIRED, NO_TOPIC
 from app.settings import Settings
@@ -41,7 +43,7 @@ def look(
 
     Args:
         settings: what to look for, and where.
-        roles: whose permissions to try, of `permissions.ROLES`.
+        roles: whose permissions to try, of `needs.ROLES`.
         extras: what else to look at, which this package may not know of.
         now: the time, UTC.
     """
@@ -63,18 +65,40 @@ def look(
         yield from launching(settings)
 
 
-def versions() -> Finding:
-    """Find what runs here."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
+def versions(required: Sequence[str] | None = None) -> Finding:
+    """Find what runs here, and what of it is another version than is needed.
+
+    Args:
+        required: as pip takes them; what is installed as Elastiq unless given, which hosts on EC2 have not.
+    """
+    found = {name: version for name in PACKAGES if (version := _version(name))}
     said = ", ".join([f"Python {platform.python_version()}", *(f"{name} {version}" for name, version in found.items())])
     if sys.version_info < OLDEST:
         return bad("versions", f"{said}; Python {OLDEST[0]}.{OLDEST[1]} or later is needed")
+    wrong = [f"{need.name}{need.specifier}" for need in _required(required) if not _is_met(need)]
+    if wrong:
+        return bad("versions", f"{said}; needed are {', '.join(wrong)}: `make install`, or pip install -e .")
     return well("versions", said)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _required(given: Sequence[str] | None) -> list[Requirement]:
+    try:
+        needs = [Requirement(text) for text in (metadata.requires("elastiq") or () if given is None else given)]
+    except metadata.PackageNotFoundError:
+        return []
+    return [need for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+
+
+def _is_met(need: Requirement) -> bool:
+    version = _version(need.name)
+    return bool(version) and need.specifier.contains(version, prereleases=True)
 
 
 def _credentials(settings: Settings) -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from app.account.status import Finding, look
 from app.brakes import Brake
 from app.domain import QueueDepth
 from app.settings import Settings
-from autoscaler.brakes import AGAIN, Brakes, Kept, embedded
+from autoscaler.brakes import AGAIN, Brakes, Kept
 from autoscaler.values import FailedBoots, Limits, Observation
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -63,15 +62,9 @@ def test_while_one_holds_a_line_a_minute_has_it_as_a_metric_and_then_none(logs: 
         NOON.timestamp() * 1000,
         (NOON + AGAIN).timestamp() * 1000,
     ]
+    (directive,) = lines[0]["_aws"]["CloudWatchMetrics"]
+    assert directive["Metrics"] == [{"Name": "BreakerOpen", "Unit": "None"}]
     assert lines[0]["BreakerOpen"] == 1
-
-
-def test_the_line_is_what_cloudwatch_makes_metrics_of() -> None:
-    line = json.loads(json.dumps(embedded((Brake.BUDGET, Brake.SPOT), "mine", NOON)))
-    (directive,) = line["_aws"]["CloudWatchMetrics"]
-    assert (directive["Namespace"], directive["Dimensions"]) == ("mine", [[]])
-    names = [metric["Name"] for metric in directive["Metrics"]]
-    assert {name: line[name] for name in names} == {"BudgetUsedUp": 1, "SpotResting": 1}
 
 
 def launches(config: Settings) -> Finding:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from app import aws
 from app.errors import ElastiqError
 from app.settings import Settings
-from autoscaler.record import Record, number
+from autoscaler.record import AGAIN_S, Keeper, Record, number
+from tests.support.clock import Clock
 
 KEY = "_autoscaler/some"
 
@@ -43,3 +45,26 @@ def test_what_is_no_number_or_below_0_is_none(value: object) -> None:
 @pytest.mark.parametrize("value", [0, 1, 2.5])
 def test_a_number_is_what_it_is(value: float) -> None:
     assert number(value) == value
+
+
+def test_what_is_no_news_is_not_written_again(config: Settings) -> None:
+    record = Record(config, KEY)
+    keeper = Keeper(record, "not_kept")
+    for content, news in (({"rate": 1}, "a"), ({"rate": 2}, "a"), ({"rate": 3}, "b")):
+        keeper.keep(content, news)
+        assert record.read() == {"rate": 1 if news == "a" else 3}
+
+
+def test_what_could_not_be_written_is_said_and_tried_again_after_a_minute(config: Settings) -> None:
+    clock, name = Clock(0.0), f"later-{config.buckets.output}"
+    later = Record(replace(config, buckets=replace(config.buckets, output=name)), KEY)
+    keeper = Keeper(later, "not_kept", clock)
+    with capture_logs() as logs:
+        keeper.keep({"rate": 1}, "a")
+        aws.client("s3", config.aws).create_bucket(Bucket=name)
+        keeper.keep({"rate": 1}, "a")
+        assert later.read() == {}
+        clock.now += AGAIN_S
+        keeper.keep({"rate": 1}, "a")
+    assert later.read() == {"rate": 1}
+    assert [entry["event"] for entry in logs] == ["not_kept"]

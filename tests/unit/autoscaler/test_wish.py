@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 
 from structlog.testing import capture_logs
 
-from autoscaler.wish import AGAIN, METRIC, Wish, embedded
+from autoscaler.wish import AGAIN, METRIC, Wish
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -26,12 +25,3 @@ def test_without_a_namespace_nothing_is_logged() -> None:
         Wish("").note(3, NOON)
 
     assert logs == []
-
-
-def test_the_line_is_what_cloudwatch_makes_a_metric_of() -> None:
-    line = json.loads(json.dumps(embedded(3, "mine", NOON)))
-
-    (directive,) = line["_aws"]["CloudWatchMetrics"]
-    assert (directive["Namespace"], directive["Dimensions"]) == ("mine", [[]])
-    assert [line[one["Name"]] for one in directive["Metrics"]] == [3]
-    assert line["_aws"]["Timestamp"] == NOON.timestamp() * 1000

@@ -12,9 +12,11 @@ from tests.support import photographs
 from tests.support.engines import config, engine
 
 
-@pytest.fixture(params=["openvino", "torch"])
+@pytest.fixture(params=["fp32", "int8", "torch"])
 def each(request: pytest.FixtureRequest) -> Engine:
-    return engine(ELASTIQ_ENGINE=request.param)
+    if request.param == "torch":
+        return engine(ELASTIQ_ENGINE="torch")
+    return engine(ELASTIQ_PRECISION=request.param)
 
 
 def test_it_tells_a_cat_from_a_cup_of_coffee(each: Engine) -> None:
@@ -72,6 +74,16 @@ def test_the_larger_models_have_their_own_weights_and_sizes(name: str) -> None:
 
     assert (larger.preprocessing.resize, larger.preprocessing.crop) == {"1": (272, 240), "2": (292, 260)}[name[-1]]
     assert sum(right) >= 17
+
+
+def test_int8_says_what_fp32_says() -> None:
+    exact, ours = engine(ELASTIQ_PRECISION="fp32"), engine(ELASTIQ_PRECISION="int8")
+    answers = [(exact.classify(path.read_bytes()), ours.classify(path.read_bytes())) for path in photographs.labelled()]
+
+    assert ours.runner.precision == "int8"
+    assert sum(one[0].label == other[0].label for one, other in answers) >= 19
+    assert all(other[0].label in {each.label for each in one[:2]} for one, other in answers)
+    assert sum(abs(one[0].score - other[0].score) for one, other in answers) / len(answers) < 0.05
 
 
 def test_both_engines_say_the_same() -> None:

@@ -16,6 +16,7 @@ from app.deploy.bundle import LOCK, TIERS, Bundle, build
 from app.deploy.wheels import Target, read_lock
 from app.errors import ConfigurationError
 from tests.support import bundles
+from tests.support.engines import engine
 
 WHEELS = bundles.models().parent / "wheels"
 # What a host runs of it: the tier, and for a worker its engine too.
@@ -38,6 +39,7 @@ assert not outside, outside
 
 @pytest.fixture(scope="module")
 def worker(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    engine()  # which writes down what it measured of this host
     return bundles.build(TIERS["worker"], tmp_path_factory.mktemp("out"))
 
 
@@ -75,7 +77,7 @@ def test_a_worker_s_bundle_has_all_that_a_worker_needs_and_classifies(worker: Bu
 def test_a_control_host_s_bundle_has_web_and_autoscaler_and_no_engine(control: Bundle, tmp_path: Path) -> None:
     folder = unpacked(control, tmp_path)
 
-    run(sys.executable, folder, "web.server, autoscaler.loop", model=False)
+    run(sys.executable, folder, "web.server, autoscaler.service", model=False)
     assert [path.relative_to(folder / "models").as_posix() for path in (folder / "models").rglob("*.*")] == [
         f"{bundles.MODEL}/{speed.FILE}"
     ]
@@ -91,6 +93,14 @@ def test_a_bundle_says_what_is_in_it_in_the_locked_versions(worker: Bundle, tmp_
     assert about["model"] == bundles.MODEL
     assert {name: lock[name] for name in about["packages"]} == about["packages"]
     assert sorted(path.stem for path in (tmp_path / "units").iterdir()) == ["elastiq-logs", "elastiq-worker"]
+
+
+def test_its_model_is_what_was_built_and_nothing_that_was_measured_here(worker: Bundle, tmp_path: Path) -> None:
+    folder = unpacked(worker, tmp_path) / "models" / bundles.MODEL
+
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    assert {path.name for path in folder.iterdir()} == {"manifest.json", *files}
+    assert (bundles.models() / bundles.MODEL / "measured.json").is_file()
 
 
 def test_the_same_inputs_make_the_same_bytes_and_the_name_is_their_digest(control: Bundle, tmp_path: Path) -> None:
@@ -131,7 +141,7 @@ def test_a_model_built_with_another_openvino_is_refused(tmp_path: Path) -> None:
 def test_a_bundle_for_ubuntu_s_python_runs_on_that_python(tier: str, tmp_path: Path) -> None:
     python = _python312()
     bundle = bundles.build(TIERS[tier], tmp_path / "out", Target("3.12", bundles.HERE.machine))
-    modules = "tasks.worker.lifecycle" if tier == "worker" else "web.server, autoscaler.loop"
+    modules = "tasks.worker.lifecycle" if tier == "worker" else "web.server, autoscaler.service"
 
     said = run(python, unpacked(bundle, tmp_path / "host"), modules, model=tier == "worker")
 

@@ -19,7 +19,7 @@ from app import speed
 from app.errors import ConfigurationError
 from app.settings import Settings
 from tasks.engine import Engine, artifact, load
-from tasks.engine.build import build
+from tasks.engine.build import build, recipe
 from tests.conftest import models
 from tests.support import photographs
 from tests.support.engines import ROOT, engine
@@ -42,6 +42,7 @@ def here(tmp_path: Path) -> dict[str, str]:
         "ELASTIQ_MODEL_DIR": str(tmp_path / "models"),
         "ELASTIQ_WEIGHTS": str(tmp_path / "weights.pth"),
         "ELASTIQ_LABELS": str(tmp_path / "labels.json"),
+        "ELASTIQ_CALIBRATION": "none",
     }
 
 
@@ -68,6 +69,13 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "ELASTIQ_MODEL_DIR": str(models()), **variables}
     command = [sys.executable, *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
+
+
+def cats(folder: Path) -> Path:
+    """Return a folder with a photograph."""
+    (folder / "cats").mkdir()
+    (folder / "cats" / "chelsea.png").write_bytes(photographs.chelsea())
+    return folder / "cats"
 
 
 def test_a_torchvision_model_is_built_from_a_file_of_weights_with_names_of_ones_own(here: dict[str, str]) -> None:
@@ -118,6 +126,7 @@ def test_a_timm_model_is_built_by_name(tmp_path: Path) -> None:
     torch.manual_seed(0)
     torch.save(timm.create_model("test_convnext", num_classes=1000).state_dict(), tmp_path / "weights.pth")
     variables = {"ELASTIQ_MODEL_DIR": str(tmp_path), "ELASTIQ_WEIGHTS": str(tmp_path / "weights.pth")}
+    variables["ELASTIQ_CALIBRATION"] = "none"
 
     engine = compared_with_torch("test_convnext", variables, [(300, 300)])
 
@@ -166,6 +175,34 @@ def test_a_missing_artifact_says_what_to_run(tmp_path: Path) -> None:
     assert "run: python -m tasks.engine build efficientnet_lite0" in done.stderr
 
 
+def test_a_model_that_int8_would_cost_its_answers_is_built_without_it(here: dict[str, str], tmp_path: Path) -> None:
+    """Of weights that nobody trained every class is as likely as any other."""
+    lines: list[str] = []
+    settings = Settings.from_environment({**here, "ELASTIQ_CALIBRATION": str(cats(tmp_path))})
+
+    folder = build(SMALL, settings, lines.append)
+
+    manifest = artifact.read(folder)
+    assert manifest is not None
+    assert not manifest.int8["taken"]
+    assert "are needed to judge by" in manifest.int8["why"]
+    assert f"{SMALL}: no int8: {manifest.int8['why']}" in lines
+    assert sorted(manifest.files) == ["model.bin", "model.xml"]
+    assert not (folder / artifact.INT8_GRAPH).exists()
+    with pytest.raises(ConfigurationError, match="has no such graph; its manifest says why"):
+        load(SMALL, Settings.from_environment({**here, "ELASTIQ_PRECISION": "int8"}))
+
+
+def test_another_folder_of_photographs_is_another_recipe(here: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    settings = Settings.from_environment({**here, "ELASTIQ_CALIBRATION": str(tmp_path / "mine")})
+    before = recipe(SMALL, settings)
+    (tmp_path / "mine" / "cat.png").write_bytes(photographs.chelsea())
+
+    assert recipe(SMALL, settings) != before
+    assert recipe(SMALL, Settings.from_environment({**here, "ELASTIQ_CALIBRATION": ""}))["calibration"] == ""
+
+
 def test_a_killed_build_leaves_nothing_that_loads(tmp_path: Path, here: dict[str, str]) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "tasks.engine", "build", SMALL],
@@ -193,6 +230,7 @@ def test_a_killed_build_leaves_nothing_that_loads(tmp_path: Path, here: dict[str
         ("no_such_model", {}, "no model is called 'no_such_model'"),
         (SMALL, {"ELASTIQ_WEIGHTS": "/nowhere.pth"}, "ELASTIQ_WEIGHTS=/nowhere.pth can't be read"),
         (SMALL, {"ELASTIQ_PREPROCESSING": "/nowhere.json"}, "ELASTIQ_PREPROCESSING=/nowhere.json can't be read"),
+        (SMALL, {"ELASTIQ_CALIBRATION": "/nowhere"}, "ELASTIQ_CALIBRATION=/nowhere is no folder"),
     ],
 )
 def test_what_can_not_be_built_says_why(here: dict[str, str], name: str, change: dict[str, str], words: str) -> None:

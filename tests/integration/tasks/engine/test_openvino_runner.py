@@ -34,7 +34,8 @@ def test_a_precision_that_the_processor_lacks_is_refused() -> None:
     assert choose("auto", ["FP32", "FP16"]) == "fp16"
     assert choose("auto", ["FP32", "INT8"]) == "fp32"
     assert choose("fp32", ["FP32", "BF16"]) == "fp32"
-    with pytest.raises(ConfigurationError, match="this processor has fp32; set one of them, or auto"):
+    assert choose("int8", ["FP32", "INT8"]) == "int8"
+    with pytest.raises(ConfigurationError, match="this processor has fp32, int8; set one of them, or auto"):
         choose("bf16", ["FP32", "INT8"])
 
 

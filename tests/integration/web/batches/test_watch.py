@@ -17,6 +17,7 @@ from app.storage import Storage
 from tests.support import photographs
 from tests.support.clock import Clock
 from tests.support.fault_proxy import FaultProxy
+from tests.support.waiting import wait_for
 from web.batches.watch import (
     AFTER_ERROR_S,
     FASTEST_POLL_S,
@@ -56,7 +57,7 @@ class Looking:
         """Let time pass, then wait for news without patience; return how many listings were made of it."""
         self.clock.now += seconds
         before = self._proxy.calls["ListObjectsV2"]
-        self.watch.wait(self.watch.batch.position, 0)
+        self.watch.poll()
         return self._proxy.calls["ListObjectsV2"] - before
 
     def until_listed(self, step_s: float = 0.05) -> float:
@@ -229,3 +230,20 @@ def test_those_who_catch_up_at_the_same_time_share_one_look(looking: Looking, pr
     with ThreadPoolExecutor(40) as pool:
         list(pool.map(lambda _: looking.watch.catch_up(), range(200)))
     assert proxy.calls["ListObjectsV2"] == 2
+
+
+def test_an_event_wakes_who_waits_for_its_image_and_nobody_else(looking: Looking) -> None:
+    looking.clock.now = 0.0  # long before a poll is due
+    for name in "abcdefgh":
+        looking.watch.learn(failure(name).key, None)
+    with ThreadPoolExecutor(8) as pool:
+        waiting = {name: pool.submit(looking.watch.wait, failure(name).key, 600) for name in "abcdefgh"}
+        wait_for(lambda: len(looking.watch._waiting) == 8)
+        looking.watch.learn(failure("c").key, failure("c"))
+        assert waiting.pop("c").result(20) == failure("c")
+        for name, waiter in waiting.items():
+            assert not looking.watch._waiting[failure(name).key][0].is_set()
+            assert not waiter.done()
+        looking.watch.wake()
+        assert [waiter.result(20) for waiter in waiting.values()] == [None] * 7
+    assert not looking.watch._waiting

@@ -18,7 +18,12 @@ def made(folder: Path) -> Manifest:
     folder.mkdir(parents=True)
     (folder / "model.xml").write_text("<net/>")
     manifest = Manifest(
-        "m", ("cat", "dog"), USUAL, {"torch": "2"}, {"model.xml": artifact.hash_of(folder / "model.xml")}
+        "m",
+        ("cat", "dog"),
+        USUAL,
+        {"torch": "2"},
+        {"model.xml": artifact.hash_of(folder / "model.xml")},
+        {"taken": False},
     )
     artifact.write(folder, manifest)
     return manifest

@@ -26,7 +26,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 USUAL = Preprocessing(256, 224, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 NATIVE = Preprocessing(None, None, "bicubic", (0, 0, 0), (1, 1, 1))
 MAX_PIXELS = 100_000_000
-# What a shift by one pixel makes of the photograph, in levels; rounding in another order makes a tenth at most.
+# What a shift by one pixel makes of the photograph, in levels; rounding in another order makes a tenth at most, and a
+# JPEG that its decoder makes smaller a quarter.
 SHIFT = 2.5
 
 
@@ -91,7 +92,7 @@ def test_a_photograph_is_turned_upright_as_exif_says(orientation: int, size: tup
         expected = usual(upright)
         far = difference(seen(content), expected)
 
-        assert far < SHIFT / 5, format
+        assert far < SHIFT / 4, format
         for axis in (0, 1):
             for by in (-1, 1):
                 assert far < difference(np.roll(seen(content), by, axis), expected) / 4, (format, axis, by)
@@ -172,8 +173,9 @@ def test_of_an_animated_image_the_first_frame_counts(format: str) -> None:
     assert difference(seen(content), np.asarray(frames[0].resize((224, 224)))) < 3
 
 
-def test_a_large_jpeg_is_decoded_small_and_looks_the_same() -> None:
-    image = photograph((3000, 2250))
+@pytest.mark.parametrize("size", [(4000, 3000), (3000, 2250), (1000, 750)])
+def test_a_large_jpeg_is_decoded_small_and_looks_the_same(size: tuple[int, int]) -> None:
+    image = photograph(size)
     content = saved(image, "JPEG", quality=95)
 
     assert difference(seen(content), usual(image)) < 1

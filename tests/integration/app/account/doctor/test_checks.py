@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import aws
-from app.account.doctor.checks import look
+from app.account.doctor.checks import look, versions
 from app.account.doctor.findings import Finding, State
 from app.account.provision import provision
 from app.aws.queues import dead_letter_queue
@@ -54,6 +54,13 @@ def test_what_is_missing_is_named_with_what_to_do(unmade: dict[str, str], tmp_pa
     assert "python -m tasks.engine build" in failed[0]
     assert all("run `elastiq provision`" in line for line in failed[1:])
     assert "some could not be tried, for what is not there: the input bucket" in ended.stdout
+
+
+def test_a_package_of_another_version_than_is_needed_is_named() -> None:
+    assert versions(["celery>=5", 'no-such-package; extra == "local"']).state is State.OK
+    finding = versions(["celery>=5", "kombu<5", "no-such-package>=1"])
+    assert finding.state is State.FAIL
+    assert "needed are kombu<5, no-such-package>=1: " in finding.says
 
 
 def test_a_topic_that_is_missing_is_found(environment: dict[str, str]) -> None:
