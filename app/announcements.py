@@ -12,7 +12,18 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self, get_args
 
 from app.brakes import Brake, holding
-from app.domain import LIFE_TIMES, Classification, Failure, Instance, InstanceState, Life, Prediction, QueueDepth
+from app.domain import (
+    LIFE_TIMES,
+    CallCounts,
+    Classification,
+    Failure,
+    FleetCost,
+    Instance,
+    InstanceState,
+    Life,
+    Prediction,
+    QueueDepth,
+)
 from app.fields import LONGEST_TEXT, Fields
 
 
@@ -40,6 +51,7 @@ class ScalingDecided:
         spot_resting: whether so many spot instances were taken back that on demand comes first.
         spent_h: instance-hours of this day, UTC.
         budget_h: how many of them there may be; 0: no matter how many.
+        cost: what the fleet costs; None where it is not said.
     """
 
     TYPE: ClassVar[str] = "scaling-decision"
@@ -63,6 +75,7 @@ class ScalingDecided:
     spot_resting: bool = False
     spent_h: float = 0.0
     budget_h: float = 0.0
+    cost: FleetCost | None = None
 
     @property
     def brakes(self) -> tuple[Brake, ...]:
@@ -73,7 +86,8 @@ class ScalingDecided:
         """Return the fields to send."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
         fleet = [_instance_to_event(instance) for instance in self.fleet]
-        return {**plain, "drain": list(self.drain), "depth": asdict(self.depth), "fleet": fleet}
+        cost = asdict(self.cost) if self.cost else None
+        return {**plain, "drain": list(self.drain), "depth": asdict(self.depth), "fleet": fleet, "cost": cost}
 
     @classmethod
     def of(cls, event: object) -> Self:
@@ -103,6 +117,7 @@ class ScalingDecided:
             spot_resting=said.maybe_flag("spot_resting"),
             spent_h=said.number_or_zero("spent_h"),
             budget_h=said.number_or_zero("budget_h"),
+            cost=_cost_of(said.maybe_part("cost")),
         )
 
 
@@ -215,6 +230,28 @@ class ImagesQueued:
             MalformedAnnouncement: it is something else.
         """
         return cls(Fields(event).count("count"))
+
+
+@dataclass(frozen=True, slots=True)
+class CallsMade:
+    """What a worker has called of AWS since its start."""
+
+    TYPE: ClassVar[str] = "calls-made"
+
+    calls: CallCounts
+
+    def to_event(self) -> dict[str, Any]:
+        """Return the fields to send."""
+        return asdict(self.calls)
+
+    @classmethod
+    def of(cls, event: object) -> Self:
+        """Read what `to_event` gave.
+
+        Raises:
+            MalformedAnnouncement: it is something else.
+        """
+        return cls(_calls_of(Fields(event)))
 
 
 # Why a worker leaves whose host EC2 takes back.
@@ -339,6 +376,7 @@ Announcement = (
     | ImageFailed
     | ImagesQueued
     | WorkerLeaving
+    | CallsMade
     | WorkerOnline
     | WorkerHeartbeat
     | WorkerOffline
@@ -381,6 +419,17 @@ class Said:
 def clipped(text: str) -> str:
     """Return as much of a text as an announcement may carry."""
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
+
+
+def _cost_of(said: Fields | None) -> FleetCost | None:
+    if said is None:
+        return None
+    dollars = {name: said.number(name) for name in ("hour_usd", "day_usd", "total_usd")}
+    return FleetCost(priced_as=said.name("priced_as"), calls=_calls_of(said.part("calls")), **dollars)
+
+
+def _calls_of(said: Fields) -> CallCounts:
+    return CallCounts(*(said.count(name) for name in ("s3_put", "s3_get", "sqs_call", "sns_publish")))
 
 
 def _life_of(said: Fields | None) -> Life | None:

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 import click
 
+from app.domain import CallCounts
 from app.errors import ConfigurationError
 
 FILE = Path(__file__).with_suffix(".json")
@@ -20,6 +21,8 @@ MONTH_H = 730.0
 CORE_MS, SQS_CALLS, PUBLISHES, LOG_BYTES = 20.0, 1.1, 0.1, 808
 IDLE_CALLS_HOUR = {"s3_put": 180, "sqs_call": 5700, "sns_publish": 420}
 ALARMS, METRICS = 6, 2
+# What an instance is taken for that is none of EC2's, such as a process of this machine; and each one's disk.
+TAKEN_FOR, DISK_GIB = "c7i.large", 8
 # Assumed: an image of 500 x 375, in gigabytes; its result is a few hundred bytes.
 STORED_GB = 0.0001
 WORKERS = ("c7i.large", "c6i.large", "m7i.large", "m6i.large", "c7g.large", "c8g.large", "m7g.large", "c6g.large")
@@ -61,6 +64,20 @@ class Prices:
         """Return dollars for an hour of a host: the instance, its disk and its public address."""
         disk = self.rates["disk_gib_month"] * disk_gib / MONTH_H
         return self.instance_hour(type, spot=spot) + disk + self.rates["address_hour"]
+
+    def worker_hour(self, type: str, *, spot: bool, given: float = 0.0) -> float:
+        """Return dollars for an hour of a worker's host.
+
+        Args:
+            type: the instance's; one whose price is not in the file is taken for `TAKEN_FOR`.
+            spot: whether it is a spot instance.
+            given: the price, if somebody has said it; 0: nobody has.
+        """
+        return given or self.host_hour(type if type in self.instance_hours else TAKEN_FOR, DISK_GIB, spot=spot)
+
+    def of_calls(self, calls: CallCounts) -> float:
+        """Return dollars for calls."""
+        return float(sum(self.rates[name] * number for name, number in asdict(calls).items()))
 
     def million_images(self, type: str, core_ms: float, *, vcpus: int = 2, disk_gib: float = 8, spot: bool) -> float:
         """Return dollars for the hosts that classify a million images, busy all the time.

@@ -274,6 +274,12 @@ class AutoscalerSettings:
         low=0,
         high=1000,
     )
+    price_usd: float = _setting(
+        "ELASTIQ_PRICE",
+        0.0,
+        "Dollars that an hour of an instance costs; 0: what `app/prices.json` says of its type.",
+        low=0,
+    )
     daily_budget_h: float = _setting(
         "ELASTIQ_DAILY_BUDGET",
         0.0,

@@ -116,5 +116,6 @@ def announcement(seen: Observation, decision: ScalingDecision, limits: Limits, l
         over_budget=seen.over_budget(limits),
         spot_resting=seen.spot_resting,
         spent_h=seen.spent_h,
+        cost=seen.cost,
         budget_h=limits.budget_h,
     )

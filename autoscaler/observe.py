@@ -9,12 +9,16 @@ from datetime import datetime
 
 import structlog
 
+from app.aws.calls import calls
 from app.aws.depth import QueueReader
-from app.domain import Instance, InstanceState
+from app.domain import FleetCost, Instance, InstanceState
+from app.fields import LONGEST_NAME
+from app.prices import TAKEN_FOR, prices
 from app.process.clock import SteadyClock
 from app.settings import Settings
 from autoscaler.fleet import Fleet
 from autoscaler.listen import Hearing
+from autoscaler.memory.bill import Bill
 from autoscaler.memory.boots import shortest_life_s
 from autoscaler.memory.past import Past
 from autoscaler.memory.spent import Spent
@@ -32,6 +36,7 @@ class Observer:
         clock: the time, UTC; a test may bring its own.
         hearing: what workers say; None where they cannot be heard.
         spent: what was spent of the day's budget before; nothing unless given.
+        bill: what this day was billed before; nothing unless given.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class Observer:
         clock: Callable[[], datetime] | None = None,
         hearing: Hearing | None = None,
         spent: Spent | None = None,
+        bill: Bill | None = None,
     ) -> None:
         self._queue = QueueReader(settings)
         self._random = random.Random()
@@ -48,6 +54,7 @@ class Observer:
         self.now = clock = clock or SteadyClock()
         self._hearing = hearing
         self.launches = Launches()
+        self.bill, self._given = bill or Bill(clock()), settings.autoscaler.price_usd
         self.spent = spent or Spent(clock())
         # Boots that others see to do not fail here.
         idle_s = settings.worker.idle_s
@@ -73,7 +80,17 @@ class Observer:
         for instance in seen.gone:
             log.info("instance_gone", instance=instance.id, lived_s=self._lived_s(instance, seen.at))
         self.spent = self.spent.and_then(seen.fleet, seen.at)
-        return replace(seen, spent_h=self.spent.hours, spot_resting=self._fleet.spot_resting)
+        self.bill = self.bill.and_then(seen.fleet, seen.at, self._price)
+        return replace(seen, cost=self._cost(seen), spent_h=self.spent.hours, spot_resting=self._fleet.spot_resting)
+
+    def _price(self, instance: Instance) -> float:
+        return prices().worker_hour(instance.type, spot=instance.spot, given=self._given)
+
+    def _cost(self, seen: Observation) -> FleetCost:
+        bill = self.bill
+        types = sorted({_kind_of(one) for one in seen.fleet}) or [TAKEN_FOR]
+        words = f"${self._given:g} an hour" if self._given else " and ".join(types)
+        return FleetCost(bill.hour_usd, bill.day_usd, bill.total_usd, words[:LONGEST_NAME], calls.made())
 
     def launched(self, instances: Iterable[Instance]) -> None:
         """Take note of what has just been launched."""
@@ -90,6 +107,12 @@ class Observer:
         """Return how long an instance that is gone has lived; where it is known by its worker, until the last word."""
         ended_at = now if self._fleet.elastic else instance.heard_at or now
         return round((ended_at - instance.launched_at).total_seconds(), 1)
+
+
+def _kind_of(instance: Instance) -> str:
+    """Return what an instance is priced as, in words."""
+    kind = instance.type if instance.type in prices().instance_hours else f"as if {TAKEN_FOR}"
+    return f"{kind}, spot" if instance.spot else kind
 
 
 def _as_heard(instance: Instance, heard: Heard) -> Instance:

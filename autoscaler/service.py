@@ -27,7 +27,7 @@ from autoscaler.policy import POLICIES
 from autoscaler.reclaimed import Reclaimed
 from autoscaler.remembered import Remembered
 from autoscaler.schedule import floor_of
-from autoscaler.spending import Spending
+from autoscaler.spending import Billing, Spending
 from autoscaler.sweep import rounds as sweep
 from autoscaler.values import Limits, Observation, ScalingDecision
 from autoscaler.wish import Wish
@@ -74,7 +74,10 @@ class Autoscaler:
         self.fleet = make_fleet(
             settings, lambda ids: self._announcer.ask_to_leave(self._nodes(ids)), self._hearing, clock
         )
-        self._observer = Observer(settings, self.fleet, clock, self._hearing, self._spending.begin(clock()))
+        self._billing = Billing(settings)
+        self._observer = Observer(
+            settings, self.fleet, clock, self._hearing, self._spending.begin(clock()), self._billing.begin(clock())
+        )
         self._loop = Loop(
             self._observer,
             self.fleet,
@@ -116,6 +119,7 @@ class Autoscaler:
         self._figures.decided(announcement(seen, decision, limits, self._name), self._observer.launches)
         self._remembered.note(seen.estimates)
         self._spending.note(self._observer.spent)
+        self._billing.note(self._observer.bill)
         self._reclaimed.note(self._hearing.interrupted() if self._hearing else {})
         self._kept.note(seen.brakes(limits), seen.at)
         self._wish.note(decision.desired, seen.at)

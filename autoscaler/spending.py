@@ -12,12 +12,13 @@ import structlog
 
 from app.errors import ElastiqError
 from app.settings import Settings
+from autoscaler.memory.bill import Bill
 from autoscaler.memory.spent import Spent
 from autoscaler.record import Record, number
 
 log = structlog.get_logger(__name__)
 
-KEY = "_autoscaler/spent"
+KEY, BILL_KEY = "_autoscaler/spent", "_autoscaler/bill"
 EVERY = timedelta(seconds=60)
 # A time so far ahead of one's own clock is another clock's fault.
 AHEAD = timedelta(minutes=5)
@@ -51,6 +52,44 @@ class Spending:
             self._record.write({"until": spent.until.timestamp(), "hours": round(spent.hours, 5)})
         except ElastiqError as err:
             log.warning("spending_not_kept", reason=str(err))
+
+
+class Billing:
+    """Reads what this day was billed, and writes it once a minute where that has changed.
+
+    Args:
+        settings: the output bucket.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._record = Record(settings, BILL_KEY)
+        self._tried_at, self._written_usd = datetime.min.replace(tzinfo=UTC), 0.0
+
+    def begin(self, now: datetime) -> Bill:
+        """Return what was kept of this day, or nothing billed up to now."""
+        try:
+            found = self._record.read()
+        except ElastiqError as err:
+            log.warning("bill_unknown", reason=str(err))
+            return Bill(now)
+        until, usd = number(found.get("until")), number(found.get("usd"))
+        if (
+            until is None
+            or usd is None
+            or datetime.fromtimestamp(min(until, now.timestamp()), UTC).date() != now.date()
+        ):
+            return Bill(now)
+        return Bill(now, day_usd=usd)
+
+    def note(self, bill: Bill) -> None:
+        """Keep what is billed; one autoscaler does so at a time, the leader."""
+        if bill.day_usd == self._written_usd or bill.until - self._tried_at < EVERY:
+            return
+        self._tried_at, self._written_usd = bill.until, bill.day_usd
+        try:
+            self._record.write({"until": bill.until.timestamp(), "usd": round(bill.day_usd, 6)})
+        except ElastiqError as err:
+            log.warning("bill_not_kept", reason=str(err))
 
 
 def _spent(found: dict[str, Any], now: datetime) -> Spent | None:

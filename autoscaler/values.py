@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from app.brakes import Brake, holding
-from app.domain import Instance, InstanceState, QueueDepth
+from app.domain import FleetCost, Instance, InstanceState, QueueDepth
 from autoscaler.schedule import NO_FLOOR, Floor
 
 
@@ -145,6 +145,7 @@ class Observation:
         given_up: the ids of instances that gave no sign for a boot limit.
         gone: the instances that were there at the last observation and are no more.
         spent_h: instance-hours of this day, UTC.
+        cost: what the fleet costs; None where nobody counts it.
         spot_resting: whether so many spot instances were taken back that on demand comes first.
     """
 
@@ -160,6 +161,7 @@ class Observation:
     given_up: frozenset[str] = frozenset()
     gone: tuple[Instance, ...] = ()
     spent_h: float = 0.0
+    cost: FleetCost | None = None
     spot_resting: bool = False
 
     @property

@@ -28,9 +28,12 @@ LONGEST_BACKOFF_S = 600
 # From this receive of a message on, it is noted that its task has begun: a dead letter that none began with is no
 # image's fault. Earlier receives need no note, which would cost a call for each image.
 NOTED_FROM = MAX_RECEIVES - 1
+# Of a result, so many characters are in the log's line and in Celery's event, which cost more to write than the rest of
+# them: its key, its label, its score.
+SHOWN = 256
 
 
-@app.task(bind=True, name=CLASSIFY, max_retries=RETRIES, throws=(PermanentError,))
+@app.task(bind=True, name=CLASSIFY, max_retries=RETRIES, throws=(PermanentError,), resultrepr_maxsize=SHOWN)
 def classify(self: Task, key: str) -> dict[str, Any]:
     """Classify the image ``key`` of the input bucket and store the result under ``<key>.txt``.
 

@@ -6,6 +6,7 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from app.aws.calls import calls
 from app.aws.depth import QueueReader
 from app.settings import Settings
 from app.sqs.metrics import Metrics
@@ -15,6 +16,7 @@ from tasks.celery import make_app
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.preview import Previews
+from web.fleet.costs import Costs
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
 from web.fleet.summons import Summons
@@ -70,6 +72,7 @@ def _tier(settings: Settings) -> Tier:
         depths=DepthReader(settings),
         counts=counts,
         registry=registry,
+        costs=Costs(calls.made),
         workload=Workload(registry, settings.queue.name, settings.autoscaler.target_s),
         intake=Intake(settings.images, storage, feed, publisher.publish, counts),
         previews=Previews(storage, settings.images.max_pixels, previews),

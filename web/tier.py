@@ -17,6 +17,7 @@ from app.telemetry.workload import Workload
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.preview import Previews
+from web.fleet.costs import Costs
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
 from web.http.seats import Seats
@@ -36,6 +37,7 @@ class Tier:
         counts: what this process has done; `web.routes.metrics` tells it.
         registry: all that Prometheus is told.
         workload: what workers say, for Prometheus.
+        costs: what images cost.
         streams: the event streams that are open.
         openers: the requests that may look at once whether there is a batch to follow.
         readers: the requests that may look a batch up in its buckets at once.
@@ -54,6 +56,7 @@ class Tier:
     counts: Metrics
     registry: CollectorRegistry
     workload: Workload
+    costs: Costs
     intake: Intake
     previews: Previews
     streams: Streams

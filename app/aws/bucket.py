@@ -26,6 +26,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
 from app import aws
+from app.aws.calls import calls
 from app.aws.obstore_internals import failed
 from app.settings import AwsSettings
 
@@ -203,6 +204,7 @@ def _nameable(key: str) -> bool:
 
 
 def _get(store: S3Store, key: str, most_bytes: int | None) -> Found | None:
+    calls.count("s3_get")
     try:
         answer = obstore.get(store, key)
         fits = most_bytes is None or answer.meta["size"] <= most_bytes
@@ -216,6 +218,7 @@ def _get(store: S3Store, key: str, most_bytes: int | None) -> Found | None:
 
 
 def _put(store: S3Store, key: str, body: bytes, attributes: Any, replace: bool) -> bool:
+    calls.count("s3_put")
     try:
         # In one piece, so that its checksum is that of all of it.
         mode: Literal["overwrite", "create"] = "overwrite" if replace else "create"

@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.utils import get_environ_proxies
 
+from app.aws.calls import calls
 from app.aws.signed import SignedCalls
 from app.errors import ConfigurationError
 from app.settings import AwsSettings
@@ -113,12 +114,14 @@ def client(
         with building():
             # boto3's stubs know a service by its literal name alone.
             boto: Any = (own or session()).boto3
-            return boto.client(
+            made = boto.client(
                 service,
                 region_name=settings.region or boto.region_name or LAST_RESORT,
                 endpoint_url=settings.endpoint_url or None,
                 config=config,
             )
+            calls.watch(made)
+            return made
     except (BotoCoreError, ValueError) as err:
         raise ConfigurationError(f"AWS's {service} cannot be used: {err}; check AWS's usual variables") from err
 

@@ -17,6 +17,8 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.httpsession import URLLib3Session
 from botocore.parsers import ResponseParserError
 
+from app.aws.calls import calls
+
 _HEADERS = {
     "Content-Type": "application/x-amz-json-1.0",
     # Errors then carry the names that they had before SQS spoke JSON, as with a client.
@@ -73,6 +75,7 @@ class SignedCalls:
         request = AWSRequest("POST", self._url, headers, json.dumps(parameters, default=_blob).encode())
         # Credentials that expire are refreshed here, through boto3's chain.
         SigV4Auth(self._credentials.get_frozen_credentials(), "sqs", self._region).add_auth(request)
+        calls.count("sqs_call")
         answer = self._http.send(request.prepare())
         if answer.status_code == 200:
             return _parsed(answer.content)

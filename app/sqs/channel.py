@@ -214,7 +214,7 @@ class Channel(virtual.Channel):
             return None
 
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
-        """Delete the message; the call is made within some milliseconds, with others."""
+        """Delete the message; the call is made soon, with others."""
         lease = self._settle(delivery_tag)
         if lease is not None and self.gateway.delete(lease):
             self._acked_at.append(time.monotonic())

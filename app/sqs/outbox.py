@@ -1,4 +1,4 @@
-"""Deletes and visibility changes, gathered for some milliseconds and sent ten to a call."""
+"""Deletes and visibility changes, gathered for a moment and sent ten to a call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from app.sqs.metrics import metrics
 
 logger = get_logger("app.sqs")
 
-LINGER_S = 0.03
+# How long the first waits for others: one that is done, whose lease goes on meanwhile, and one that is given back.
+LINGER_S, BACK_S = 0.15, 0.03
 # The same of what nobody misses: a listener's messages, that it has heard.
 PATIENT_S = 1.0
 _DELETE, _CHANGE = "delete_message_batch", "change_message_visibility_batch"
@@ -73,7 +74,7 @@ class Outbox:
         """Let a message be received again, by anyone, in ``after_s`` seconds; not one that is done."""
         if not lease.done and self._leases.drop(lease):
             metrics.count("given_back")
-            self._put(_CHANGE, _Entry(lease, after_s))
+            self._put(_CHANGE, _Entry(lease, after_s), BACK_S)
 
     def flush(self, timeout_s: float) -> bool:
         """Send what waits without lingering; return whether all was sent within ``timeout_s``."""
@@ -93,7 +94,7 @@ class Outbox:
     def _busy(self) -> bool:
         return any(lane.waiting or lane.in_hand for lane in self._lanes.values())
 
-    def _put(self, action: str, entry: _Entry, linger_s: float = LINGER_S) -> None:
+    def _put(self, action: str, entry: _Entry, linger_s: float) -> None:
         where = action, entry.lease.queue_url
         with self._changed:
             lane = self._lanes.get(where) or self._lanes.setdefault(where, _Lane(*where))
@@ -128,7 +129,7 @@ class Outbox:
                     if lane.due(now, self._hurry):
                         # Next time another comes first.
                         self._lanes[where] = self._lanes.pop(where)
-                        lane.in_hand, lane.due_at = _popped(lane.waiting), now + LINGER_S
+                        lane.in_hand, lane.due_at = _popped(lane.waiting), now + BACK_S
                         return lane
                 soonest = min((lane.due_at for lane in self._lanes.values() if lane.waiting), default=now + 60)
                 self._changed.wait(max(0.001, soonest - now))

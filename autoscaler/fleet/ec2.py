@@ -257,7 +257,14 @@ def _instances(page: dict[str, Any], version: str = "") -> Iterator[Instance]:
         for found in reservation["Instances"]:
             tags = {tag["Key"]: tag.get("Value", "") for tag in found.get("Tags", [])}
             state = _state(found["State"]["Name"], DRAIN_TAG in tags)
-            yield Instance(found["InstanceId"], state, found["LaunchTime"], outdated=_older(tags, version))
+            yield Instance(
+                found["InstanceId"],
+                state,
+                found["LaunchTime"],
+                outdated=_older(tags, version),
+                type=found.get("InstanceType", ""),
+                spot=found.get("InstanceLifecycle") == "spot",
+            )
 
 
 def _older(tags: dict[str, str], version: str) -> bool:

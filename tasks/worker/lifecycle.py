@@ -15,6 +15,8 @@ from typing import Any
 import structlog
 from celery import bootsteps
 
+from app.announcements import CallsMade
+from app.aws.calls import calls
 from app.errors import ConfigurationError
 from app.process.alive import AliveFile
 from app.settings import Settings, settings
@@ -26,7 +28,7 @@ from tasks.worker.notices import Notices, metadata_for
 
 log = structlog.get_logger(__name__)
 
-LOOK_S = 0.5
+LOOK_S, TELL_S = 0.5, 10.0
 MOST_GATHERED = 1000
 
 
@@ -88,6 +90,33 @@ class Events(bootsteps.StartStopStep):
     def stop(self, consumer: Any) -> None:
         """Send no more through a dispatcher that is about to close."""
         announce.through(None)
+
+
+class TellCalls(bootsteps.StartStopStep):
+    """Announces what this process has called of AWS, while that grows by more than its polls."""
+
+    requires = ("celery.worker.consumer.heart:Heart", "celery.worker.consumer.events:Events")
+
+    def __init__(self, consumer: Any, **_: Any) -> None:
+        self._entry: Any = None
+        self._told = calls.made()
+
+    def start(self, consumer: Any) -> None:
+        """Look from time to time."""
+        self._entry = consumer.timer.call_repeatedly(TELL_S, self._tell, (consumer,))
+
+    def stop(self, consumer: Any) -> None:
+        """Say it once more: the worker stops."""
+        if self._entry is not None:
+            self._entry.cancel()
+        self._tell(consumer)
+
+    def _tell(self, consumer: Any) -> None:
+        made, dispatcher = calls.made(), consumer.event_dispatcher
+        if dispatcher is None or not dispatcher.enabled or made.s3_put == self._told.s3_put:
+            return
+        self._told, what = made, CallsMade(made)
+        dispatcher.send(what.TYPE, **what.to_event())
 
 
 class IdleStop(bootsteps.StartStopStep):
@@ -206,7 +235,7 @@ class HeedNotices(bootsteps.StartStopStep):
 def install(application: Any) -> None:
     """Add these steps to the worker's blueprint."""
     steps: dict[str, set[Callable[..., Any]]] = application.steps
-    steps["consumer"].update({LoadEngine, Events, Farewell, IdleStop, StayAlive, HeedNotices})
+    steps["consumer"].update({LoadEngine, Events, Farewell, IdleStop, StayAlive, HeedNotices, TellCalls})
 
 
 install(app)

@@ -30,7 +30,7 @@ PARTS = {
     "autoscaler": "autoscaler",
     "worker": "workers",
     "ministack": "cloud",
-    "app.local.cloud": "cloud",
+    "app.local.ministack_internals": "cloud",
 }
 
 
@@ -71,6 +71,7 @@ class Whole:
     def wait_until_ready(self) -> None:
         """Wait until it says its address."""
         self.wait_for(lambda: f"Elastiq is ready: http://127.0.0.1:{self.port}" in self.output.read_text())
+        self.wait_for(lambda: self.logged("autoscaler", "leading"))  # its own start is nobody's wait
 
     def wait_for(self, true: Callable[[], object]) -> None:
         """Wait until something is true.
@@ -113,14 +114,16 @@ class Whole:
             self.process.wait(TIMEOUT_S)
 
     def _processes(self) -> Iterator[tuple[str, psutil.Process]]:
-        for path in (self.data_dir / "run").glob("*.json"):
+        """Yield each process that was ever recorded and runs, and its children, which do its work."""
+        recorded = {json.loads(path.read_text())["pid"] for path in (self.data_dir / "run").glob("*.json")}
+        for pid in recorded:
             try:
-                process = psutil.Process(json.loads(path.read_text())["pid"])
-                # A server's own children do its work.
-                for one in [process, *process.children(recursive=True)]:
-                    part = next((PARTS[word] for word in reversed(process.cmdline()) if word in PARTS), "others")
-                    yield part, one
-            except (OSError, ValueError, psutil.Error):
+                process = psutil.Process(pid)
+                part = next((PARTS[word] for word in reversed(process.cmdline()) if word in PARTS), "others")
+                yield part, process
+                # Workers are the autoscaler's children, and count as themselves.
+                yield from ((part, child) for child in process.children() if child.pid not in recorded)
+            except psutil.Error:
                 continue  # it has just ended
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.domain import new_batch_id
 from tests.conftest import models
 from tests.support.stack import TIMEOUT_S, Stack, stack
 from tests.support.waiting import wait_for
@@ -86,6 +90,24 @@ def test_all_children_follow_it_when_it_is_killed_and_the_next_one_clears_up(dat
             assert running.results("batch") == set(keys)
             more = running.submit("more", 1)
             running.wait_for_results("more", more)
+
+
+def test_what_images_cost_is_told_of_their_batch_and_of_the_day(course: Stack) -> None:
+    id = new_batch_id(datetime.now(UTC), b"cost")
+    keys = course.submit(id, 5)
+    course.wait_for_results(id, keys)
+
+    def read(path: str) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{course.page}/api/{path}", timeout=20) as answer:
+            found: dict[str, Any] = json.load(answer)["cost"] or {}
+            return found
+
+    cost = wait_for(lambda: (found := read(f"batches/{id}/cost")).get("images") == 5 and found, TIMEOUT_S)
+    assert 0 < cost["usd"] < 0.1
+    fleet = wait_for(lambda: (found := read("fleet"))["calls"]["s3_put"] >= 5 and found, TIMEOUT_S)
+    assert fleet["hosts_today_usd"] > 0
+    assert fleet["thousand_images_usd"] > 0
+    assert fleet["priced_as"].startswith("as if ")
 
 
 def test_a_part_that_dies_is_started_again_and_its_death_is_said(course: Stack) -> None:

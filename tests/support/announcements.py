@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.announcements import (
     Announcement,
+    CallsMade,
     ImageClassified,
     ImageFailed,
     ImagesQueued,
@@ -18,7 +19,18 @@ from app.announcements import (
     WorkerOffline,
     WorkerOnline,
 )
-from app.domain import LIFE_TIMES, Classification, Failure, Instance, InstanceState, Life, Prediction, QueueDepth
+from app.domain import (
+    LIFE_TIMES,
+    CallCounts,
+    Classification,
+    Failure,
+    FleetCost,
+    Instance,
+    InstanceState,
+    Life,
+    Prediction,
+    QueueDepth,
+)
 from app.fields import GREATEST, LATEST
 
 COUNTS = st.integers(0, GREATEST)
@@ -27,6 +39,8 @@ NAMES = st.text(st.characters(codec="utf-8"), max_size=40)
 TIMES = st.integers(0, LATEST * 10**6 - 1).map(lambda us: datetime.fromtimestamp(0, UTC) + timedelta(microseconds=us))
 INSTANCES = st.builds(Instance, NAMES, st.sampled_from(InstanceState), TIMES, st.none() | TIMES)
 PREDICTIONS = st.builds(Prediction, NAMES, NUMBERS)
+CALLS = st.builds(CallCounts, COUNTS, COUNTS, COUNTS, COUNTS)
+COSTS = st.builds(FleetCost, NUMBERS, NUMBERS, NUMBERS, NAMES, CALLS)
 MOMENTS = st.floats(0, LATEST, exclude_max=True)
 LIVES = st.builds(Life, NAMES, NAMES, COUNTS, MOMENTS, *(st.none() | MOMENTS for _ in LIFE_TIMES))
 ANNOUNCEMENTS: st.SearchStrategy[Announcement] = st.one_of(
@@ -46,6 +60,7 @@ ANNOUNCEMENTS: st.SearchStrategy[Announcement] = st.one_of(
         arrival_rate=st.none() | NUMBERS,
         service_rate=st.none() | NUMBERS,
         boot_s=st.none() | NUMBERS,
+        cost=st.none() | COSTS,
         breaker_open=st.booleans(),
         over_budget=st.booleans(),
         spot_resting=st.booleans(),
@@ -61,5 +76,6 @@ ANNOUNCEMENTS: st.SearchStrategy[Announcement] = st.one_of(
     st.builds(ImageFailed, st.builds(Failure, NAMES, NAMES, NAMES), st.none() | LIVES),
     st.builds(ImagesQueued, COUNTS),
     st.builds(WorkerLeaving, NAMES),
+    st.builds(CallsMade, CALLS),
     *(st.builds(kind, COUNTS, COUNTS) for kind in (WorkerOnline, WorkerHeartbeat, WorkerOffline)),
 )

@@ -8,6 +8,9 @@ from flask import request
 from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
 from werkzeug.exceptions import NotImplemented as NotUnderstood
 
+# What is read of one at once.
+READ_BYTES = 64 * 1024
+
 
 class Compressed(UnsupportedMediaType):
     """The body is encoded in a way that is not taken."""

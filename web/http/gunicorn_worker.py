@@ -19,6 +19,7 @@ import structlog
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from web.http.bodies import READ_BYTES
 from web.http.heads import HEAD_BYTES, RefusedHead, is_whole
 from web.http.pace import STALLED_S, PacedSocket
 from web.http.problems import on_the_wire
@@ -46,6 +47,11 @@ _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 class Connection(TConn):  # type: ignore[misc]
     """gunicorn's connection, that never has the loop wait for the client when it ends."""
+
+    def init(self) -> None:
+        """Begin to read; as much at once as is asked for, because what gunicorn has beyond that it copies each time."""
+        super().init()
+        self.parser.unreader.max_body_chunk = READ_BYTES
 
     def close(self, *_: object, **__: object) -> None:
         """Send what is to be sent and close; gunicorn since version 26 would first wait two seconds for the client."""

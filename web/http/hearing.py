@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from flask import Flask, Response
 
-from web.http.bodies import has_body, raw
+from web.http.bodies import READ_BYTES, has_body, raw
 from web.http.gunicorn_internals import UNREADABLE, connection, end_after_this_answer
 from web.http.pace import PacedSocket
 from web.http.problems import Busy
@@ -39,7 +39,7 @@ def _is_read(seats: Seats) -> bool:
     try:
         with seats.taken():
             while heard < HEARD_OUT_BYTES:
-                data = raw().read(64 * 1024)
+                data = raw().read(READ_BYTES)
                 if not data:
                     return True
                 heard += len(data)

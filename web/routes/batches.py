@@ -57,9 +57,18 @@ def read(id: str) -> Response:
         url=_page(id),
         cursor=snapshot.cursor,
         counts=snapshot.counts.to_json(),
+        cost=tier().costs.of_batch(id),
         waits=tier().fleet.waiting().to_json() if snapshot.counts.waiting else None,
         images=[image.to_json() for image in snapshot.images],
     )
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@blueprint.get("/<id>/cost")
+def cost(id: str) -> Response:
+    """Return what a batch has cost so far, as far as this process heard of it; no bucket is asked."""
+    answer = jsonify(id=_checked(id), cost=tier().costs.of_batch(id))
     answer.headers["Cache-Control"] = "no-store"
     return answer
 

@@ -56,6 +56,7 @@ def _families(parts: Tier) -> Iterator[Metric]:
     yield gauge("elastiq_autoscaler_heard", "Whether an autoscaler was heard of late.", newest is not None)
     if newest is not None:
         yield from of_decision(newest)
+    yield from parts.costs.metrics()
 
 
 def _of_queues(known: Depths, name: str) -> Iterator[Metric]:

@@ -12,9 +12,8 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, make_response, render_template
 
 from web.batches.stream import RETRY_MS
-from web.fleet.depths import DepthReader, Depths
-from web.fleet.feed import FleetFeed
-from web.tier import tier
+from web.fleet.depths import Depths
+from web.tier import Tier, tier
 
 PACE_S, SIGN_OF_LIFE_S = 1.0, 5.0
 
@@ -32,7 +31,8 @@ def page() -> Response:
 @blueprint.get("/api/fleet")
 def read() -> Response:
     """Return the fleet, the decisions about it and the queues, as far as they are known; never an error."""
-    answer = jsonify({**tier().fleet.view(), **_queues(tier().depths.read())})
+    known = tier().depths.read()
+    answer = jsonify({**tier().fleet.view(), **_queues(known), "cost": tier().costs.view()})
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
@@ -40,16 +40,17 @@ def read() -> Response:
 @blueprint.get("/api/fleet/events")
 def follow() -> Response:
     """Stream the same: all of it first, then with the newer decisions and history, whenever there is news."""
-    return tier().streams.answer(_events(tier().fleet, tier().depths))
+    return tier().streams.answer(_events(tier()))
 
 
-async def _events(fleet: FleetFeed, depths: DepthReader) -> AsyncGenerator[bytes, None]:
+async def _events(parts: Tier) -> AsyncGenerator[bytes, None]:
     yield b"retry: %d\n\n" % RETRY_MS
-    async with aclosing(fleet.follow(PACE_S, SIGN_OF_LIFE_S)) as views:
+    async with aclosing(parts.fleet.follow(PACE_S, SIGN_OF_LIFE_S)) as views:
         async for view in views:
-            if (known := depths.known()) is None:
-                known = await asyncio.to_thread(depths.read)
-            yield f"event: fleet\ndata: {json.dumps({**view, **_queues(known)})}\n\n".encode()
+            if (known := parts.depths.known()) is None:
+                known = await asyncio.to_thread(parts.depths.read)
+            said = {**view, **_queues(known), "cost": parts.costs.view()}
+            yield f"event: fleet\ndata: {json.dumps(said)}\n\n".encode()
 
 
 def _queues(known: Depths) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 // The deck above the tiles: how far the batch is, how fast, what was found, and what of it to show.
 
+import { Cost } from "./cost.js";
 import { around, arrange, byId, element, find, say } from "./dom.js";
 import { frequent } from "./images.js";
 import { Pace, pace, tally } from "./pace.js";
@@ -27,6 +28,7 @@ export class Deck {
     /** @type {string | null} */
     this._label = null;
     this._pace = new Pace();
+    this._cost = new Cost(byId("cost", HTMLElement));
     this._announcedAt = 0;
     this._spoken = "";
     this._search = byId("search", HTMLInputElement);
@@ -59,12 +61,13 @@ export class Deck {
   }
 
   /** @param {Batch} batch */
-  draw({ images, worked, uploader, silent, waits }) {
+  draw({ id, images, worked, uploader, silent, waits }) {
     const { total, open, finished } = images;
     const rates = this._pace.mark(performance.now(), worked, uploader.bytesSent);
     say(byId("tally", HTMLElement), total ? number(finished) : "");
     say(byId("tally-of", HTMLElement), tally(total, open));
     say(byId("pace", HTMLElement), silent ? "No connection; trying again…" : pace(images, rates, waits));
+    this._cost.show(id, images);
     this._bar(images);
     for (const button of this._filters()) {
       const many = statesOf(button).reduce((sum, state) => sum + images.counts[state], 0);

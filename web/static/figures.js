@@ -1,8 +1,9 @@
 // The monitor's figures, each with what is said beside it. Pure.
 
+import { dollars } from "./cost.js";
 import { duration, number, rate } from "./words.js";
 
-/** @import { Depth, Instance, LatestDecision, View } from "./fleet.js" */
+/** @import { Cost, Depth, Instance, LatestDecision, View } from "./fleet.js" */
 
 /**
  * @typedef {object} Figure
@@ -17,14 +18,15 @@ const UNKNOWN = { value: "–", more: "" };
 /**
  * Return each figure by the id of its place in the page.
  * @param {View} view
- * @returns {Record<"outstanding" | "running" | "arriving" | "oldest" | "dead", Figure>}
+ * @returns {Record<"outstanding" | "running" | "arriving" | "oldest" | "spending" | "dead", Figure>}
  */
-export function figures({ queue, dead_letters: dead, decision, instances }) {
+export function figures({ queue, dead_letters: dead, decision, instances, cost }) {
   return {
     outstanding: queue ? outstanding(queue) : { value: "?", more: "SQS does not tell" },
     running: decision ? running(decision, instances) : UNKNOWN,
     arriving: decision ? arriving(decision) : UNKNOWN,
     oldest: decision ? oldest(decision) : UNKNOWN,
+    spending: cost ? spending(cost) : UNKNOWN,
     dead: { value: dead === null ? "?" : number(dead), more: dead ? "elastiq dead-letters list" : "" },
   };
 }
@@ -51,6 +53,13 @@ function arriving({ arrival_rate: arrivals, service_rate: service }) {
   const value = arrivals === null ? "–" : rate(arrivals);
   const more = service === null ? "service rate not known yet" : `an instance does ${rate(service)} a second`;
   return { value, more, unit: "a second" };
+}
+
+/** @param {Cost} cost @returns {Figure} */
+function spending({ now_usd_per_hour: now, hosts_today_usd: today, thousand_images_usd: thousand, priced_as: as }) {
+  const parts = [`hosts ${dollars(today)} today`];
+  if (thousand !== null) parts.push(`${dollars(thousand)} per 1,000 images`);
+  return { value: dollars(now), more: `${parts.join(" · ")} · ${as}`, unit: "an hour" };
 }
 
 /** @param {LatestDecision} decision @returns {Figure} */

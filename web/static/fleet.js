@@ -41,6 +41,8 @@
  * @typedef {{id: string, why: string, at: number}} Departure
  * @typedef {{listeners: number, republished: number, given_up: number}} Swept
  * @typedef {{visible: number, in_flight: number, delayed: number}} Depth
+ * @typedef {{now_usd_per_hour: number, hosts_today_usd: number, thousand_images_usd: number | null,
+ *   priced_as: string}} Cost in dollars
  */
 
 /**
@@ -59,6 +61,7 @@
  * @property {Depth | null} queue
  * @property {number | null} dead_letters
  * @property {string | null} queue_problem
+ * @property {Cost | null} cost
  */
 
 /** @typedef {Sample & {finish_rate: number | null}} RatedSample */

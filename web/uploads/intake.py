@@ -108,8 +108,8 @@ class Intake:
         if part.too_large:
             raise InvalidImage(f"the file is larger than {self._limits.max_file_bytes / 1e6:.4g} MB")
         kind = check(part.body, max_pixels=self._limits.max_pixels)
-        keys = names.keys(batch, part.filename, part.md5)
-        taken = self._places.find(keys, part.md5, lambda key: self._put(key, part, kind.content_type))
+        keys = names.keys(batch, part.filename, part.digest)
+        taken = self._places.find(keys, part.digest, lambda key: self._put(key, part, kind.content_type))
         if taken is None:
             raise InvalidImage("too many other files of this name are in the batch; give the file another name")
         return taken
@@ -133,7 +133,7 @@ class Intake:
         try:
             return self.admit(batch, part)
         except InvalidImage as err:
-            failure = Failure.of(names.rejected_key(batch, part.filename, part.md5), str(err))
+            failure = Failure.of(names.rejected_key(batch, part.filename, part.digest), str(err))
             log.info("image_rejected", key=failure.key, reason=failure.reason)
             self._storage.save(failure)
             self._feed.publish(failure)

@@ -41,7 +41,7 @@ def check(path: str) -> None:
         raise InvalidImage(f"the name must not hold a path that is absolute or has '.' or '..': {_shown(path)}")
 
 
-def keys(batch: str, path: str, md5: str) -> Iterator[str]:
+def keys(batch: str, path: str, digest: str) -> Iterator[str]:
     """Yield the keys that a file may have, the first choice first.
 
     Another file of the same path gets a number, as on a desktop; after the ninth, a part of its digest.
@@ -54,16 +54,16 @@ def keys(batch: str, path: str, md5: str) -> Iterator[str]:
     yield f"{batch}/{path}"
     for number in _NUMBERED:
         yield f"{stem} ({number}){dot}{suffix}"
-    yield f"{stem} ({md5[:_SHORT_DIGEST]}){dot}{suffix}"
+    yield f"{stem} ({digest[:_SHORT_DIGEST]}){dot}{suffix}"
 
 
-def rejected_key(batch: str, path: str, md5: str) -> str:
+def rejected_key(batch: str, path: str, digest: str) -> str:
     """Return the key under which a refused file's reason is kept.
 
     It has a folder that no taken file's key has, so that it never meets a good file of its name, and the
     content's digest, so that sending it again says the same again.
     """
-    folder = f"{batch}/rejected/{md5[:_DIGEST]}/"
+    folder = f"{batch}/rejected/{digest[:_DIGEST]}/"
     return folder + _safe(path, MAX_KEY_BYTES - len(folder))
 
 

@@ -27,19 +27,19 @@ class Places:
         self._lock = threading.Lock()
         self._turns = [threading.Lock() for _ in range(_LOCKS)]
 
-    def find(self, keys: Iterable[str], md5: str, put: Callable[[str], T | None]) -> T | None:
+    def find(self, keys: Iterable[str], digest: str, put: Callable[[str], T | None]) -> T | None:
         """Put a file under the first of ``keys`` that it can have; None if others have them all.
 
         Args:
             keys: those that it may have. One that another process may have given out is always asked for: it may
                 have been for this very file.
-            md5: the file's digest.
+            digest: the file's digest.
             put: puts it under a key, and returns what this is to return; None if another file is there.
         """
         for key in keys:
             with self._turns[hash(key) % _LOCKS]:
-                if self._owner(key) in {None, md5} and (placed := put(key)) is not None:
-                    self._remember(key, md5)
+                if self._owner(key) in {None, digest} and (placed := put(key)) is not None:
+                    self._remember(key, digest)
                     return placed
         return None
 
@@ -49,8 +49,8 @@ class Places:
                 self._owners.move_to_end(key)
             return self._owners.get(key)
 
-    def _remember(self, key: str, md5: str) -> None:
+    def _remember(self, key: str, digest: str) -> None:
         with self._lock:
-            self._owners[key] = md5
+            self._owners[key] = digest
             if len(self._owners) > self._remembered:
                 self._owners.popitem(last=False)

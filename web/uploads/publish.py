@@ -31,9 +31,9 @@ class Publisher:
         """
         try:
             # Lone messages of concurrent requests share calls anyway.
-            with bulk() if len(keys) > 1 else nullcontext():
+            with bulk() if len(keys) > 1 else nullcontext(), self._celery.producer_or_acquire() as producer:
                 for key in keys:
-                    self._celery.send_task(CLASSIFY, (key,), ignore_result=True)
+                    self._celery.send_task(CLASSIFY, (key,), ignore_result=True, producer=producer)
         except TransientError as err:
             raise TransientError(f"the images are stored, but not all are queued; send them again ({err})") from err
         except ConfigurationError as err:

@@ -19,7 +19,8 @@ from packaging.requirements import Requirement
 from app import aws
 from app.account.doctor.findings import Finding, asked, bad, unknown, well
 from app.account.doctor.launching import launching
-from app.account.doctor.permissions import Account, permissions
+from app.account.doctor.needs import Account
+from app.account.doctor.permissions import permissions
 from app.aws.address import task_queue_url
 from app.aws.errors import DENIED, EXPIRED, NO_TOPIC
 from app.settings import Settings
@@ -42,7 +43,7 @@ def look(
 
     Args:
         settings: what to look for, and where.
-        roles: whose permissions to try, of `permissions.ROLES`.
+        roles: whose permissions to try, of `needs.ROLES`.
         extras: what else to look at, which this package may not know of.
         now: the time, UTC.
     """

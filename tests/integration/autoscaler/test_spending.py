@@ -9,8 +9,9 @@ import pytest
 
 from app import aws
 from app.settings import Settings
+from autoscaler.memory.bill import Bill
 from autoscaler.memory.spent import Spent
-from autoscaler.spending import KEY, Spending
+from autoscaler.spending import KEY, Billing, Spending
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -53,3 +54,14 @@ def test_a_bucket_that_does_not_answer_stops_nothing(config: Settings) -> None:
     gone = replace(config, buckets=replace(config.buckets, output="elastiq-nobodys"))
     assert Spending(gone).begin(NOON) == Spent(NOON)
     Spending(gone).note(Spent(NOON, 3.25))
+
+
+def test_the_next_autoscaler_goes_on_with_the_bill_of_the_day_and_with_none_of_another(config: Settings) -> None:
+    assert Billing(config).begin(NOON) == Bill(NOON)
+    billing = Billing(config)
+    billing.note(Bill(NOON, day_usd=1.25))
+    billing.note(Bill(NOON + timedelta(seconds=30), day_usd=1.5))
+    later = NOON + timedelta(hours=1)
+    assert Billing(config).begin(later) == Bill(later, day_usd=1.25), "it is written once a minute"
+    tomorrow = NOON + timedelta(days=1)
+    assert Billing(config).begin(tomorrow) == Bill(tomorrow)

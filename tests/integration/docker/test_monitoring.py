@@ -20,7 +20,7 @@ import urllib3
 from app import aws
 from app.announcements import ImageClassified
 from app.aws.queues import dead_letter_queue
-from app.domain import Classification, Life, Prediction
+from app.domain import Classification, FleetCost, Life, Prediction
 from app.local.cloud import free_port
 from app.settings import ProcessSettings
 from autoscaler.figures import Figures
@@ -127,11 +127,12 @@ def test_on_the_real_system_each_alert_fires_and_each_panel_has_an_answer(watche
     now = time.time()
     late = Life("i-0aaa", "tasks.classify", 1, stored_at=now, queued_at=now - 90, received_at=now - 1)
     outcome = Classification.of("b/a.png", [Prediction("tabby", 0.9)], "m")
+    bad = decision(oldest_s=61.0, cost=FleetCost(0.1, 0.2, 0.3, "c7i.large"))
     with announcer(config) as announce:
         announce.say(ImageClassified(outcome, late), "i-0aaa@host")
-        announce.say(decision(oldest_s=61.0))
+        announce.say(bad)
         for failed in range(1, 4):
-            watched.figures.decided(decision(oldest_s=61.0), Launches(failed=failed))
+            watched.figures.decided(bad, Launches(failed=failed))
             wait_for(lambda wanted=failed: _value(watched, "elastiq_launches_failed_total") == wanted, 20)  # type: ignore[misc]
         wait_for(lambda: seen.update(watched.firing()) or seen == ALERTS, 60, lambda: ALERTS - seen)
 

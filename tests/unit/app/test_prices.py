@@ -10,8 +10,20 @@ import sys
 import pytest
 
 from app.deploy.deploy import cost
+from app.domain import CallCounts
 from app.errors import ConfigurationError
-from app.prices import ALARMS, FILE, IDLE_CALLS_HOUR, METRICS, MONTH_H, WORKERS, prices, tables
+from app.prices import (
+    ALARMS,
+    DISK_GIB,
+    FILE,
+    IDLE_CALLS_HOUR,
+    METRICS,
+    MONTH_H,
+    TAKEN_FOR,
+    WORKERS,
+    prices,
+    tables,
+)
 from autoscaler.leader import RESTING_RENEW_S
 from tests.support import template
 from tests.unit.test_repository import ROOT
@@ -93,3 +105,14 @@ def test_what_is_confirmed_is_a_price_of_the_file() -> None:
 def test_an_unknown_type_says_where_its_price_goes() -> None:
     with pytest.raises(ConfigurationError, match=r"app/prices\.json has no price of x99\.huge"):
         prices().instance_hour("x99.huge")
+
+
+def test_a_worker_s_hour_is_that_of_its_type_of_what_it_is_taken_for_or_what_somebody_said() -> None:
+    known = prices()
+    assert known.worker_hour("c7g.large", spot=True) == known.host_hour("c7g.large", DISK_GIB, spot=True)
+    assert known.worker_hour("", spot=False) == known.host_hour(TAKEN_FOR, DISK_GIB)
+    assert known.worker_hour("c7g.large", spot=True, given=0.5) == 0.5
+
+
+def test_calls_cost_what_the_file_says_of_each() -> None:
+    assert prices().of_calls(CallCounts(1_000_000, 1_000_000, 1_000_000, 1_000_000)) == pytest.approx(6.3)

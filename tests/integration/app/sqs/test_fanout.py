@@ -6,8 +6,10 @@ import json
 import signal
 import time
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from kombu import Connection
 
 from app.announcements import WorkerOnline
 from app.local import EmbeddedCloud
@@ -106,10 +108,30 @@ def test_without_the_right_to_listen_a_worker_works_and_hears_no_remote_control(
 @pytest.mark.parametrize("count", [1, 2, 500])
 def test_events_of_one_kind_become_lists_that_lose_none(count: int) -> None:
     bodies = [json.dumps([{"n": 2 * n}, {"n": 2 * n + 1}]) for n in range(count)]
-    envelopes = [{"body": body, "properties": {"delivery_info": {}}} for body in bodies]
+    envelopes = [{"body": body, "properties": {"delivery_info": {}, "delivery_tag": "1"}} for body in bodies]
     messages = merged(envelopes)
-    assert [event["n"] for message in messages for event in json.loads(message["body"])] == list(range(2 * count))
+    assert [event["n"] for message in messages for event in read(message)] == list(range(2 * count))
     assert len(messages) == 1
+
+
+def read(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the events of a message as kombu reads it, whatever it was packed with."""
+    with Connection("memory://") as connection:
+        channel = connection.channel()
+        like = {"content-type": "application/json", "content-encoding": "utf-8", **message}
+        found = channel.Message(like, channel=channel, accept={"application/json"}).decode()
+    assert isinstance(found, list)
+    return found
+
+
+def test_a_long_list_of_events_takes_a_third_of_its_length_at_most() -> None:
+    event = {"type": "task-succeeded", "hostname": "worker-1@host", "result": "{'key': 'batch/photograph.jpg'}"}
+    bodies = [json.dumps([{**event, "uuid": str(uuid4())}]) for _ in range(200)]
+    (message,) = merged(
+        [{"body": body, "properties": {"delivery_info": {}, "delivery_tag": "1"}, "headers": {}} for body in bodies]
+    )
+    assert len(json.dumps(message)) < sum(map(len, bodies)) / 3
+    assert len(read(message)) == 200
 
 
 def test_events_that_are_too_large_for_one_message_become_several() -> None:

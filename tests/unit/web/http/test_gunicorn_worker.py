@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import socket
 
 import gunicorn
 import pytest
+from gunicorn.config import Config
 from gunicorn.workers import gthread
 
-from web.http.gunicorn_worker import Worker
+from web.http.bodies import READ_BYTES
+from web.http.gunicorn_worker import Connection, Worker
 
 DIFFERS = f"gunicorn {gunicorn.__version__} differs"
 
@@ -29,3 +32,14 @@ def test_a_connection_is_made_and_closed_as_ours_is() -> None:
     made = inspect.signature(gthread.TConn.__init__).parameters
     assert list(made) == ["self", "cfg", "sock", "client", "server"], DIFFERS
     assert "conn.close(" in inspect.getsource(Worker.finish_request), DIFFERS
+
+
+def test_no_more_of_a_body_is_read_at_once_than_is_asked_for() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = Connection(Config(), ours, ("", 0), ("", 0))
+        connection.init()
+        theirs.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 150000\r\n\r\n" + b"x" * 150_000)
+        request = next(connection.parser)
+        assert request.body.read(READ_BYTES) == b"x" * READ_BYTES
+        assert len(connection.parser.unreader.buf.getvalue()) < READ_BYTES, f"{DIFFERS}: it reads ahead on its own"

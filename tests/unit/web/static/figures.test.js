@@ -47,6 +47,7 @@ function told(fields) {
     queue: { visible: 1_000, in_flight: 2, delayed: 0 },
     dead_letters: 0,
     queue_problem: null,
+    cost: null,
     brakes: [],
   };
   return figures({ ...view, ...fields });
@@ -109,4 +110,13 @@ test("a worker's work is told, or that it was not heard", () => {
 
 test("why a worker leaves is told in words, or as it said it", () => {
   assert.deepEqual([reason("idle"), reason("a new reason")], ["had no work", "a new reason"]);
+});
+
+test("what it costs is said by the hour, the day and the thousand images", () => {
+  const cost = { now_usd_per_hour: 0.0958, hosts_today_usd: 0.41, thousand_images_usd: 0.0041, priced_as: "c7i.large" };
+  const { value, unit, more } = told({ cost }).spending;
+  assert.equal(`${value} ${unit}`, "$0.096 an hour");
+  assert.equal(more, "hosts $0.41 today · $0.0041 per 1,000 images · c7i.large");
+  const idle = told({ cost: { ...cost, thousand_images_usd: null } }).spending;
+  assert.equal(idle.more, "hosts $0.41 today · c7i.large");
 });

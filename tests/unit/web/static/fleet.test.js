@@ -24,6 +24,7 @@ function view(fields) {
     queue: null,
     dead_letters: 0,
     queue_problem: null,
+    cost: null,
     brakes: [],
     ...fields,
   };

@@ -79,10 +79,10 @@ def test_a_number_goes_to_the_file_and_never_to_its_folder() -> None:
 
 @given(st.text(min_size=1, max_size=names.MAX_BYTES), st.text(max_size=2000))
 def test_whatever_is_taken_or_refused_has_a_key_that_s3_has_room_for(taken: str, refused: str) -> None:
-    batch, md5 = "20261124T101530123Z-9f2c01ab", "d41d8cd98f00b204e9800998ecf8427e"
-    assert len(names.rejected_key(batch, refused, md5).encode()) <= MAX_KEY_BYTES
+    batch, digest = "20261124T101530123Z-9f2c01ab", "d41d8cd98f00b204e9800998ecf8427e"
+    assert len(names.rejected_key(batch, refused, digest).encode()) <= MAX_KEY_BYTES
     if len(taken.encode()) <= names.MAX_BYTES:
-        assert all(len(key.encode()) <= MAX_KEY_BYTES for key in names.keys(batch, taken, md5))
+        assert all(len(key.encode()) <= MAX_KEY_BYTES for key in names.keys(batch, taken, digest))
 
 
 @given(st.text(), st.text(min_size=1))

@@ -6,7 +6,8 @@ import pytest
 
 from app import aws
 from app.account.doctor.findings import State
-from app.account.doctor.permissions import NEEDS, ROLES, permissions
+from app.account.doctor.needs import NEEDS, ROLES
+from app.account.doctor.permissions import permissions
 from app.settings import Settings
 from tests.support.fault_proxy import FaultProxy
 
@@ -28,7 +29,7 @@ def test_what_is_refused_is_named_with_who_needs_it(
     found = [finding for finding in permissions(settings, ROLES) if finding.state is State.FAIL]
     needs = [need for need in NEEDS if need.action == action]
     said = {(finding.what, finding.says.partition(":")[0]) for finding in found}
-    assert {(f"permission {action}", f"refused on {need.on}") for need in needs} <= said
+    assert {(f"permission {action}", f"refused on {need.on}") for need in needs} == said
     assert all(f"the policy of {need.roles[0]}" in " ".join(finding.says for finding in found) for need in needs)
 
 
@@ -48,3 +49,31 @@ def test_a_message_that_waits_is_neither_taken_nor_counted(environment: dict[str
     assert list(permissions(config, ROLES))
     (message,) = sqs.receive_message(QueueUrl=url, AttributeNames=["ApproximateReceiveCount"])["Messages"]
     assert message["Attributes"]["ApproximateReceiveCount"] == "1"
+
+
+@pytest.mark.parametrize("refused", ["DeleteQueue", "TagQueue"])
+def test_a_listener_s_queue_is_not_left_where_that_can_be_helped(
+    environment: dict[str, str], proxy: FaultProxy, refused: str
+) -> None:
+    proxy.fault(refused, "403")
+    settings = Settings.from_environment({**environment, "AWS_ENDPOINT_URL": proxy.endpoint_url})
+    assert any(finding.what == f"permission sqs:{refused}" for finding in permissions(settings, ROLES))
+    assert proxy.calls["DeleteQueue"] == (2 if refused == "DeleteQueue" else 1)
+
+
+def test_where_no_queue_may_be_made_nothing_more_of_it_is_said(environment: dict[str, str], proxy: FaultProxy) -> None:
+    proxy.fault("CreateQueue", "403")
+    settings = Settings.from_environment({**environment, "AWS_ENDPOINT_URL": proxy.endpoint_url})
+    refused, missing, _ = permissions(settings, ROLES)
+    assert refused.what == "permission sqs:CreateQueue"
+    assert missing.says.endswith("for what is not there: a listener's queue")
+
+
+def test_where_addresses_may_not_be_looked_up_nothing_else_is_blamed(
+    environment: dict[str, str], proxy: FaultProxy
+) -> None:
+    proxy.fault("GetQueueUrl", "403")
+    settings = Settings.from_environment({**environment, "AWS_ENDPOINT_URL": proxy.endpoint_url})
+    found = list(permissions(settings, ("web",)))
+    assert [finding for finding in found if finding.state is State.FAIL] == []
+    assert any("ELASTIQ_QUEUE_URL and ELASTIQ_TOPIC_ARN spare that" in finding.says for finding in found)

@@ -1,0 +1,253 @@
+"""What each role needs of AWS, in one table, each with a call that has no effect.
+
+A call is made to fail for another reason than the permission: an upload that was never begun, a receipt that is none, a
+dry run. What listeners do is done, on a queue that is deleted.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from app import aws
+from app.aws.address import dead_letter_queue_url, task_queue_url
+from app.aws.queues import arn_of
+from app.domain import FLEET_TAG
+from app.settings import Settings
+
+WEB, WORKER, AUTOSCALER = ROLES = ("web", "worker", "autoscaler")
+# Granted, and not tried: of these there is no call without effect.
+UNTRIED = {
+    "ec2:CreateTags": "only of instances that there are, with this fleet's tag",
+    "ec2:TerminateInstances": "likewise",
+    "iam:PassRole": "a part of ec2:RunInstances",
+    "logs:CreateLogStream": "the logs' unit is to say",
+    "logs:PutLogEvents": "likewise",
+    "sns:Unsubscribe": "there is nothing to unsubscribe",
+}
+NOTHING = "_doctor/none"
+
+
+class Missing(Exception):
+    """What a need is of is not there, which another finding says."""
+
+
+class Account:
+    """The account's clients and addresses, each asked for when it is needed first.
+
+    Args:
+        settings: the names, and where AWS is.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._clients: dict[str, aws.Client] = {}
+        self.listener_name = f"{settings.queue.listener_prefix}doctor-{uuid.uuid4().hex[:8]}"
+        self._listener: str | None = None
+
+    def client(self, service: str) -> aws.Client:
+        """Return the client of a service."""
+        if service not in self._clients:
+            self._clients[service] = aws.client(service, self.settings.aws, read_timeout_s=5, attempts=2)
+        return self._clients[service]
+
+    @property
+    def tasks(self) -> str:
+        """Return the task queue's address."""
+        return task_queue_url(self.client("sqs"), self.settings.queue)
+
+    @property
+    def dead(self) -> str:
+        """Return the dead-letter queue's address."""
+        return dead_letter_queue_url(self.client("sqs"), self.settings.queue)
+
+    @property
+    def topic(self) -> str:
+        """Return the topic's ARN, which is in the queue's account."""
+        queue = self.settings.queue
+        if queue.topic_arn:
+            return queue.topic_arn
+        sqs = self.client("sqs")
+        arn = arn_of(lambda action, **parameters: getattr(sqs, action)(**parameters), self.tasks)
+        return ":".join([*arn.split(":")[:-1], queue.topic]).replace(":sqs:", ":sns:", 1)
+
+    @property
+    def listener(self) -> str:
+        """Return the address of the queue that `make_listener` made.
+
+        Raises:
+            Missing: there is none.
+        """
+        if self._listener is None:
+            raise Missing
+        return self._listener
+
+    def make_listener(self) -> None:
+        """Make a queue as a process that hears events does."""
+        made = self.client("sqs").create_queue(
+            QueueName=self.listener_name, Attributes={"MessageRetentionPeriod": "60"}
+        )
+        self._listener = str(made["QueueUrl"])
+
+    def delete_listener(self) -> None:
+        """Delete it.
+
+        Raises:
+            Missing: there is none.
+        """
+        self.client("sqs").delete_queue(QueueUrl=self.listener)
+        self._listener = None
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What roles need.
+
+    Attributes:
+        action: as policies name it.
+        on: of what, in words.
+        roles: who needs it.
+        attempt: makes the call.
+        applies: whether it is needed with these settings.
+    """
+
+    action: str
+    on: str
+    roles: tuple[str, ...]
+    attempt: Callable[[Account], object]
+    applies: Callable[[Settings], bool] = lambda settings: True
+
+
+def _get(bucket: str, account: Account) -> object:
+    return account.client("s3").get_object(Bucket=getattr(account.settings.buckets, bucket), Key=NOTHING)
+
+
+def _put(bucket: str, key: str, account: Account) -> object:
+    """Send a part of an upload that was never begun, which needs the right to put the object."""
+    name = getattr(account.settings.buckets, bucket)
+    return account.client("s3").upload_part(Bucket=name, Key=key, UploadId="none", PartNumber=1, Body=b"")
+
+
+def _list(bucket: str, account: Account) -> object:
+    return account.client("s3").list_objects_v2(Bucket=getattr(account.settings.buckets, bucket), MaxKeys=1)
+
+
+def _sqs(action: str, queue: str, account: Account, **parameters: Any) -> object:
+    return getattr(account.client("sqs"), action)(QueueUrl=getattr(account, queue), **parameters)
+
+
+def _queue(action: str, queue: str, **parameters: Any) -> Callable[[Account], object]:
+    return lambda account: _sqs(action, queue, account, **parameters)
+
+
+def _counts(queue: str) -> Callable[[Account], object]:
+    return _queue("get_queue_attributes", queue, AttributeNames=["ApproximateNumberOfMessages"])
+
+
+def _subscribe(account: Account) -> None:
+    """Subscribe what is no queue; where that is taken all the same, it is taken back."""
+    sns = account.client("sns")
+    made = sns.subscribe(TopicArn=account.topic, Protocol="sqs", Endpoint="none", ReturnSubscriptionArn=True)
+    sns.unsubscribe(SubscriptionArn=made["SubscriptionArn"])
+
+
+def _run(account: Account) -> object:
+    ec2 = account.settings.ec2
+    kind = "LaunchTemplateId" if ec2.launch_template.startswith("lt-") else "LaunchTemplateName"
+    place: dict[str, Any] = {"SubnetId": ec2.subnets, "InstanceType": ec2.instance_types}
+    tags = [{"Key": FLEET_TAG, "Value": ec2.fleet}, {"Key": "Name", "Value": f"{ec2.fleet}-worker"}]
+    return account.client("ec2").run_instances(
+        DryRun=True,
+        LaunchTemplate={kind: ec2.launch_template, "Version": ec2.launch_template_version},
+        MinCount=1,
+        MaxCount=1,
+        InstanceInitiatedShutdownBehavior="terminate",
+        TagSpecifications=[{"ResourceType": resource, "Tags": tags} for resource in ("instance", "volume")],
+        **{name: value.partition(",")[0].strip() for name, value in place.items() if value},
+    )
+
+
+def _listens(settings: Settings) -> bool:
+    return settings.queue.listen
+
+
+def _launches(settings: Settings) -> bool:
+    return bool(settings.ec2.launch_template) and not settings.autoscaler.watch_only
+
+
+_RECEIPT = {"ReceiptHandle": "none"}
+_HIDE = {**_RECEIPT, "VisibilityTimeout": 0}
+# As many as nobody may ask for: what waits is neither taken nor counted as tried.
+_NONE = {"MaxNumberOfMessages": 0}
+_INPUT, _OUTPUT = "the input bucket", "the output bucket"
+_TASKS, _DEAD, _TOPIC, _OWN = "the task queue", "the dead-letter queue", "the events topic", "a listener's queue"
+
+NEEDS = (
+    Need("s3:ListBucket", _INPUT, ROLES, partial(_list, "input")),
+    Need("s3:ListBucket", _OUTPUT, ROLES, partial(_list, "output")),
+    Need("s3:GetObject", _INPUT, (WEB, WORKER), partial(_get, "input")),
+    Need("s3:GetObject", _OUTPUT, (WEB, AUTOSCALER), partial(_get, "output")),
+    Need("s3:PutObject", _INPUT, (WEB,), partial(_put, "input", NOTHING)),
+    Need("s3:PutObject", f"{_OUTPUT}'s results", (WORKER,), partial(_put, "output", f"{NOTHING}.txt")),
+    Need("s3:PutObject", f"{_OUTPUT}'s failures", (WEB, AUTOSCALER), partial(_put, "output", f"{NOTHING}.error.txt")),
+    Need("s3:PutObject", f"{_OUTPUT}'s _autoscaler/*", (AUTOSCALER,), partial(_put, "output", "_autoscaler/none")),
+    Need("sqs:SendMessage", _TASKS, ROLES, _queue("send_message_batch", "tasks", Entries=[])),
+    Need("sqs:ReceiveMessage", _TASKS, (WORKER,), _queue("receive_message", "tasks", **_NONE)),
+    Need("sqs:DeleteMessage", _TASKS, (WORKER,), _queue("delete_message", "tasks", **_RECEIPT)),
+    Need("sqs:ChangeMessageVisibility", _TASKS, (WORKER,), _queue("change_message_visibility", "tasks", **_HIDE)),
+    Need("sqs:GetQueueAttributes", _TASKS, (WEB, AUTOSCALER), _counts("tasks")),
+    Need("sqs:GetQueueAttributes", _DEAD, (WEB, AUTOSCALER), _counts("dead")),
+    Need("sqs:ReceiveMessage", _DEAD, (AUTOSCALER,), _queue("receive_message", "dead", **_NONE)),
+    Need("sqs:DeleteMessage", _DEAD, (AUTOSCALER,), _queue("delete_message", "dead", **_RECEIPT)),
+    Need("sqs:ChangeMessageVisibility", _DEAD, (AUTOSCALER,), _queue("change_message_visibility", "dead", **_HIDE)),
+    Need(
+        "sqs:ListQueues",
+        "the account",
+        (AUTOSCALER,),
+        lambda account: account.client("sqs").list_queues(QueueNamePrefix=account.settings.queue.name, MaxResults=1),
+    ),
+    Need("sqs:CreateQueue", _OWN, ROLES, Account.make_listener, _listens),
+    Need("sqs:TagQueue", _OWN, ROLES, _queue("tag_queue", "listener", Tags={"elastiq-doctor": "1"}), _listens),
+    Need("sqs:ListQueueTags", _OWN, (AUTOSCALER,), _queue("list_queue_tags", "listener"), _listens),
+    Need("sqs:ReceiveMessage", _OWN, ROLES, _queue("receive_message", "listener"), _listens),
+    Need("sqs:DeleteMessage", _OWN, ROLES, _queue("delete_message", "listener", **_RECEIPT), _listens),
+    Need(
+        "sqs:ChangeMessageVisibility",
+        _OWN,
+        (WEB, AUTOSCALER),
+        _queue("change_message_visibility", "listener", **_HIDE),
+        _listens,
+    ),
+    Need(
+        "sqs:GetQueueUrl",
+        _OWN,
+        (WORKER,),
+        lambda account: account.listener and account.client("sqs").get_queue_url(QueueName=account.listener_name),
+        _listens,
+    ),
+    Need("sqs:DeleteQueue", _OWN, ROLES, Account.delete_listener, _listens),
+    Need(
+        "sns:Publish",
+        _TOPIC,
+        ROLES,
+        lambda account: account.client("sns").publish_batch(TopicArn=account.topic, PublishBatchRequestEntries=[]),
+    ),
+    Need("sns:Subscribe", _TOPIC, ROLES, _subscribe, _listens),
+    Need(
+        "sns:ListSubscriptionsByTopic",
+        _TOPIC,
+        (AUTOSCALER,),
+        lambda account: account.client("sns").list_subscriptions_by_topic(TopicArn=account.topic),
+    ),
+    Need(
+        "ec2:DescribeInstances",
+        "the account",
+        (AUTOSCALER,),
+        lambda account: account.client("ec2").describe_instances(DryRun=True),
+        _launches,
+    ),
+    Need("ec2:RunInstances", "the launch template", (AUTOSCALER,), _run, _launches),
+)
