@@ -111,7 +111,7 @@ class Life:
         worker: the instance that did it.
         task: the task's name.
         receives: which receive of its message it was; 1 unless something failed before.
-        queued_at: when its message was sent; None where the queue does not say.
+        queued_at: when its message was sent, or was due if it was put off; None where the queue does not say.
         received_at: when the worker received it; None where the worker cannot say.
         fetched_at: when its bytes were there.
         decoded_at: when its pixels were.

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 from celery import Celery
 
-from app.announcements import NOTICE, ImagesQueued, Said, WorkerCounts, WorkerLeaving, WorkerOffline
+from app.announcements import NOTICE, ImageClassified, ImagesQueued, Said, WorkerCounts, WorkerLeaving, WorkerOffline
+from app.domain import Life
 from app.listener import EventListener
 from autoscaler.values import Heard, Heartbeat, Voice
 
@@ -43,6 +44,7 @@ class Hearing:
         self._at: datetime | None = None
         self._voices: dict[str, Voice] = {}
         self._heartbeats: list[Heartbeat] = []
+        self._waits_s: list[float] = []
         self._interrupted = dict(interrupted or {})
 
     def begin(self) -> None:
@@ -60,6 +62,8 @@ class Hearing:
             self._at = now
             if isinstance(said.what, WorkerCounts):
                 self._hear_worker(said, said.what, now)
+            elif isinstance(said.what, ImageClassified) and said.what.life:
+                self._waits_s.extend(_waited_s(said.what.life))
             elif isinstance(said.what, WorkerLeaving) and said.what.why == NOTICE:
                 kept = {id: at for id, at in self._interrupted.items() if (now - at).total_seconds() < INTERRUPTED_S}
                 self._interrupted = {said.instance: now, **kept}
@@ -70,12 +74,12 @@ class Hearing:
             return dict(self._interrupted)
 
     def known(self) -> Heard:
-        """Return all that is known, but no heartbeats: those are left to `take`."""
+        """Return all that is known, but no heartbeats or waits: those are left to `take`."""
         with self._lock:
             return self._heard()
 
     def take(self) -> Heard:
-        """Return all that is known, and the heartbeats that came since the last call."""
+        """Return all that is known, and the heartbeats and waits that came since the last call."""
         now = self._clock()
         with self._lock:
             self._voices = {
@@ -84,17 +88,22 @@ class Hearing:
                 if (now - voice.at).total_seconds() < FORGOTTEN_S
             }
             heartbeats, self._heartbeats = self._heartbeats, []
-            return self._heard(tuple(heartbeats))
+            waits_s, self._waits_s = self._waits_s, []
+            return self._heard(tuple(heartbeats), tuple(waits_s))
 
     def nodes(self, instances: Iterable[str]) -> list[str]:
         """Return the node names of the workers on instances, as far as they were heard."""
         with self._lock:
             return [self._voices[instance].node for instance in instances if instance in self._voices]
 
-    def _heard(self, heartbeats: tuple[Heartbeat, ...] = ()) -> Heard:
-        worker_at = max((voice.at for voice in self._voices.values()), default=None)
+    def _heard(self, heartbeats: tuple[Heartbeat, ...] = (), waits_s: tuple[float, ...] = ()) -> Heard:
         return Heard(
-            since=self._since, at=self._at, worker_at=worker_at, voices=dict(self._voices), heartbeats=heartbeats
+            since=self._since,
+            at=self._at,
+            worker_at=max((voice.at for voice in self._voices.values()), default=None),
+            voices=dict(self._voices),
+            heartbeats=heartbeats,
+            waits_s=waits_s,
         )
 
     def _hear_worker(self, said: Said, counts: WorkerCounts, now: datetime) -> None:
@@ -107,6 +116,11 @@ class Hearing:
         first_at = before.first_at if before and (leaving or not before.leaving) else now
         said_at = before.said_at if before and late else said.at
         self._voices[said.instance] = Voice(said.node, first_at, now, said_at, leaving)
+
+
+def _waited_s(life: Life) -> list[float]:
+    """Return how long an image waited, if its message came in its turn and the queue says when it was sent."""
+    return [max(0.0, life.stored_at - life.queued_at)] if life.queued_at and life.receives == 1 else []
 
 
 class Listener(EventListener):

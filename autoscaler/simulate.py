@@ -69,7 +69,11 @@ POSITIVE = _Number(min=0, min_open=True)
     "--slow", type=_Number(0, 1), help="The share of boots that take thrice as long.  [default: 0; harsh: 0.05]"
 )
 @click.option("--failing-late", is_flag=True, default=None, help="Boots fail once they should be over.  [harsh]")
-@click.option("--no-order", is_flag=True, default=None, help="The queue hands out in no order at all.  [harsh]")
+@click.option(
+    "--disorder",
+    type=_Number(0, 1),
+    help="The share of receives that get any message, not the first; 1: no order at all.  [default: 0; harsh: 0.05]",
+)
 @click.option("--seed", type=int, default=0, help="Of the random numbers.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, help="Runs, each with the next seed: means and spread.")
 @click.option("--bound", is_flag=True, help="Also the least that a clairvoyant could be billed; elastiq[bound] has it.")
@@ -169,7 +173,7 @@ def _world(**given: Any) -> World:
         "power_off_s": given["power_off"],
         "slow_boots": given["slow"],
         "fails_late": given["failing_late"],
-        "partitions": 0 if given["no_order"] else None,
+        "disorder": given["disorder"],
     }
     changes = {name: value for name, value in asked.items() if value is not None}
     return replace(harsh(world) if given["harsh"] else world, **changes)

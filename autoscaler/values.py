@@ -65,6 +65,7 @@ class Heard:
         worker_at: when any worker was, UTC.
         voices: the workers, by instance.
         heartbeats: those since the last time that they were asked for.
+        waits_s: of images done since then, the seconds from their upload.
     """
 
     since: datetime | None = None
@@ -72,6 +73,7 @@ class Heard:
     worker_at: datetime | None = None
     voices: Mapping[str, Voice] = field(default_factory=dict)
     heartbeats: tuple[Heartbeat, ...] = ()
+    waits_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,7 @@ class Estimates:
         pending_s: seconds from a launch to an instance that is billed.
         service_rate: images per second of one busy instance.
         boot_s: seconds from a launch to a worker that is ready.
+        disorder: how many times as long as in the queue's order the slowest images wait.
     """
 
     ages_s: tuple[float, ...] = ()
@@ -94,6 +97,7 @@ class Estimates:
     pending_s: float | None = None
     service_rate: float | None = None
     boot_s: float | None = None
+    disorder: float | None = None
 
 
 # A boot may take so many times what boots have taken.

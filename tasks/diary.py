@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from app.domain import Life
@@ -24,7 +25,7 @@ class Diary:
         self._worker = settings().worker.instance_id or node.partition("@")[0]
         self._task, self._receives = request.task or "", request.get("receives") or 1
         self._times: dict[str, float | None] = {
-            "queued_at": request.get("sent_at"),
+            "queued_at": _queued_at(request),
             "received_at": request.get("received_at"),
         }
 
@@ -35,3 +36,10 @@ class Diary:
     def closed(self) -> Life:
         """Return what was noted, with now for the time at which the outcome was stored."""
         return Life(self._worker, self._task, self._receives, self._clock(), **self._times)
+
+
+def _queued_at(request: Any) -> float | None:
+    sent_at: float | None = request.get("sent_at")
+    if sent_at is None or not request.eta:
+        return sent_at
+    return max(sent_at, datetime.fromisoformat(request.eta).timestamp())

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import fmean, median
+from statistics import median
 
 from app.domain import Instance, InstanceState, QueueDepth
+from autoscaler.memory.arrivals import LONG, arrival_rate
+from autoscaler.memory.disorder import Disorder
 from autoscaler.memory.forecast import Forecast
 from autoscaler.values import Estimates, Heartbeat
 
-# Intervals between observations whose arrivals count: all, for what has lasted, and the last few, for what has begun.
-LONG, RECENT = 20, 5
-# Of all, the most and the fewest arrivals are left out: a burst is past once it is queued, and counts lag.
-OUTLIERS = 2
 # An image older than this is counted as this old.
 OLDEST_S = 3600.0
 # Ages told: the oldest image's, the newest's, and those at equal steps between them.
@@ -39,8 +37,8 @@ MOST_RATES, MOST_IMAGES = 10.0, 100.0
 SHORTEST_BEAT_S = 2.0
 # An autoscaler that has not looked for longer than this, such as one that slept, does not know when boots ended.
 LONGEST_LOOK_S = 15.0
-# The weight of the newest boot in their mean.
-NEWEST = 0.2
+# Boots of late whose median is taken: one that took thrice as long says nothing of the next.
+BOOTS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +65,11 @@ class Estimator:
         self._busy_s = self._worked = 0.0
         self._booting: set[str] = set()
         self._looked_at = start
-        self._boot_s: float | None = None
+        self._boots_s: deque[float] = deque(maxlen=BOOTS)
         self._pending: set[str] = set()
-        self._pending_s: float | None = None
+        self._pendings_s: deque[float] = deque(maxlen=BOOTS)
         self._forecast = Forecast()
+        self._disorder = Disorder()
 
     def hear(self, heartbeats: Iterable[Heartbeat], at: datetime) -> None:
         """Take note of heartbeats that came until ``at``; a worker's last ones count after it has left.
@@ -97,13 +96,16 @@ class Estimator:
             kept = 0.5 ** (seconds / HALF_LIFE_S)
             self._busy_s, self._worked = self._busy_s * kept + seconds, self._worked * kept + done
 
-    def see(self, at: datetime, depth: QueueDepth, fleet: tuple[Instance, ...]) -> Estimates:
+    def see(
+        self, at: datetime, depth: QueueDepth, fleet: tuple[Instance, ...], waits_s: Sequence[float] = ()
+    ) -> Estimates:
         """Take note of the queue and the fleet at one time, and return what all that is known tells.
 
         Args:
             at: the time.
             depth: SQS's counts.
             fleet: the instances; those with ``heard_at`` are ready for work.
+            waits_s: of images done since the last look.
         """
         now = _Point((at - self._start).total_seconds(), depth.total + self._completed, self._completed)
         self._learn_boot(fleet, at)
@@ -112,14 +114,16 @@ class Estimator:
         if self._history and now.at_s > self._history[-1].at_s:
             before = self._history[-1]
             self._rates.append((now.arrived - before.arrived) / (now.at_s - before.at_s))
-        rate = self._arrival_rate()
+        rate = arrival_rate(tuple(self._rates))
+        ages_s = self._ages_s(now)
         return Estimates(
-            ages_s=self._ages_s(now),
+            ages_s=ages_s,
             arrival_rate=rate,
             expected_rate=None if rate is None else self._forecast.see(now.at_s, now.arrived, rate),
-            pending_s=self._pending_s,
+            pending_s=median(self._pendings_s) if self._pendings_s else None,
             service_rate=self._service_rate(),
-            boot_s=self._boot_s,
+            boot_s=median(self._boots_s) if self._boots_s else None,
+            disorder=self._disorder.see(now.at_s, waits_s, ages_s[0] if ages_s else 0.0),
         )
 
     def _service_rate(self) -> float | None:
@@ -150,14 +154,6 @@ class Estimator:
             ages.append(now.at_s - point.at_s)
         return tuple(reversed(ages))
 
-    def _arrival_rate(self) -> float | None:
-        """Return how many images a second are to be expected: what has lasted, or what has begun if that is more."""
-        rates = list(self._rates)
-        if len(rates) < RECENT:
-            return None
-        usual = fmean(sorted(rates)[OUTLIERS:-OUTLIERS]) if len(rates) > 4 * OUTLIERS else median(rates)
-        return max(0.0, usual, median(rates[-RECENT:]))
-
     def _forget(self, at: datetime) -> None:
         """Drop the last heartbeats of workers that have long gone."""
         gone = [name for name, (_, came_at) in self._last.items() if (at - came_at).total_seconds() > OLDEST_S]
@@ -172,17 +168,13 @@ class Estimator:
         for instance in fleet:
             seen_from_launch = instance.id in self._booting and instance.launched_at >= self._start
             if seen_from_launch and instance.heard_at is not None:
-                took_s = (instance.heard_at - instance.launched_at).total_seconds()
-                self._boot_s = took_s if self._boot_s is None else self._boot_s + NEWEST * (took_s - self._boot_s)
+                self._boots_s.append((instance.heard_at - instance.launched_at).total_seconds())
         self._booting = {instance.id for instance in fleet if instance.heard_at is None}
 
     def _learn_pending(self, at: datetime, fleet: tuple[Instance, ...]) -> None:
         for instance in fleet:
             if instance.id in self._pending and instance.state is not InstanceState.PENDING:
-                took_s = (at - instance.launched_at).total_seconds()
-                self._pending_s = (
-                    took_s if self._pending_s is None else self._pending_s + NEWEST * (took_s - self._pending_s)
-                )
+                self._pendings_s.append((at - instance.launched_at).total_seconds())
         self._pending = {
             instance.id
             for instance in fleet

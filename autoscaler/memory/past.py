@@ -56,7 +56,7 @@ class Past:
         """
         fleet = self._launches.dated(fleet, at)
         self._estimator.hear(heard.heartbeats, at)
-        estimates = Estimates() if heard.since is None else self._estimator.see(at, depth, fleet)
+        estimates = Estimates() if heard.since is None else self._estimator.see(at, depth, fleet, heard.waits_s)
         gone = self._boots.see(fleet, at, depth, heard, estimates.boot_s)
         return Observation(
             at=at,

@@ -14,12 +14,18 @@ from app.domain import Instance
 from autoscaler.policy.seed import seed
 from autoscaler.values import Limits, Observation, ScalingDecision
 
-# Of the target, kept for counts that lag, boots that take longer than the mean, and images out of order.
-MARGIN = 0.35
+# Of the target, kept for counts that lag, boots that take longer than the mean, and images out of order: as long as
+# nothing is known of the order, and the least and the most once it is.
+MARGIN, LEAST_MARGIN, MOST_MARGIN = 0.35, 0.25, 0.85
+# Of the target, within which the slowest image of late would have been done.
+SLOWEST_WITHIN = 0.9
 # Until a launch is of use, arrivals may grow by this; but for a minute at most, however long a boot takes.
 GROWTH, GROWS_S = 1.5, 60.0
 # Of the target, kept where all that is queued and to come is in time in any order; counts and boots still lag.
 ANY_ORDER_MARGIN = 0.2
+# Of the target, within which all must be done without an instance for it to be asked to leave: what comes of that is
+# seen only when it has gone, and another takes a boot.
+LEAVES_WITHIN = 0.25
 # How long the load must be bearable with one instance fewer before one is asked to leave: a launch costs a minute.
 AHEAD_S = 60.0
 # Seconds after a boot in which what is late anyway shall be done.
@@ -71,7 +77,7 @@ def _lacking(ready_in_s: Sequence[float], room: int, limits: Limits, forecast: _
         limits: the target.
         forecast: what is due.
     """
-    within_s, any_order_s = limits.target_s * (1 - MARGIN), limits.target_s * (1 - ANY_ORDER_MARGIN)
+    within_s, any_order_s = limits.target_s * (1 - forecast.margin), limits.target_s * (1 - ANY_ORDER_MARGIN)
     # What a launch comes too late for is to be done soon after; it is no ground to launch without end.
     soonest_s = forecast.boot_s + LATE_S
     ready = list(ready_in_s)
@@ -122,8 +128,8 @@ def _surplus(
         for instance in sorted(ready, key=lambda instance: instance.launched_at)
         if seen.age_s(instance.launched_at) >= limits.bill_s + (seen.estimates.pending_s or 0.0)
     ]
-    # What is left of the target if one has to be launched again. Nobody leaves while an image is older than that.
-    within_s = max(0.0, limits.target_s * (1 - MARGIN) - forecast.boot_s)
+    # Nobody leaves while an image is older than that.
+    within_s = limits.target_s * LEAVES_WITHIN
     left = list(ready_in_s)
     leaving: list[Instance] = []
     for instance in may_leave[: len(ready) - 1]:
@@ -143,7 +149,13 @@ def _forecast(seen: Observation, limits: Limits) -> _Forecast:
         arrivals=(known.arrival_rate if known.expected_rate is None else known.expected_rate) or 0.0,
         rate=known.service_rate or limits.service_rate * limits.unsure,
         boot_s=_boot_s(seen, known.boot_s or limits.boot_s),
+        margin=_margin(known.disorder),
     )
+
+
+def _margin(disorder: float | None) -> float:
+    """Return the part of the target that is kept, such that the slowest image is done within it."""
+    return MARGIN if disorder is None else min(max(LEAST_MARGIN, 1 - SLOWEST_WITHIN / disorder), MOST_MARGIN)
 
 
 def _boot_s(seen: Observation, believed_s: float) -> float:
@@ -172,6 +184,7 @@ class _Forecast:
         arrivals: the same, to be expected.
         rate: images per second and instance.
         boot_s: from a launch to a worker that is ready.
+        margin: of the target, kept for what is not as it is forecast.
     """
 
     backlog: int
@@ -180,6 +193,7 @@ class _Forecast:
     arrivals: float
     rate: float
     boot_s: float
+    margin: float
 
     def in_time(
         self, ready_in_s: Sequence[float], within_s: float, ahead_s: float, growth: float = 1.0, soonest_s: float = 0.0

@@ -85,12 +85,13 @@ class Simulation:
         self._order = 0
         self._hosts: dict[str, Host] = {}
         self._free: list[Host] = []
-        self._queue: list[deque[int]] = [deque() for _ in range(world.partitions or 1)]
+        self._queue: list[deque[int]] = [deque() for _ in range(world.partitions)]
         self._visible = self._in_flight = self._done = self._launched = 0
         self._history: deque[tuple[float, QueueDepth]] = deque()
         self._past = Past(EPOCH, shortest_life_s(idle_s))
         self._worker_at: datetime | None = None
         self._heartbeats: list[Heartbeat] = []
+        self._waits_s: list[float] = []
         self._outcome = Outcome([-1.0] * len(arrivals_s))
 
     def run(self) -> Outcome:
@@ -154,7 +155,7 @@ class Simulation:
         self._visible -= 1
         self._in_flight += 1
         queue = self._queue[partition]
-        if not self._world.partitions:
+        if self._world.disorder and self._random.random() < self._world.disorder:
             place = self._random.randrange(len(queue))
             queue[0], queue[place] = queue[place], queue[0]
         return queue.popleft()
@@ -171,7 +172,8 @@ class Simulation:
         self._in_flight -= 1
         self._done, self._done_s = self._done + 1, self._now
         host.done += 1
-        self._outcome.waits_s[number] = self._now - self._arrivals[number]
+        waited_s = self._outcome.waits_s[number] = self._now - self._arrivals[number]
+        self._waits_s.append(waited_s)
         if not host.draining and len(host.held) == self._world.holds - 1:
             self._free.append(host)
             self._hand_out()
@@ -292,7 +294,8 @@ class Simulation:
             _instance(host, self._now >= host.launched_s + self._world.pending_s) for host in self._hosts.values()
         )
         heartbeats, self._heartbeats = tuple(self._heartbeats), []
-        heard = Heard(since=EPOCH, at=now, worker_at=self._worker_at, heartbeats=heartbeats)
+        waits_s, self._waits_s = tuple(self._waits_s), []
+        heard = Heard(since=EPOCH, at=now, worker_at=self._worker_at, heartbeats=heartbeats, waits_s=waits_s)
         return self._past.see(at=now, depth=depth, counted_at=now, fleet=fleet, listed_at=now, heard=heard)
 
     def _depth_at(self, when_s: float) -> QueueDepth:

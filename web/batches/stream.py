@@ -38,7 +38,7 @@ async def events_of(
     async with aclosing(feed.follow(batch, after, SIGN_OF_LIFE_S)) as changes:
         async for change in changes:
             if change.images:
-                yield b"".join(_event(image, change.epoch) for image in change.images)
+                yield _images(change)
             if change.current and not current:
                 current = True
                 yield _mark("current", change)
@@ -55,8 +55,12 @@ def _mark(kind: str, change: Change) -> bytes:
     return f"event: {kind}\ndata: {json.dumps(change.counts.to_json())}\n\n".encode()
 
 
-# All who follow a batch are told the same: each event is written once for them.
-@lru_cache(maxsize=4096)
+# All who follow a batch are told the same: it is written once for them.
+@lru_cache(maxsize=64)
+def _images(change: Change) -> bytes:
+    return b"".join(_event(image, change.epoch) for image in change.images)
+
+
 def _event(image: Image, epoch: str) -> bytes:
     id, data = cursor(epoch, image.position), json.dumps(image.to_json())
     return f"id: {id}\nevent: {_EVENT[image.state]}\ndata: {data}\n\n".encode()

@@ -29,13 +29,16 @@ AFTER_ERROR_S = 5.0
 READ_AT_ONCE = 64
 # Images in one `Change`: what is told at once, and what a client that takes nothing keeps in memory.
 TOLD_AT_ONCE = 100
+CHANGES_KEPT = 16
 
 Clock = Callable[[], float]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Change:
     """News of a batch, the oldest first. Without any it is a sign of life, or the end when ``complete``.
+
+    All who are told the same are given the same one.
 
     Attributes:
         current: whether nothing that was there before is left to be told: what follows has just happened.
@@ -85,6 +88,9 @@ class Watch:
         self._inputs_listed = self._confirmed = False
         # Whether the outcomes that were there when somebody began to follow have been read.
         self._current = False
+        # What `since` has answered of what is known, by position.
+        self._known: tuple[int, bool, bool] | None = None
+        self._changes: dict[int, Change] = {}
         # All that the buckets held at this time is known.
         self._caught_up_to = clock() - 1
 
@@ -125,10 +131,13 @@ class Watch:
     def since(self, position: int) -> Change:
         """Return the news after ``position``, at most the first `TOLD_AT_ONCE`."""
         with self.changed:
-            found = self.batch.since(position)
-            images = found[:TOLD_AT_ONCE]
-            current = self._current and len(images) == len(found)
-            return Change(images, self.batch.counts(), self.batch.epoch, self._confirmed and not found, current)
+            known = self.batch.position, self._confirmed, self._current
+            if known != self._known or len(self._changes) >= CHANGES_KEPT:
+                self._known = known
+                self._changes.clear()
+            if position not in self._changes:
+                self._changes[position] = self._since(position)
+            return self._changes[position]
 
     def snapshot(self, after: str) -> Snapshot:
         """Return all that is known, or what is newer than the cursor ``after``."""
@@ -195,6 +204,12 @@ class Watch:
         with self.changed:
             self._polling = False
             self._tell_all()
+
+    def _since(self, position: int) -> Change:
+        found = self.batch.since(position)
+        images = found[:TOLD_AT_ONCE]
+        current = self._current and len(images) == len(found)
+        return Change(images, self.batch.counts(), self.batch.epoch, self._confirmed and not found, current)
 
     def _until_due(self) -> float:
         return inf if self._polling else self._due - self._clock()

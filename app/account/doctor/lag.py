@@ -51,8 +51,7 @@ class Lag:
     @property
     def options(self) -> str:
         """Return the simulator's options for such a queue."""
-        order = " --no-order" if self.disorder > 0.5 else ""
-        return f"--lag {max(0.1, fmean(self.ages_s)):.1f}{order}"
+        return f"--lag {max(0.1, fmean(self.ages_s)):.1f} --disorder {min(1.0, self.disorder):.2f}"
 
 
 def measure(

@@ -11,6 +11,7 @@ from celery import Celery
 from app.announcements import (
     NOTICE,
     Announcement,
+    ImageClassified,
     ImagesQueued,
     Said,
     WorkerHeartbeat,
@@ -18,6 +19,7 @@ from app.announcements import (
     WorkerOffline,
     WorkerOnline,
 )
+from app.domain import Classification, Life, Prediction
 from app.sqs import memory
 from autoscaler.listen import GAP_S, Hearing, Listener
 from tests.support.waiting import wait_for
@@ -67,6 +69,14 @@ def test_each_heartbeat_is_told_once(ear: Ear) -> None:
     ear.after(3, worker(WorkerHeartbeat(0, 0), 1))
     assert len(ear.hearing.take().heartbeats) == 1
     assert len(ear.hearing.take().heartbeats) == 0
+
+
+def test_how_long_images_waited_is_told_once_of_those_that_came_in_their_turn(ear: Ear) -> None:
+    cat = Classification.of("batch/cat.png", [Prediction("tabby", 0.9)], "m")
+    lives = [Life("i-1", "t", receives, 112.5, queued_at) for receives, queued_at in ((1, 100.0), (2, 1.0), (1, None))]
+    ear.after(3, *(worker(ImageClassified(cat, life), 1) for life in (None, *lives)))
+    assert ear.hearing.take().waits_s == (12.5,)
+    assert ear.hearing.take().waits_s == ()
 
 
 def test_a_goodbye_is_the_last_word_until_the_worker_comes_anew(ear: Ear) -> None:

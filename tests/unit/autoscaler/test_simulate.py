@@ -62,7 +62,7 @@ def test_the_bound_is_printed_beside_what_a_policy_is_billed(trace: Path) -> Non
 
 @pytest.mark.parametrize(
     "given",
-    [["--harsh"], ["--lag", 20], ["--poll", 20], ["--power-off", 8], ["--slow", 0.5], ["--no-order"]],
+    [["--harsh"], ["--lag", 20], ["--poll", 20], ["--power-off", 8], ["--slow", 0.5], ["--disorder", 1]],
     ids=lambda given: given[0],
 )
 def test_whatever_makes_the_world_worse_changes_the_run(trace: Path, given: list[object]) -> None:

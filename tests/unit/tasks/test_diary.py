@@ -25,3 +25,9 @@ def test_it_has_what_the_queue_said_and_what_was_noted() -> None:
 def test_on_another_transport_the_queue_says_nothing() -> None:
     life = Diary(Context(task="tasks.classify", hostname=None), lambda: 1.0).closed()
     assert (life.receives, life.queued_at, life.received_at, life.stored_at) == (1, None, None, 1.0)
+
+
+def test_a_message_that_was_put_off_is_queued_from_when_it_is_due() -> None:
+    due = "1970-01-01T00:10:00+00:00"
+    assert Diary(Context(task="t", hostname=None, sent_at=100.0, eta=due), lambda: 700.0).closed().queued_at == 600.0
+    assert Diary(Context(task="t", hostname=None, sent_at=650.0, eta=due), lambda: 700.0).closed().queued_at == 650.0

@@ -19,7 +19,7 @@ from tests.support.loops import Each
 from tests.support.waiting import wait_for
 from tests.support.web import Site
 from web.batches.feed import Feed
-from web.batches.stream import _event, events_of
+from web.batches.stream import _images, events_of
 from web.batches.watch import READ_AT_ONCE
 
 CAT = photographs.chelsea()
@@ -138,15 +138,21 @@ def test_news_of_many_images_are_told_in_pieces_in_the_order_of_their_cursors(fe
     assert positions == list(range(2, 252))
 
 
-def test_an_event_is_written_once_for_all_who_follow(feed: Feed, each: Each[bytes]) -> None:
+def test_what_several_are_told_is_written_once_though_some_ask_for_more_before_others_were_told(
+    feed: Feed, each: Each[bytes]
+) -> None:
     streams = [each(events_of(feed, BATCH, "")) for _ in range(3)]
     for stream in streams:
         while not next(stream).startswith(b"event: current\n"):
             pass
-    feed.expect([f"{BATCH}/b.png"])
-    written = _event.cache_info().misses
-    assert len({next(stream) for stream in streams}) == 1
-    assert _event.cache_info().misses == written + 1
+    written = _images.cache_info().misses
+    for name in "bc":
+        feed.expect([f"{BATCH}/{name}.png"])
+        assert len({next(stream) for stream in streams}) == 1
+    with feed._watching(BATCH) as watch:
+        assert watch.since(1) is not watch.since(2)
+        assert watch.since(1) is watch.since(1)
+    assert _images.cache_info().misses == written + 2
 
 
 def test_a_stream_says_when_all_that_was_there_has_been_told(site: Site) -> None:

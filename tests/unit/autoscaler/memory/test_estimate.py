@@ -101,6 +101,19 @@ def test_the_boot_time_is_that_of_the_instances_that_became_ready() -> None:
     assert estimator.see(at(40), QueueDepth(1, 0), ready(1, boot_s=36)).boot_s == pytest.approx(36)
 
 
+def test_one_slow_boot_says_nothing_of_the_next() -> None:
+    estimator = Estimator(START)
+    took_s = [30, 32, 90, 31]
+    fleet = [Instance(f"i-{n}", InstanceState.PENDING, START) for n in range(len(took_s))]
+    for second in range(0, 100, 2):
+        fleet = [
+            replace(one, state=InstanceState.RUNNING, heard_at=at(boot_s)) if boot_s <= second else one
+            for one, boot_s in zip(fleet, took_s, strict=True)
+        ]
+        known = estimator.see(at(second), QueueDepth(1, 0), tuple(fleet))
+    assert known.boot_s == pytest.approx(31.5)
+
+
 def test_one_that_did_not_look_for_long_does_not_take_that_for_a_long_boot() -> None:
     estimator = Estimator(START)
     estimator.see(at(10), QueueDepth(1, 0), (Instance("i-0", InstanceState.PENDING, START),))

@@ -56,6 +56,15 @@ def test_never_is_less_than_nothing_expected() -> None:
     assert after(lambda _: 0.0, 600) == 0
 
 
+def test_what_rises_is_expected_to_go_on_and_what_falls_as_well() -> None:
+    def rate(at_s: float) -> float:
+        return 1 + abs(at_s % 1200 - 600) / 60
+
+    falling, rising = after(rate, 3600 + 300), after(rate, 3600 + 900)
+    assert rising > 1.05 * rate(3600 + 900), "the middle of the next minute is half a minute on"
+    assert falling < 0.95 * rate(3600 + 300)
+
+
 def test_one_rise_after_a_load_that_never_changed_is_no_ground_to_expect_another() -> None:
     forecast, arrived, expected = Forecast(), 0.0, []
     for step in range(400):

@@ -200,6 +200,17 @@ def test_images_out_of_order_need_no_margin_where_any_order_is_in_time() -> None
     assert decide(seen(36, ages_s=(20.0, 0.0)), LIMITS).launch > 1
 
 
+@pytest.mark.parametrize(("disorder", "launches"), [(1.0, False), (None, True), (3.0, True)])
+def test_the_further_from_its_order_the_queue_hands_out_the_more_of_the_target_is_kept_for_that(
+    disorder: float | None, launches: bool
+) -> None:
+    quick = replace(LIMITS, boot_s=5)
+    # The last is done in 42 s: of the 60, 45 are left where the order is kept, and 39 where nothing is known of it.
+    now = seen(170, ready(2), ages_s=(10.0, 0.0))
+    known = replace(now, estimates=replace(now.estimates, disorder=disorder))
+    assert bool(decide(known, quick).launch) == launches
+
+
 def test_who_is_unsure_of_the_rate_launches_no_more_than_a_much_higher_one_needs_until_it_is_measured() -> None:
     unsure = replace(LIMITS, unsure=10.0)
     assert decide(seen(1000), LIMITS).launch == 19

@@ -161,4 +161,6 @@ def test_a_queue_in_no_order_hands_out_the_newest_before_the_oldest() -> None:
     def longest(world: World) -> float:
         return max(run([n / 4 for n in range(400)], Told(1), world).waits_s)
 
-    assert longest(replace(SURE, rate=3.0, partitions=0)) > 1.3 * longest(replace(SURE, rate=3.0, partitions=1))
+    assert longest(replace(SURE, rate=3.0, disorder=1.0, partitions=1)) > 1.3 * longest(
+        replace(SURE, rate=3.0, partitions=1)
+    )

@@ -32,7 +32,9 @@ def test_quantiles_are_values_that_were_measured() -> None:
     assert (quantile(values, 0.5), quantile(values, 0.99), quantile([7.0], 0.99)) == (50.0, 99.0, 7.0)
 
 
-@pytest.mark.parametrize(("shuffled", "options"), [(0.1, "--lag 4.0"), (0.9, "--lag 4.0 --no-order")])
+@pytest.mark.parametrize(
+    ("shuffled", "options"), [(0.1, "--lag 4.0 --disorder 0.10"), (1.1, "--lag 4.0 --disorder 1.00")]
+)
 def test_the_simulator_s_options_are_told(shuffled: float, options: str) -> None:
     told = Lag(30, (2.0, 6.0), shuffled, 0).to_json()
     assert told["simulator"] == options
