@@ -78,6 +78,15 @@ class Storage:
             raise InvalidImage(f"the file has more than {self._max_file_bytes:,} bytes")
         return found.body
 
+    def stored_at(self, key: str) -> datetime | None:
+        """Return when the image ``key`` was stored, UTC, to the second; None if there is none.
+
+        Raises:
+            InvalidKey: no image can have this key.
+        """
+        _check(key)
+        return self._input.stored_at(key)
+
     def images(self, batch: str) -> Iterator[StoredImage]:
         """Yield the images of ``batch``, by key."""
         for item in self._input.list(f"{batch}/"):

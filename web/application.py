@@ -15,6 +15,7 @@ from app.telemetry.workload import Workload
 from tasks.celery import make_app
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
+from web.batches.life import Lives
 from web.batches.preview import Previews
 from web.fleet.costs import Costs
 from web.fleet.depths import DepthReader
@@ -73,6 +74,7 @@ def _tier(settings: Settings) -> Tier:
         counts=counts,
         registry=registry,
         costs=Costs(calls.made),
+        lives=Lives(storage),
         workload=Workload(registry, settings.queue.name, settings.autoscaler.target_s),
         intake=Intake(settings.images, storage, feed, publisher.publish, counts),
         previews=Previews(storage, settings.images.max_pixels, previews),

@@ -16,6 +16,7 @@ from app.storage import Storage
 from app.telemetry.workload import Workload
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
+from web.batches.life import Lives
 from web.batches.preview import Previews
 from web.fleet.costs import Costs
 from web.fleet.depths import DepthReader
@@ -38,6 +39,7 @@ class Tier:
         registry: all that Prometheus is told.
         workload: what workers say, for Prometheus.
         costs: what images cost.
+        lives: what was done with one image, and when.
         streams: the event streams that are open.
         openers: the requests that may look at once whether there is a batch to follow.
         readers: the requests that may look a batch up in its buckets at once.
@@ -57,6 +59,7 @@ class Tier:
     registry: CollectorRegistry
     workload: Workload
     costs: Costs
+    lives: Lives
     intake: Intake
     previews: Previews
     streams: Streams

@@ -12,7 +12,7 @@ import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 from urllib.parse import urlsplit
@@ -108,6 +108,17 @@ class Bucket:
             return bool(known["ChecksumSHA256"] == b64encode(hashlib.sha256(content).digest()).decode())
         found = self.get(key)
         return found is not None and found.body == content
+
+    def stored_at(self, key: str) -> datetime | None:
+        """Return when the object ``key`` was stored, UTC; None if there is none."""
+        with aws.translated(f"asking for {key!r} in bucket {self.name!r}"):
+            try:
+                stored: datetime = self._s3.head_object(Bucket=self.name, Key=key)["LastModified"]
+            except ClientError as err:
+                if aws.error_code(err) in {*aws.NO_KEY, "404"}:
+                    return None
+                raise
+            return stored
 
     def list(self, prefix: str, after: str = "") -> Iterator[dict[str, Any]]:
         """Yield what S3 says of the objects whose key begins with ``prefix`` and comes behind ``after``, by key."""

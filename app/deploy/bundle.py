@@ -35,6 +35,8 @@ UNITS = ROOT / "docker" / "aws" / "host"
 LOCK = ROOT / "docker" / "constraints.txt"
 OURS = ("app", "tasks", "autoscaler", "web")
 
+# Of gzip: half of 6's time, for 3 % more bytes.
+LEVEL = 4
 # Any date that all tools can say; what a file was made at is no part of what it is.
 _EPOCH = 946684800
 # botocore describes four hundred services; these are what a host calls.
@@ -225,7 +227,7 @@ def _packed(tier: Tier, contents: dict[str, bytes], out: Path) -> Bundle:
 
 def _write(file: BinaryIO, contents: dict[str, bytes]) -> None:
     with (
-        gzip.GzipFile("", "wb", 6, file, mtime=_EPOCH) as packed,
+        gzip.GzipFile("", "wb", LEVEL, file, mtime=_EPOCH) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         for name, body in sorted(contents.items()):

@@ -68,6 +68,12 @@ def test_photographs_dropped_on_the_page_get_their_labels_without_a_reload(stack
     expect(tile(page, "coffee.png").locator(".score")).to_have_text(re.compile(r"^\d+%$"))
     expect(tally(page)).to_have_text("2 images")
     assert page.evaluate("window.mark") == 1
+    tile(page, "coffee.png").click()
+    life = page.locator("#detail .life li")
+    expect(life.last).to_have_text(re.compile(r"^shown here[\d.< ]+m?s$"))
+    steps = [text.split(" by ")[0] for text in life.locator("span:first-child").all_inner_texts()]
+    worked = ["received", "fetched", "decoded", "run", "stored"]
+    assert steps == ["uploaded", "queued", *worked, "announced", "shown here"]
     assert re.fullmatch(rf"{stack.url}/batches/\d{{8}}T\d{{9}}Z-[0-9a-f]{{8}}", page.url)
 
 

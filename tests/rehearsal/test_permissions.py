@@ -50,6 +50,7 @@ END = {"Action": "ec2:TerminateInstances", "Resource": ARN.format("ec2", "instan
             call("s3", "PutObject", Bucket="in", Key="l", IfMatch="yes"),
             "s3:GetObject",
         ),
+        ([], call("sqs", "DeleteMessageBatch", 400, QueueUrl="http://x/000000000000/gone"), "sqs:DeleteMessage"),
         ([QUEUE], call("sns", "PublishBatch", TopicArn=ARN.format("sns", "events")), "sns:Publish"),
     ],
 )

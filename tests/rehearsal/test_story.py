@@ -84,7 +84,7 @@ _GIVEN_BACK = "a listener that stops gives back what it has just received, if it
 # What no call of the story needed, each with why it is there all the same.
 REASONS = {
     "elastiq-web: sqs:ChangeMessageVisibility on elastiq-tasks-on-*": _GIVEN_BACK,
-    "elastiq-worker: sqs:ChangeMessageVisibility on elastiq-tasks-on-*": _GIVEN_BACK,
+    "elastiq-worker: sqs:ChangeMessageVisibility on elastiq-tasks-on-i-*": _GIVEN_BACK,
     "elastiq-autoscaler: sqs:ChangeMessageVisibility on elastiq-tasks-on-*": _GIVEN_BACK,
     "elastiq-worker: s3:ListBucket on": "without it S3 answers 403 for an image that is gone, and not 404",
     "elastiq-worker: s3:GetObject on elastiq-output/_celery/*": "Celery's own results, which its clients' tasks keep",

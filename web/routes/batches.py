@@ -107,6 +107,18 @@ def image(id: str, path: str) -> Response:
     return answer
 
 
+@blueprint.get("/<id>/life/<path:path>")
+def life(id: str, path: str) -> Response:
+    """Return what was done with one image, by whom, and how long each step took."""
+    with tier().readers.taken():
+        found = tier().lives.read(f"{_checked(id)}/{path}")
+    if found is None:
+        raise NotFound(f"there is no image {path[:80]!r} in batch {id!r}")
+    answer = jsonify(found)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
 def _snapshot(id: str, after: str = "") -> Snapshot:
     with tier().readers.taken():
         snapshot = tier().feed.snapshot(_checked(id), after)

@@ -2,6 +2,7 @@
 
 import { around, find } from "./dom.js";
 import { fillFive } from "./five.js";
+import { Life } from "./life.js";
 import { drop, show } from "./picture.js";
 
 /** @import { Item } from "./images.js" */
@@ -16,6 +17,7 @@ export class Detail {
     this._dialog = dialog;
     this._tiles = tiles;
     this._picture = find(dialog, "img", HTMLImageElement);
+    this._life = new Life(find(dialog, ".life", HTMLElement));
     /** @type {Item | null} */
     this._item = null;
     dialog.addEventListener("click", (event) => this._click(event));
@@ -46,6 +48,7 @@ export class Detail {
     this._write("h2", heading(item));
     this._write(".reason", (item.state === "failed" && item.reason) || "");
     this._write(".filename", item.path);
+    this._life.show(item);
     const five = find(this._dialog, ".five", HTMLElement);
     five.hidden = item.state !== "done";
     if (item.state === "done") fillFive(five, item, "li");

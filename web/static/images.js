@@ -34,6 +34,7 @@
  * @property {number | null} score
  * @property {Prediction[]} top5
  * @property {string | null} reason
+ * @property {number} [shownAt] when its outcome came while this page was open, in seconds since 1970
  * @property {boolean} again whether it could not be uploaded, and may be tried again
  * @property {boolean} unshowable whether this browser cannot show the file
  */
@@ -134,6 +135,7 @@ export class Images {
     // An answer that was sent before the outcome may arrive after it.
     if (item.state === "done" || (item.state === "failed" && item.key && fields.state === "waiting")) return;
     this._count(item, -1);
+    if (item.state === "waiting" && fields.state !== "waiting") item.shownAt = Date.now() / 1000;
     Object.assign(item, fields);
     this._count(item, 1);
     this._onChange(item);

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from typing import Any
 
+import structlog
 from celery import Celery
 
 from app.errors import ConfigurationError, TransientError
 from tasks.celery import CLASSIFY, bulk
+
+log = structlog.get_logger(__name__)
+
+# Images in one line of the log.
+LOGGED_AT_ONCE = 100
 
 
 class Publisher:
@@ -32,10 +39,15 @@ class Publisher:
         try:
             # Lone messages of concurrent requests share calls anyway.
             with bulk() if len(keys) > 1 else nullcontext(), self._celery.producer_or_acquire() as producer:
-                for key in keys:
-                    self._celery.send_task(CLASSIFY, (key,), ignore_result=True, producer=producer)
+                sent = [(key, self._send(key, producer)) for key in keys]
         except TransientError as err:
             raise TransientError(f"the images are stored, but not all are queued; send them again ({err})") from err
         except ConfigurationError as err:
             raise ConfigurationError(f"the images are stored, but cannot be queued ({err})") from err
+        # By its key or its task's id an image is found in the logs of web and worker.
+        for at in range(0, len(sent), LOGGED_AT_ONCE):
+            log.info("images_queued", tasks=dict(sent[at : at + LOGGED_AT_ONCE]))
         self._summon(len(keys))
+
+    def _send(self, key: str, producer: Any) -> str:
+        return str(self._celery.send_task(CLASSIFY, (key,), ignore_result=True, producer=producer).id)

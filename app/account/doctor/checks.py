@@ -12,7 +12,7 @@ from functools import partial
 from importlib import metadata
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.parsers import ResponseParserError
 from packaging.requirements import Requirement
 
@@ -29,6 +29,10 @@ from app.settings import Settings
 SKEW_S, REFUSED_S = 30.0, 300.0
 PACKAGES = ("boto3", "celery", "kombu", "obstore", "openvino")
 OLDEST = (3, 11)
+_NO_CREDENTIALS = (
+    "there are none: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the host a role; "
+    "a container on EC2 has its host's only with an HttpPutResponseHopLimit of 2"
+)
 
 Extra = Callable[[], Finding]
 
@@ -106,6 +110,8 @@ def _credentials(settings: Settings) -> Finding:
     with aws.translated("asking AWS who this is"):
         try:
             found = sts.get_caller_identity()
+        except NoCredentialsError:
+            return bad("credentials", _NO_CREDENTIALS)
         except ResponseParserError:
             return unknown("credentials", "what answers has no STS, as the embedded cloud: nobody asks who this is")
         except ClientError as err:

@@ -6,6 +6,7 @@ import email
 import json
 import re
 from dataclasses import fields
+from fnmatch import fnmatchcase
 from itertools import product
 from typing import Any
 
@@ -13,9 +14,16 @@ import pytest
 
 from app.account.provision import _EXPIRY
 from app.aws.queues import QueuePlan, dead_letter_attributes, dead_letter_queue, task_queue_attributes
+from app.brakes import KEY as BRAKES
 from app.deploy.bundle import TIERS, UNITS
 from app.domain import FLEET_TAG
 from app.settings import SECTIONS, Settings
+from app.storage import FAILURE, RESULT
+from autoscaler.leader import KEY as LEASE
+from autoscaler.remembered import KEY as RATES
+from autoscaler.spending import KEY as SPENT
+from autoscaler.sweep.republish import COUNTS
+from autoscaler.sweep.unfinished import MARK
 from tests.support import template
 from tests.support.template import resources, statements, words
 from tests.unit.test_docs import section
@@ -183,6 +191,36 @@ def test_no_right_is_given_by_a_pattern_and_everywhere_only_what_knows_no_resour
 def test_a_worker_and_web_have_no_right_over_instances_and_no_role_to_pass() -> None:
     for role, service in product(("WorkerRole", "WebRole"), ("ec2", "iam", "sts", "ssm")):
         assert not [right for right in rights(role) if right.startswith(f"{service}:")]
+
+
+def test_a_worker_may_write_results_and_nothing_that_the_autoscaler_keeps() -> None:
+    written = [
+        resource
+        for role, s in statements()
+        if role == "WorkerRole" and "s3:PutObject" in s["Action"]
+        for resource in re.findall(r"\$\{Bucket\}/([^\"]*)", words(s["Resource"]))
+    ]
+
+    assert sorted(written) == ["*.txt", "_celery/*"]
+    for kept in (LEASE, RATES, SPENT, BRAKES, MARK, COUNTS):
+        assert not any(fnmatchcase(kept, pattern) for pattern in written)
+    assert all(f"a/b.jpg{suffix}".endswith(".txt") for suffix in (RESULT, FAILURE))
+
+
+def test_a_worker_touches_no_listener_but_those_of_instances() -> None:
+    of = {role: words(s["Resource"]) for role, s in statements() if "sqs:DeleteQueue" in s["Action"]}
+
+    assert "-tasks-on-i-*" in of["WorkerRole"]
+    assert all("-tasks-on-*" in of[role] for role in ("WebRole", "AutoscalerRole"))
+    worker = (UNITS / "elastiq-worker.service").read_text()
+    assert "ELASTIQ_INSTANCE_ID" in worker, "whence its queue's name begins with the instance's id"
+
+
+def test_nothing_but_a_queue_of_this_system_hears_its_events() -> None:
+    (hears,) = {words(s["Condition"]) for _, s in statements() if s["Action"] == "sns:Subscribe"}
+
+    assert json.loads(hears)["StringEquals"] == {"sns:Protocol": "sqs"}
+    assert "-tasks-on-*" in hears
 
 
 def test_the_autoscaler_launches_one_template_tagged_and_touches_only_what_carries_the_tag() -> None:

@@ -9,9 +9,11 @@ import time
 
 import pytest
 
-from app.deploy.deploy import CONTROL, WORKERS, cost
+from app.deploy.deploy import CONTROL, WORKERS, Wish, cost, deploy
+from app.errors import ConfigurationError
 from tests.support import template
-from tests.support.account import Account
+from tests.support.account import IMAGE, Account
+from tests.support.bundles import HERE
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("bundles")
@@ -119,6 +121,26 @@ def test_it_waits_until_a_new_host_says_that_the_page_is_there_or_why_it_is_not(
     thread.join()
 
     assert words in said
+
+
+def test_a_change_that_is_taken_back_says_what_hosts_have_said(account: Account) -> None:
+    logs, iam = account.client("logs"), account.client("iam")
+
+    def say(line: str) -> None:
+        if line.startswith("bundle of control"):  # the foundation is there; a role that is gone fails what comes
+            role = "elastiq-autoscaler-eu-central-1"
+            for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+                iam.delete_role_policy(RoleName=role, PolicyName=name)
+            iam.delete_role(RoleName=role)
+            logs.create_log_stream(logGroupName="/elastiq/hosts", logStreamName="i-new")
+            told = json.dumps({"event": "host_setup_failed", "instance": "i-new", "reason": "no room"})
+            later = {"timestamp": time.time_ns() // 1_000_000 + 60_000, "message": told}
+            logs.put_log_events(logGroupName="/elastiq/hosts", logStreamName="i-new", logEvents=[later])
+
+    wish = Wish("elastiq", dict([IMAGE.split("=")]), 0, HERE.python)
+
+    with pytest.raises(ConfigurationError, match=r"the first to fail was .* host i-new could not be set up: no room"):
+        deploy(account.settings, wish, say, lambda: True, look_s=0.2)
 
 
 def test_its_words_on_cost_are_of_the_template_s_own_defaults() -> None:

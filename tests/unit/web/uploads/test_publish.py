@@ -6,13 +6,15 @@ import json
 from base64 import b64decode
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.errors import ConfigurationError, TransientError
-from app.sqs import memory
+from app.sqs import memory, wire
 from app.sqs.errors import QueueMissing, Unavailable
 from app.sqs.metrics import metrics
 from tasks.celery import CLASSIFY
 from web.tier import Tier
+from web.uploads import publish
 from web.uploads.publish import Publisher
 
 
@@ -36,6 +38,17 @@ def test_each_key_becomes_one_message(publisher: Publisher, tier: Tier, count: i
     keys = [f"b/{n:02}.png" for n in range(count)]
     publisher.publish(keys)
     assert queued(tier) == [(CLASSIFY, [key]) for key in keys]
+
+
+def test_the_log_has_each_key_with_its_task_s_id(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "LOGGED_AT_ONCE", 2)
+    with capture_logs() as logged:
+        publisher.publish(["b/1.png", "b/2.png", "b/3.png"])
+    lines = [line["tasks"] for line in logged if line["event"] == "images_queued"]
+    queue = publisher._celery.conf.task_default_queue
+    sent = {wire.decode(body)["headers"]["id"] for body in memory.cloud.bodies(queue)}
+    assert [sorted(line) for line in lines] == [["b/1.png", "b/2.png"], ["b/3.png"]]
+    assert {id for line in lines for id in line.values()} == sent
 
 
 def test_several_images_are_sent_ten_to_a_call(publisher: Publisher, tier: Tier) -> None:

@@ -101,6 +101,16 @@ def test_credentials_that_have_expired_are_found(environment: dict[str, str], pr
     assert "have expired: log in anew" in finding.says
 
 
+def test_that_there_are_no_credentials_is_said_with_where_they_may_come_from(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    nobody = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
+    nobody |= {"AWS_ENDPOINT_URL": environment["AWS_ENDPOINT_URL"], "AWS_EC2_METADATA_DISABLED": "true"}
+    ended = elastiq("doctor", "--role", "web", environment={**nobody, "HOME": str(tmp_path)})
+    assert ended.returncode == 1
+    assert re.search(r"FAIL  credentials: there are none: .* HttpPutResponseHopLimit of 2", ended.stdout)
+
+
 @pytest.mark.parametrize(
     ("ahead_s", "says"),
     [(-900, r"(899|900|901) s ahead of AWS's; AWS refuses"), (60, r"(59|60) s behind AWS's; at 300 s")],
