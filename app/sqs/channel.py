@@ -302,7 +302,9 @@ class Channel(virtual.Channel):
     def _deliver(self, consumed: _Consumed, received: Received) -> None:
         consumer = consumed.next()
         try:
-            linger_s = PATIENT_S if consumed.poller.transient else LINGER_S
+            # Not for so long that its lease would have to be extended.
+            patient_s = min(PATIENT_S, self.gateway.options.visibility_timeout / 10)
+            linger_s = patient_s if consumed.poller.transient else LINGER_S
             message = self._message(consumed.poller.name, received, consumer.no_ack, linger_s)
         except Exception as err:  # whatever an odd envelope does, the next message is delivered
             consumed.poller.receiver.unreadable(received.lease, err)

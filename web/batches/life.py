@@ -9,6 +9,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from app.domain import LIFE_TIMES, Life
@@ -30,12 +31,13 @@ class Lives:
     def __init__(self, storage: Storage, clock: Callable[[], float] = time.time) -> None:
         self._storage, self._clock = storage, clock
         self._lock = threading.Lock()
-        self._heard: OrderedDict[str, float] = OrderedDict()
+        # Of each image, when its outcome was heard, and when the worker said that it was stored.
+        self._heard: OrderedDict[str, tuple[float, float | None]] = OrderedDict()
 
-    def heard(self, key: str) -> None:
-        """Take note that an image's outcome was announced just now."""
+    def heard(self, key: str, life: Life | None = None) -> None:
+        """Take note that an image's outcome was announced just now, with its life."""
         with self._lock:
-            self._heard.setdefault(key, self._clock())
+            self._heard.setdefault(key, (self._clock(), life.stored_at if life else None))
             while len(self._heard) > KEPT:
                 self._heard.popitem(last=False)
 
@@ -50,7 +52,10 @@ class Lives:
             return None
         life = self._storage.life(key)
         with self._lock:
-            heard_at = self._heard.get(key)
+            heard_at, stored_at = self._heard.get(key, (None, None))
+        if life is not None and stored_at is not None:
+            # What lies beside the outcome was written down before that was stored.
+            life = replace(life, stored_at=stored_at)
         return {
             "key": key,
             "now": self._clock(),

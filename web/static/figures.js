@@ -57,9 +57,9 @@ function arriving({ arrival_rate: arrivals, service_rate: service }) {
 
 /** @param {Cost} cost @returns {Figure} */
 function spending({ now_usd_per_hour: now, hosts_today_usd: today, thousand_images_usd: thousand, priced_as: as }) {
-  const parts = [`hosts ${dollars(today)} today`];
+  const parts = [`${dollars(today)} for hosts today`];
   if (thousand !== null) parts.push(`${dollars(thousand)} per 1,000 images`);
-  return { value: dollars(now), more: `${parts.join(" · ")} · ${as}`, unit: "an hour" };
+  return { value: dollars(now), more: `${parts.join(" · ")} · ${as}`, unit: "/ h" };
 }
 
 /** @param {LatestDecision} decision @returns {Figure} */

@@ -53,7 +53,10 @@ export class Life {
  */
 export function shown(steps, shownAt) {
   /** @type {[string, string][]} */
-  const said = steps.map(({ step, by, took_s: took }) => [`${step} by ${by}`, took === null ? "" : span(took)]);
+  const said = steps.map(({ step, by, took_s: took }, at) => [
+    by === steps[at - 1]?.by ? step : `${step} by ${by}`,
+    took === null ? "" : span(took),
+  ]);
   const last = steps.at(-1);
   if (shownAt !== null && last?.step === "announced") said.push(["shown here", span(Math.max(0, shownAt - last.at))]);
   return said;

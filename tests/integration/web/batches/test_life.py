@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -48,11 +49,12 @@ def test_what_a_worker_stored_is_told_by_the_api(
 
     outcome = Failure.of(key, "cut short") if failed else Classification.of(key, [Prediction("tabby", 0.9)], "m")
     Storage(config).save(outcome, LIFE)
-    tier.lives.heard(key)
+    tier.lives.heard(key, replace(LIFE, stored_at=104.25))
     told = client.get(f"/api/batches/{batch}/life/{path}").json
     assert told is not None
     assert (told["key"], told["worker"], told["receives"]) == (key, "i-0aaa", 2)
     steps_told = [one["step"] for one in told["steps"]]
+    assert told["steps"][-2]["at"] == 104.25, "what the worker said once it was stored"
     assert steps_told == ["uploaded", "queued", "received", "fetched", "run", "stored", "announced"]
     assert Storage(config).outcome(key) == outcome
 

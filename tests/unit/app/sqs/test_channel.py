@@ -187,7 +187,7 @@ def test_what_a_listener_has_heard_is_deleted_at_leisure_many_to_a_call(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.sqs.channel.PATIENT_S", 60.0)
-    connection, heard, done = connect(), [], []
+    connection, heard, done = connect(visibility_timeout=600), [], []
     gateway = connection.transport.gateway
     with connection.channel() as ears, connection.channel() as work, connection.Producer() as producer:
         Consumer(ears, [broadcast("a")], no_ack=True, callbacks=[lambda body, message: heard.append(body)]).consume()

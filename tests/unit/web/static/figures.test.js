@@ -115,8 +115,8 @@ test("why a worker leaves is told in words, or as it said it", () => {
 test("what it costs is said by the hour, the day and the thousand images", () => {
   const cost = { now_usd_per_hour: 0.0958, hosts_today_usd: 0.41, thousand_images_usd: 0.0041, priced_as: "c7i.large" };
   const { value, unit, more } = told({ cost }).spending;
-  assert.equal(`${value} ${unit}`, "$0.096 an hour");
-  assert.equal(more, "hosts $0.41 today · $0.0041 per 1,000 images · c7i.large");
+  assert.equal(`${value} ${unit}`, "$0.096 / h");
+  assert.equal(more, "$0.41 for hosts today · $0.0041 per 1,000 images · c7i.large");
   const idle = told({ cost: { ...cost, thousand_images_usd: null } }).spending;
-  assert.equal(idle.more, "hosts $0.41 today · c7i.large");
+  assert.equal(idle.more, "$0.41 for hosts today · c7i.large");
 });

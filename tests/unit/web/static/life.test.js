@@ -19,6 +19,14 @@ test("each step is said with who did it and how long it took, and at the end whe
   ]);
 });
 
+test("who did several steps is named at the first", () => {
+  const two = ["received", "run"].map((step, at) => ({ step, by: "i-0aaa", at, took_s: 1 }));
+  assert.deepEqual(
+    shown(two, null).map(([what]) => what),
+    ["received by i-0aaa", "run"],
+  );
+});
+
 test("what was there before the page came, or was not heard of, was not shown by it then", () => {
   assert.equal(shown(STEPS, null).length, 3);
   assert.equal(shown(STEPS.slice(0, 2), 104).length, 2);
