@@ -62,7 +62,9 @@ def spent() -> dict[str, float]:
     names = {thread.native_id: thread.name for thread in threading.enumerate()}
     kinds: Counter[str] = Counter()
     for task in Path("/proc/self/task").iterdir():
-        name = names.get(int(task.name)) or (task / "comm").read_text().strip()
+        # The main thread's number is not what it was before the fork.
+        name = "MainThread" if int(task.name) == os.getpid() else names.get(int(task.name))
+        name = name or (task / "comm").read_text().strip()
         kind = next((kind for start, kind in THREADS.items() if name.startswith(start)), f"thread {name}")
         kinds[kind] += int((task / "schedstat").read_text().split()[0])
     with _counting:
