@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -59,21 +58,21 @@ def classify(self: Task, key: str) -> dict[str, Any]:
     except TransientError as err:
         if self.request.retries < RETRIES:
             raise self.retry(exc=err, countdown=min(LONGEST_BACKOFF_S, 2**self.request.retries)) from err
-        raise _left(key, err) from err
+        raise _left(self, key, err) from err
     except Exception as err:
-        raise _left(key, err) from err
-    life = diary.closed()
-    announce(outcome, life)
-    log.debug("image_lived", key=key, task_id=self.request.id, **asdict(life))
+        raise _left(self, key, err) from err
+    announce(outcome, diary.closed())
     if error is not None:
         log.warning("image_failed", key=key, task_id=self.request.id, reason=str(error))
         raise error
     return outcome.to_json()
 
 
-def _left(key: str, err: Exception) -> Reject:
+def _left(task: Task, key: str, err: Exception) -> Reject:
     """Return what leaves the message in the queue: it is tried again, and after five receives a dead letter."""
-    log.error("image_left", key=key, error=repr(err), exc_info=not isinstance(err, TransientError))
+    log.error(
+        "image_left", key=key, task_id=task.request.id, error=repr(err), exc_info=not isinstance(err, TransientError)
+    )
     return Reject(err, requeue=False)
 
 

@@ -134,8 +134,9 @@ class Republisher:
                 lost = [key for key, outcome in zip(group, outcomes, strict=True) if outcome is None]
                 again = [key for key, more in zip(lost, pool.map(self._count, lost), strict=True) if more]
                 with bulk():
-                    for key in again:
-                        self._app.send_task(CLASSIFY, (key,), ignore_result=True)
+                    sent = {key: self._app.send_task(CLASSIFY, (key,), ignore_result=True).id for key in again}
+                if sent:
+                    log.info("images_queued", tasks=sent)
                 republished += len(again)
                 given_up += len(lost) - len(again)
         if republished or given_up:

@@ -27,10 +27,13 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from app.errors import ConfigurationError  # noqa: E402
+from app.images.check import open_header  # noqa: E402
 from app.settings import settings  # noqa: E402
 from tasks.engine import load  # noqa: E402
-from tasks.engine.decode import decode  # noqa: E402
+from tasks.engine.artifact import Preprocessing  # noqa: E402
+from tasks.engine.decode import decode, region  # noqa: E402
 from tasks.engine.openvino_runner import OpenVinoRunner  # noqa: E402
+from tasks.engine.resize import resize  # noqa: E402
 from tests.support import photographs  # noqa: E402
 
 THREADS = 8
@@ -65,6 +68,42 @@ def cost(arguments: argparse.Namespace) -> dict[str, Any]:
         "run_core_ms": _core_ms(engine.runner.run, pixels, arguments),
         "decode_and_run_core_ms": _core_ms(engine.classify, jpegs, arguments),
         "photograph_12mp_core_ms": _core_ms(engine.classify, [large], arguments, share=0.1),
+        "decode_breakdown_core_ms": _decode_breakdown(jpegs, large, engine.preprocessing, arguments),
+    }
+
+
+def _decode_breakdown(
+    jpegs: list[bytes], large: bytes, how: Preprocessing, arguments: argparse.Namespace
+) -> dict[str, float]:
+    """Return what the parts of decoding cost in one thread; `at_an_eighth` is the least for a large photograph."""
+
+    def opened(jpeg: bytes) -> Image.Image:
+        return open_header(io.BytesIO(jpeg), max_pixels=10**8)
+
+    def loaded(jpeg: bytes) -> Image.Image:
+        image = opened(jpeg)
+        image.load()
+        return image
+
+    def at_an_eighth(jpeg: bytes) -> None:
+        image = Image.open(io.BytesIO(jpeg))
+        image.draft(None, (image.width // 8, image.height // 8))
+        image.load()
+
+    def resized(image: Image.Image) -> Image.Image:
+        return resize(image, *region(image.size, how), how.interpolation)
+
+    parts: dict[str, tuple[Callable[[Any], object], list[Any]]] = {
+        "judge_and_open": (opened, jpegs),
+        "judge_open_and_load": (loaded, jpegs),
+        "resize": (resized, [loaded(jpeg) for jpeg in jpegs]),
+        "all": (lambda jpeg: decode(jpeg, how, max_pixels=10**8), jpegs),
+        "large_at_an_eighth": (at_an_eighth, [large]),
+        "large_all": (lambda jpeg: decode(jpeg, how, max_pixels=10**8), [large]),
+    }
+    return {
+        part: _core_ms(work, items, arguments, share=0.1 if len(items) == 1 else 0.4, threads=1)
+        for part, (work, items) in parts.items()
     }
 
 

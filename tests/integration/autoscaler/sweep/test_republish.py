@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from app import aws
 from app.domain import Classification, Failure, Prediction, new_batch_id
@@ -96,8 +97,11 @@ def test_what_has_neither_outcome_nor_message_is_published_again_after_two_windo
     case.classified(lost[0])
     case.storage.save(Failure.of(case.store("broken.png")[0], "it is damaged"))
     assert case.rounds(ALL - 1) == NOTHING
-    assert case.rounds(1) == Resent(republished=2)
+    with capture_logs() as logged:
+        assert case.rounds(1) == Resent(republished=2)
     assert case.queued() == sorted(lost[1:])
+    (line,) = [line for line in logged if line["event"] == "images_queued"]
+    assert sorted(line["tasks"]) == sorted(lost[1:])
 
 
 def test_after_three_attempts_an_image_is_given_up_with_a_reason_also_by_another_autoscaler(case: Case) -> None:
