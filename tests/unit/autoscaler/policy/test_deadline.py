@@ -183,6 +183,11 @@ def test_where_a_boot_takes_longer_than_an_image_may_wait_nobody_leaves_while_on
     assert decide(seen(0, ready(4)), slow).drain
 
 
+def test_those_who_stay_keep_up_with_what_arrives_though_a_while_of_fewer_would_be_in_time() -> None:
+    assert len(decide(seen(1, ready(5), arrivals=6.5), LIMITS).drain) == 1
+    assert len(decide(seen(1, ready(5), arrivals=6.0), LIMITS).drain) == 2
+
+
 def test_nobody_leaves_who_would_be_launched_anew() -> None:
     def disordered(count: int) -> Observation:
         now = seen(2, ready(count), ages_s=(2.0, 0.0), arrivals=6.5)
