@@ -23,8 +23,9 @@ class Arrivals:
     def set(self) -> None:
         """Say that something can be received."""
         self._event.set()
-        for future, loop in list(self._waiting.items()):
-            with suppress(RuntimeError):  # the loop has ended
+        while self._waiting:  # each is woken once, however many messages come until it looks
+            with suppress(KeyError, RuntimeError):  # another thread was quicker, or the loop has ended
+                future, loop = self._waiting.popitem()
                 loop.call_soon_threadsafe(_wake, future)
 
     async def sleep(self, seconds: float) -> None:
@@ -37,7 +38,7 @@ class Arrivals:
             await future
         finally:
             timer.cancel()
-            del self._waiting[future]
+            self._waiting.pop(future, None)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._event, name)
