@@ -23,9 +23,9 @@ SLOWEST_WITHIN = 0.9
 GROWTH, GROWS_S = 1.5, 60.0
 # Of the target, kept where all that is queued and to come is in time in any order; counts and boots still lag.
 ANY_ORDER_MARGIN = 0.2
-# Of the target, within which all must be done without an instance for it to be asked to leave: what comes of that is
-# seen only when it has gone, and another takes a boot.
-LEAVES_WITHIN = 0.25
+# Of the time within which launches have all done, that within which all must be done without an instance for it to be
+# asked to leave: what comes of that is seen only when it has gone, and another takes a boot.
+LEAVES_WITHIN = 0.38
 # How long the load must be bearable with one instance fewer before one is asked to leave: a launch costs a minute.
 AHEAD_S = 60.0
 # Seconds after a boot in which what is late anyway shall be done.
@@ -128,13 +128,14 @@ def _surplus(
         for instance in sorted(ready, key=lambda instance: instance.launched_at)
         if seen.age_s(instance.launched_at) >= limits.bill_s + (seen.estimates.pending_s or 0.0)
     ]
-    # Nobody leaves while an image is older than that.
-    within_s = limits.target_s * LEAVES_WITHIN
+    # Nobody leaves while an image is older than that; nor while anything waits that a new launch would be too late for.
+    replaceable = forecast.boot_s <= limits.target_s * (1 - MARGIN)
+    within_s = limits.target_s * (1 - forecast.margin) * LEAVES_WITHIN if replaceable else 0.0
     left = list(ready_in_s)
     leaving: list[Instance] = []
     for instance in may_leave[: len(ready) - 1]:
         left.remove(0.0)
-        if not forecast.in_time(left, within_s, AHEAD_S):
+        if not forecast.in_time(left, within_s, AHEAD_S) or _lacking(left, 1, limits, forecast):
             break
         leaving.append(instance)
     return leaving

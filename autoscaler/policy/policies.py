@@ -13,6 +13,8 @@ from autoscaler.values import FailedBoots, Limits, Observation, ScalingDecision
 
 # After instances that did not come to work: 2 s, 4 s, ... for as many in a row.
 LONGEST_PAUSE_S = 300
+# So many at a time are waited for, after others were silent for a boot limit.
+FEW = 2
 # Before a probe, while the breaker is open: twice as long after each that failed.
 PROBE_PAUSE_S, LONGEST_PROBE_PAUSE_S = 60, 1800
 
@@ -40,6 +42,10 @@ def decide(seen: Observation, limits: Limits) -> ScalingDecision:
     pause = _over(seen, limits) or _pause(seen)
     if decision.launch and pause:
         return replace(decision, launch=0, held=True, paused=True, reason=f"{decision.reason}; but {pause}")
+    few = _few(seen)
+    if few is not None and decision.launch > few:
+        reason = f"{decision.reason}; {FEW} at a time, as boots before were never heard"
+        decision = replace(decision, launch=few, held=not few, paused=not few, reason=reason)
     if decision.launch and seen.breaker_open:
         decision = replace(decision, launch=1, reason=f"{decision.reason}; one alone, to see whether it comes to work")
     room = max(0, limits.ceiling - len(seen.fleet))
@@ -83,6 +89,14 @@ def _pause(seen: Observation) -> str:
         if left_s > 0:
             return f"{_story(failed)}; next try in {left_s:.0f} s"
     return ""
+
+
+def _few(seen: Observation) -> int | None:
+    """Return how many may be launched while instances are there that were silent for a boot limit; None: no matter."""
+    if not seen.given_up:
+        return None
+    waited_for = sum(one.heard_at is None and one.id not in seen.given_up for one in seen.alive)
+    return max(0, FEW - waited_for)
 
 
 def _failed_pause_s(failed: FailedBoots) -> float:

@@ -1,15 +1,22 @@
-"""What asynchronous generators yield, for tests that have no event loop: it turns only while the next is waited for."""
+"""Coroutines and asynchronous generators, for tests that have no event loop of their own."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 Each = Callable[[AsyncGenerator[T, None]], Iterator[T]]
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Return what a coroutine returns, run in a thread of its own: in the test's own, a browser may have a loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, main).result()
 
 
 @contextmanager
@@ -18,7 +25,8 @@ def turning() -> Iterator[Each[object]]:
 
     A generator is closed when its iterator is forgotten, as others are.
     """
-    with asyncio.Runner() as runner:
+    with ThreadPoolExecutor(1) as pool:
+        runner = pool.submit(asyncio.Runner).result()
         begun: set[AsyncGenerator[object, None]] = set()
 
         async def step(generator: AsyncGenerator[T, None]) -> T:
@@ -33,13 +41,16 @@ def turning() -> Iterator[Each[object]]:
             try:
                 while True:
                     try:
-                        yield runner.run(step(generator))
+                        yield pool.submit(runner.run, step(generator)).result()
                     except StopAsyncIteration:
                         return
             finally:
                 if generator in begun:
-                    runner.run(end(generator))
+                    pool.submit(runner.run, end(generator)).result()
 
-        yield each
-        for generator in list(begun):
-            runner.run(end(generator))
+        try:
+            yield each
+            for generator in list(begun):
+                pool.submit(runner.run, end(generator)).result()
+        finally:
+            pool.submit(runner.close).result()

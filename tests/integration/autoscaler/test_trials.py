@@ -48,8 +48,9 @@ def goes_as_on_a_good_day(trial: Trial, good_day: Trial) -> bool:
 
 def test_on_a_good_day_there_is_no_instance_too_many_and_no_image_is_late(good_day: Trial) -> None:
     figures = good_day.figures()
-    assert (figures["launches"], figures["late_percent"], figures["there_at_the_end"]) == (5, 0, 0)
-    assert figures["over_work"] < 1.3
+    assert (figures["late_percent"], figures["there_at_the_end"]) == (0, 0)
+    assert figures["launches"] <= 8
+    assert figures["over_work"] < 1.15
 
 
 def test_an_image_that_never_comes_to_work_costs_a_probe_now_and_then_and_is_said(broken: Broken) -> None:
@@ -142,7 +143,8 @@ def test_a_listing_that_lags_makes_no_difference(lags: Any, good_day: Trial) -> 
 
 def test_recommendations_to_replace_instances_make_no_difference() -> None:
     figures = trials.recommended(120, seconds=600).figures()
-    assert (figures["launches"], figures["late_percent"]) == (5, 0)
+    assert figures["launches"] <= 8
+    assert figures["late_percent"] == 0
 
 
 def test_workers_leave_though_they_may_not_be_tagged() -> None:

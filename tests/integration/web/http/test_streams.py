@@ -14,6 +14,7 @@ from app.announcements import ImageClassified
 from app.domain import Classification, Prediction
 from tests.support import crowd, photographs
 from tests.support.fleet import Announcer
+from tests.support.loops import run
 from tests.support.waiting import wait_for
 from tests.support.web import Site
 
@@ -64,7 +65,7 @@ def test_a_label_reaches_a_thousand_open_pages_and_uploads_go_on_meanwhile(heard
         for page in pages:
             page.close()
 
-    asyncio.run(told())
+    run(told())
     wait_for(lambda: not is_open(heard), 30)
 
 
@@ -77,11 +78,11 @@ def test_who_opens_and_shuts_pages_leaves_nothing_behind(serve: Serve) -> None:
             await page.until(b"event: current")
             page.close()
 
-    asyncio.run(look())
+    run(look())
     wait_for(lambda: not is_open(site), 20)
     descriptors = worker(site).num_fds()
     for _ in range(3):
-        asyncio.run(look())
+        run(look())
         wait_for(lambda: not is_open(site), 20)
     assert worker(site).num_fds() <= descriptors + 10
     assert not site.logged("stream_broke")
@@ -140,7 +141,7 @@ def test_a_stop_ends_all_streams_with_their_last_word(serve: Serve) -> None:
         await asyncio.gather(*(page.until(b"\r\n0\r\n\r\n") for page in pages))
         return pages
 
-    assert len(asyncio.run(follow())) == 50
+    assert len(run(follow())) == 50
 
 
 def test_a_refused_upload_whose_rest_is_not_read_says_that_its_connection_ends(serve: Serve) -> None:

@@ -176,6 +176,23 @@ def test_nobody_is_asked_to_leave_while_an_image_waits_for_so_long_that_a_new_la
     assert len(decide(seen(4, ready(4), ages_s=(oldest_s, 0.0)), LIMITS).drain) == leaving
 
 
+def test_where_a_boot_takes_longer_than_an_image_may_wait_nobody_leaves_while_one_does() -> None:
+    assert decide(seen(4, ready(4), arrivals=3.0), LIMITS).drain
+    slow = replace(LIMITS, boot_s=200)
+    assert not decide(seen(4, ready(4), arrivals=3.0), slow).drain
+    assert decide(seen(0, ready(4)), slow).drain
+
+
+def test_nobody_leaves_who_would_be_launched_anew() -> None:
+    def disordered(count: int) -> Observation:
+        now = seen(2, ready(count), ages_s=(2.0, 0.0), arrivals=6.5)
+        return replace(now, estimates=replace(now.estimates, disorder=3.0))
+
+    left = 7 - len(decide(disordered(7), LIMITS).drain)
+    assert 3 < left < 7
+    assert decide(disordered(left), LIMITS).launch == 0
+
+
 def test_what_is_expected_counts_and_not_what_arrives_now() -> None:
     now = seen(10, ready(2), arrivals=30.0)
     assert decide(now, LIMITS).launch

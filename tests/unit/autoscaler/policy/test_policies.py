@@ -142,6 +142,17 @@ def test_while_a_probe_is_waited_for_none_is_launched() -> None:
     assert decision.reason.endswith("waiting for i-1 alone")
 
 
+@pytest.mark.parametrize(("waited_for", "launch"), [(0, 2), (1, 1), (2, 0)])
+def test_while_some_were_silent_for_a_boot_limit_few_are_waited_for_at_a_time(waited_for: int, launch: int) -> None:
+    silent = replace(instances(1, ready=False)[0], id="silent")
+    fleet = (*instances(1), silent, *instances(waited_for, InstanceState.PENDING))
+    limits = Limits(ceiling=19, policy="seed")
+    assert decide(seen(50, fleet=fleet), limits).launch > 2
+    decision = decide(seen(50, fleet=fleet, given_up=frozenset({"silent"})), limits)
+    assert decision.launch == launch
+    assert "2 at a time, as boots before were never heard" in decision.reason
+
+
 def test_a_pause_between_launches_is_no_pause_between_ends() -> None:
     stale = decide(seen(visible=50, counted_s_ago=16), Limits(19))
     refused = decide(seen(visible=50, refusal=Refusal("no room", NOW)), Limits(19))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
+from tests.support.loops import run
 from web.http.bell import Bell
 
 
@@ -29,19 +30,19 @@ def test_a_thread_wakes_all_who_wait_once_what_they_wait_for_is_true() -> None:
 
     ringer = threading.Thread(target=ring)
     ringer.start()
-    asyncio.run(main())
+    run(main())
     ringer.join(10)
     assert found == [0, 1]
 
 
 def test_what_was_true_before_is_not_waited_for() -> None:
-    asyncio.run(Bell().wait_for(lambda: True, 60))
+    run(Bell().wait_for(lambda: True, 60))
 
 
 def test_who_is_not_rung_for_waits_no_longer_than_told() -> None:
     bell = Bell()
-    asyncio.run(bell.wait(0.01))
-    asyncio.run(Bell().wait_for(lambda: False, 0.01))
+    run(bell.wait(0.01))
+    run(Bell().wait_for(lambda: False, 0.01))
 
 
 def test_rung_often_before_anybody_can_look_it_wakes_them_once() -> None:
@@ -54,12 +55,12 @@ def test_rung_often_before_anybody_can_look_it_wakes_them_once() -> None:
             bell.ring()
         await waiter
 
-    asyncio.run(main())
+    run(main())
     assert len(looks) == 2
 
 
 def test_rung_when_the_loop_has_ended_nobody_is_woken_and_nothing_breaks() -> None:
     bell = Bell()
-    asyncio.run(bell.wait(0))
+    run(bell.wait(0))
     bell.ring()
     bell.ring()
