@@ -12,11 +12,23 @@ import pytest
 from celery import Celery
 from kombu import Connection, Consumer, Queue
 
+from app.announcements import CallsMade
+from app.aws.calls import calls
 from app.domain import Failure
 from app.sqs import memory
 from app.sqs.fanout import EVENT_EXCHANGE
 from tasks import announce
-from tasks.worker.lifecycle import Events, Farewell, HeedNotices, Idle, IdleStop, LoadEngine, StayAlive, install
+from tasks.worker.lifecycle import (
+    Events,
+    Farewell,
+    HeedNotices,
+    Idle,
+    IdleStop,
+    LoadEngine,
+    StayAlive,
+    TellCalls,
+    install,
+)
 from tests.support.waiting import wait_for
 
 IDLE_S = 30.0
@@ -140,3 +152,17 @@ def test_being_told_to_stay_cancels_an_idle_stop(worker: Worker) -> None:
     stays_until[0] = now + 60
     assert not idle.look(worker.transport, now)
     assert not worker.paused
+
+
+def test_what_it_has_called_is_told_when_it_has_worked_and_once_more_when_it_stops() -> None:
+    sent: list[tuple[str, int]] = []
+    dispatcher = SimpleNamespace(enabled=True, send=lambda type, **fields: sent.append((type, fields["s3_put"])))
+    consumer = SimpleNamespace(event_dispatcher=dispatcher)
+    before, step = calls.made().s3_put, TellCalls(consumer)
+    calls.count("sqs_call")
+    step.stop(consumer)
+    assert sent == [], "it has only polled"
+    calls.count("s3_put")
+    step.stop(consumer)
+    step.stop(consumer)
+    assert sent == [(CallsMade.TYPE, before + 1)]
