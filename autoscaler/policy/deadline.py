@@ -26,8 +26,8 @@ ANY_ORDER_MARGIN = 0.2
 # Of the time within which launches have all done, that within which all must be done without an instance for it to be
 # asked to leave: what comes of that is seen only when it has gone, and another takes a boot.
 LEAVES_WITHIN = 0.38
-# Of what is expected to arrive, that at least is done by those who stay: if the autoscaler is not there for a while, what
-# waits must not grow.
+# Of what is expected to arrive, so much at least is done by those who stay: what waits must not grow if the autoscaler
+# is not there for a while.
 KEEPS_UP = 0.95
 # How long the load must be bearable with one instance fewer before one is asked to leave: a launch costs a minute.
 AHEAD_S = 60.0
