@@ -28,7 +28,7 @@ ANY_ORDER_MARGIN = 0.2
 LEAVES_WITHIN = 0.38
 # Of what is expected to arrive, so much at least is done by those who stay: what waits must not grow if the autoscaler
 # is not there for a while.
-KEEPS_UP = 0.95
+KEEPS_UP = 1.02
 # How long the load must be bearable with one instance fewer before one is asked to leave: a launch costs a minute.
 AHEAD_S = 60.0
 # Seconds after a boot in which what is late anyway shall be done.

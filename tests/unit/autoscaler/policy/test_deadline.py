@@ -185,7 +185,7 @@ def test_where_a_boot_takes_longer_than_an_image_may_wait_nobody_leaves_while_on
 
 def test_those_who_stay_keep_up_with_what_arrives_though_a_while_of_fewer_would_be_in_time() -> None:
     assert len(decide(seen(1, ready(5), arrivals=6.5), LIMITS).drain) == 1
-    assert len(decide(seen(1, ready(5), arrivals=6.0), LIMITS).drain) == 2
+    assert len(decide(seen(1, ready(5), arrivals=5.8), LIMITS).drain) == 2
 
 
 def test_nobody_leaves_who_would_be_launched_anew() -> None:
