@@ -26,9 +26,6 @@ ANY_ORDER_MARGIN = 0.2
 # Of the time within which launches have all done, that within which all must be done without an instance for it to be
 # asked to leave: what comes of that is seen only when it has gone, and another takes a boot.
 LEAVES_WITHIN = 0.38
-# Of what is expected to arrive, so much at least is done by those who stay: what waits must not grow if the autoscaler
-# is not there for a while.
-KEEPS_UP = 1.02
 # How long the load must be bearable with one instance fewer before one is asked to leave: a launch costs a minute.
 AHEAD_S = 60.0
 # Seconds after a boot in which what is late anyway shall be done.
@@ -138,7 +135,8 @@ def _surplus(
     leaving: list[Instance] = []
     for instance in may_leave[: len(ready) - 1]:
         left.remove(0.0)
-        if len(left) * forecast.rate < KEEPS_UP * forecast.arrivals:
+        # Those who stay keep up, so that what waits does not grow while the autoscaler is not there.
+        if len(left) * forecast.rate < forecast.arrivals:
             break
         if not forecast.in_time(left, within_s, AHEAD_S) or _lacking(left, 1, limits, forecast):
             break
