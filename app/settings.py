@@ -241,6 +241,12 @@ class AutoscalerSettings:
         "Seconds from its launch within which no instance that works is asked to leave; EC2 bills a minute at least.",
         low=0,
     )
+    rest_s: float = _setting(
+        "ELASTIQ_REST_SECONDS",
+        0.0,
+        "`deadline`: where one instance has little to do, it leaves until an image is so old, in seconds; 0: it stays.",
+        low=0,
+    )
     boot_limit_s: float = _setting(
         "ELASTIQ_BOOT_LIMIT_SECONDS",
         300.0,

@@ -145,5 +145,6 @@ def _limits(settings: Settings) -> Limits:
         boot_limit_s=given.boot_limit_s,
         floor=floor_of(given.min_instances, given.schedule, given.max_instances),
         buffer=given.buffer,
+        rest_s=given.rest_s,
         budget_h=given.daily_budget_h,
     )

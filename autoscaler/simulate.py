@@ -58,6 +58,9 @@ POSITIVE = _Number(min=0, min_open=True)
 @click.option(
     "--harsh", is_flag=True, help="A world with all that goes wrong on an ordinary day; the options below change parts."
 )
+@click.option(
+    "--rest", type=_Number(min=0), default=0.0, help="Seconds that images may gather while no instance is there."
+)
 @click.option("--lag", type=POSITIVE, help="Mean age of the queue's counts in seconds.  [default: 2; harsh: 10]")
 @click.option(
     "--poll", type=_Number(min=0), help="Seconds that a receive waits, and so a drain.  [default: 0; harsh: 20]"
@@ -156,6 +159,7 @@ def _limits(policy: str, **given: Any) -> Limits:
         service_rate=given["prior"] or given["rate"],
         unsure=UNSURE if given["prior"] else 1.0,
         boot_s=given["boot"],
+        rest_s=given["rest"],
     )
 
 

@@ -243,6 +243,8 @@ class Limits:
         boot_limit_s: an instance whose worker was not heard so many seconds after its launch is lost.
         floor: instances at least, also idle ones.
         buffer: while there is a floor, instances beyond what is needed.
+        rest_s: where one instance has little to do, it leaves, and one is launched when an image has waited so many
+            seconds; 0: it stays while anything comes.
         budget_h: instance-hours of one day, UTC, after which nothing is launched; 0: no matter how many.
     """
 
@@ -257,6 +259,7 @@ class Limits:
     unsure: float = 1.0
     floor: Floor = NO_FLOOR
     buffer: int = 0
+    rest_s: float = 0.0
     budget_h: float = 0.0
 
 

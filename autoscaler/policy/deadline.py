@@ -39,8 +39,9 @@ POINTS = 16
 def deadline(seen: Observation, limits: Limits) -> ScalingDecision:
     """Want as few instances as finish every image within ``limits.target_s`` of its upload.
 
-    It asks for fewer only instances that have used the seconds that are billed anyway, and never the last one: that
-    leaves by itself when idle, so that no lagging count can end it. Where workers cannot be heard it goes by `seed`.
+    It asks for fewer only instances that have used the seconds that are billed anyway, and the last one only where it
+    may rest (``limits.rest_s``): else that leaves by itself when idle, so that no lagging count can end it. Where
+    workers cannot be heard it goes by `seed`.
     """
     forecast = _forecast(seen, limits)
     unheard = _unheard(seen, forecast.boot_s)
@@ -55,6 +56,9 @@ def deadline(seen: Observation, limits: Limits) -> ScalingDecision:
     said = f"; {len(unheard)} more are not heard" if unheard else ""
     # What is yet to come launches nothing alone: a launch at its arrival is in time as well.
     room = limits.ceiling - there if seen.depth.total else 0
+    if seen.depth.total and not there and _may_rest(limits, forecast):
+        verdict = f"one is launched when the oldest has waited {limits.rest_s:g} s"
+        return ScalingDecision(desired=0, reason=forecast.reason(verdict, 0))
     desired = there + _lacking(ready_in_s, room, limits, forecast)
     if desired > there:
         verdict = f"{desired - len(unheard)} keep every image in time{said}"
@@ -141,7 +145,16 @@ def _surplus(
         if not forecast.in_time(left, within_s, AHEAD_S) or _lacking(left, 1, limits, forecast):
             break
         leaving.append(instance)
+    if len(may_leave) == len(seen.alive) == 1 and _may_rest(limits, forecast):
+        return may_leave
     return leaving
+
+
+def _may_rest(limits: Limits, forecast: _Forecast) -> bool:
+    """Return whether one instance alone does all in time if it is launched when the oldest image is ``rest_s`` old."""
+    rests_s = limits.rest_s - forecast.ages_s[0]
+    within_s = limits.target_s * (1 - ANY_ORDER_MARGIN)
+    return rests_s > 0 and forecast.in_any_order([rests_s + forecast.boot_s], within_s, within_s, GROWTH)
 
 
 def _forecast(seen: Observation, limits: Limits) -> _Forecast:

@@ -207,6 +207,30 @@ def test_what_is_expected_counts_and_not_what_arrives_now() -> None:
     assert "30/s arriving and 1/s expected" in decision.reason
 
 
+RESTING = replace(LIMITS, rest_s=10)
+
+
+def test_who_may_rest_is_launched_when_an_image_has_waited_so_long_and_else_at_once() -> None:
+    assert decide(seen(1, rate=20), LIMITS).launch == 1
+    assert decide(seen(1, rate=20, arrivals=1), RESTING).launch == 0
+    assert decide(seen(8, rate=20, arrivals=1, ages_s=(9.9, 0.0)), RESTING).launch == 0
+    assert decide(seen(9, rate=20, arrivals=1, ages_s=(10.0, 0.0)), RESTING).launch == 1
+
+
+def test_with_more_to_do_than_one_does_after_its_rest_it_is_launched_at_once() -> None:
+    assert decide(seen(1, rate=2, arrivals=1), RESTING).launch == 1
+    assert decide(seen(500, rate=20), RESTING).launch >= 1
+    assert decide(seen(1, rate=20), replace(RESTING, target_s=40)).launch == 1
+
+
+def test_the_last_instance_leaves_to_rest_once_its_minute_is_paid_and_never_without_the_setting() -> None:
+    assert decide(seen(1, ready(1), rate=20, arrivals=1), RESTING).drain == ("ready-0",)
+    assert not decide(seen(1, ready(1, age_s=50), rate=20, arrivals=1), RESTING).drain
+    assert not decide(seen(1, ready(1), rate=20, arrivals=1), LIMITS).drain
+    assert not decide(seen(1, ready(1) + booting(1), rate=20, arrivals=1), RESTING).drain
+    assert not decide(seen(9, ready(1), rate=20, arrivals=1, ages_s=(11.0, 0.0)), RESTING).drain
+
+
 def test_a_paid_minute_begins_when_an_instance_runs_not_at_its_launch() -> None:
     old = tuple(replace(instance, launched_at=ago(65)) for instance in ready(3))
     now = seen(1, old)

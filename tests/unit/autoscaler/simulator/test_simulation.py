@@ -164,3 +164,15 @@ def test_a_queue_in_no_order_hands_out_the_newest_before_the_oldest() -> None:
     assert longest(replace(SURE, rate=3.0, disorder=1.0, partitions=1)) > 1.3 * longest(
         replace(SURE, rate=3.0, partitions=1)
     )
+
+
+def test_an_instance_that_rests_costs_less_where_it_has_little_to_do_and_nothing_is_late() -> None:
+    little, often = [float(second) for second in range(1800)], replace(SURE, rate=20.0)
+    stays = Limits(19, "deadline", service_rate=20.0)
+
+    staying, resting = (
+        Simulation(little, decide, limits, often).run() for limits in (stays, replace(stays, rest_s=10.0))
+    )
+
+    assert sum(seconds for seconds, _ in resting.bills) < 0.85 * sum(seconds for seconds, _ in staying.bills)
+    assert max(resting.waits_s) <= stays.target_s
