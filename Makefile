@@ -46,7 +46,7 @@ model: install  ## Build the model that ELASTIQ_MODEL names, if it is not built 
 run: install  ## Run everything on this machine; Ctrl-C stops it.
 	@exec $(BIN)/elastiq up
 
-test: model $(MODULES)  ## Run every test, in three parts at once.
+test: model $(MODULES)  ## Run every test, in four parts at once.
 	@$(BIN)/python -m tests
 
 test-images: install  ## Build every image and run docker/compose.yml's services; needs root, buildah, debootstrap, runc.

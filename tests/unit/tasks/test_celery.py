@@ -74,7 +74,7 @@ def test_a_process_that_only_submits_loads_no_engine_and_no_worker() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    assert set(loaded.stdout.split()) == {"tasks.announce", "tasks.celery", "tasks.classification"}
+    assert set(loaded.stdout.split()) == {"tasks.announce", "tasks.celery", "tasks.classification", "tasks.diary"}
 
 
 def test_tasks_has_no_other_names() -> None:
