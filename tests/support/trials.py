@@ -285,6 +285,23 @@ def listing_lags_for_minutes() -> Trial:
     return Trial(World(arrivals=steady(6.5), listed=listed)).run(GOOD_S)
 
 
+def pending_for_an_hour() -> Trial:
+    """The first instance is pending for an hour and never comes to work; there is work for four, all the while."""
+    first: list[Host] = []
+
+    def boot(host: Host, chance: random.Random) -> None:
+        if not first:
+            first.append(host)
+            host.pending_s, host.ready_s = HOUR_S, math.inf
+
+    return Trial(World(arrivals=steady(6.5), boot=boot)).run(GOOD_S)
+
+
+def shutting_down_for_an_hour() -> Trial:
+    """Whatever ends is listed as shutting down for an hour; the load falls, and rises again."""
+    return Trial(World(arrivals=lambda second: falling(second % 1100), ends_in_s=HOUR_S)).run(2200)
+
+
 def recommended(per_hour: float, seconds: float = HOUR_S) -> Trial:
     """Workers are recommended to be replaced so often."""
     heeds = "events/recommendations/rebalance" in PATHS
@@ -368,6 +385,8 @@ TRIALS: dict[str, Callable[[], Trial]] = {
     "DescribeInstances is throttled for an hour": partial(always, "RequestLimitExceeded", "DescribeInstances"),
     "an instance is missing in 30 % of the listings of its first minute": listing_lags,
     "an instance is listed after four minutes, and then not always": listing_lags_for_minutes,
+    "the first instance is pending for an hour": pending_for_an_hour,
+    "what ends is shutting down for an hour": shutting_down_for_an_hour,
     "60 recommendations to replace an hour": lambda: recommended(60),
     "120 recommendations to replace an hour": lambda: recommended(120),
     "CreateTags is denied": tags_denied,

@@ -42,6 +42,7 @@ class Host:
         place: market, type and subnet.
         launched_s: when, by the world's true time.
         ready_s: seconds from there to a worker that is heard; infinite: never.
+        pending_s: seconds from there to `running`.
         dies_s: seconds from there to its end, whatever it does.
         end_s: when it ended; None while it runs.
         held: when each image that it has in hand arrived.
@@ -51,6 +52,7 @@ class Host:
     place: tuple[str, str, str]
     launched_s: float
     ready_s: float = 30.0
+    pending_s: float = PENDING_S
     dies_s: float = math.inf
     end_s: float | None = None
     heard: bool = False
@@ -333,7 +335,7 @@ class World:
         if host.end_s is not None:
             state = "shutting-down" if self.now_s - host.end_s < self.ends_in_s else "terminated"
         else:
-            state = "pending" if self.now_s - host.launched_s < PENDING_S else "running"
+            state = "pending" if self.now_s - host.launched_s < host.pending_s else "running"
         at = START + timedelta(seconds=int(host.launched_s + self.ec2_ahead_s))
         tag = f"<item><key>{DRAIN_TAG}</key><value>1</value></item>" if host.tagged else ""
         return (

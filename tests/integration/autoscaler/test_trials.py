@@ -140,6 +140,21 @@ def test_a_listing_that_lags_makes_no_difference(lags: Any, good_day: Trial) -> 
     assert goes_as_on_a_good_day(lags(), good_day)
 
 
+def test_an_instance_that_stays_pending_is_done_without_and_is_ended(good_day: Trial) -> None:
+    figures, good = trials.pending_for_an_hour().figures(), good_day.figures()
+
+    assert (figures["late_percent"], figures["there_at_the_end"]) == (0, 0)
+    assert figures["launches"] <= good["launches"] + 1
+    assert figures["instance_hours"] < good["instance_hours"] + 0.2
+
+
+def test_instances_that_shut_down_for_an_hour_count_for_nothing() -> None:
+    figures = trials.shutting_down_for_an_hour().figures()
+
+    assert (figures["late_percent"], figures["there_at_the_end"]) == (0, 0)
+    assert figures["over_work"] < 1.2
+
+
 def test_recommendations_to_replace_instances_make_no_difference() -> None:
     figures = trials.recommended(120, seconds=600).figures()
     assert (figures["launches"], figures["late_percent"]) == (5, 0)
