@@ -6,19 +6,17 @@ Whatever fails is logged; then the next autoscaler knows of those that it hears 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 
 from app.errors import ElastiqError
 from app.settings import Settings
-from autoscaler.record import Keeper, Record, number
+from autoscaler.record import AHEAD, Keeper, Record, number
 
 log = structlog.get_logger(__name__)
 
 KEY = "_autoscaler/reclaimed"
-# A time so far ahead of one's own clock is another clock's fault.
-AHEAD = timedelta(minutes=5)
 MOST = 1000
 
 

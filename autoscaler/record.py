@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -20,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 # After a failure it is tried again so many seconds later.
 AGAIN_S = 60.0
+# A time so far ahead of one's own clock is another clock's fault.
+AHEAD = timedelta(minutes=5)
 
 
 class Record:
@@ -68,25 +71,36 @@ class Keeper:
     Args:
         record: which.
         failed: the log's event when it could not be written.
-        clock: monotonic seconds.
+        clock: monotonic seconds, for those who give no time.
+        every_s: seconds from one write to the next at least.
+        kept: the news that need not be written.
     """
 
-    def __init__(self, record: Record, failed: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._record, self._failed, self._clock = record, failed, clock
-        self._kept: object = None
-        self._failed_at: float | None = None
+    def __init__(
+        self,
+        record: Record,
+        failed: str,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        every_s: float = 0.0,
+        kept: object = None,
+    ) -> None:
+        self._record, self._failed, self._clock, self._every_s = record, failed, clock, every_s
+        self._kept = kept
+        self._next_s = -math.inf
 
-    def keep(self, content: dict[str, Any], news: object) -> None:
-        """Write ``content``, unless the last that was written had the same ``news``."""
-        if news == self._kept or (self._failed_at is not None and self._clock() - self._failed_at < AGAIN_S):
+    def keep(self, content: dict[str, Any], news: object, at_s: float | None = None) -> None:
+        """Write ``content``, unless the last that was written had the same ``news``; ``at_s``: the time in seconds."""
+        at_s = self._clock() if at_s is None else at_s
+        if news == self._kept or at_s < self._next_s:
             return
         try:
             self._record.write(content)
         except ElastiqError as err:
-            self._failed_at = self._clock()
+            self._next_s = at_s + AGAIN_S
             log.warning(self._failed, reason=str(err))
         else:
-            self._kept, self._failed_at = news, None
+            self._kept, self._next_s = news, at_s + self._every_s
 
 
 def number(value: object) -> float | None:

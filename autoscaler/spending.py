@@ -5,7 +5,7 @@ Whatever fails is logged; then the next autoscaler counts from what it sees.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -14,14 +14,12 @@ from app.errors import ElastiqError
 from app.settings import Settings
 from autoscaler.memory.bill import Bill
 from autoscaler.memory.spent import Spent
-from autoscaler.record import Record, number
+from autoscaler.record import AHEAD, Keeper, Record, number
 
 log = structlog.get_logger(__name__)
 
 KEY, BILL_KEY = "_autoscaler/spent", "_autoscaler/bill"
-EVERY = timedelta(seconds=60)
-# A time so far ahead of one's own clock is another clock's fault.
-AHEAD = timedelta(minutes=5)
+EVERY_S = 60.0
 
 
 class Spending:
@@ -33,7 +31,7 @@ class Spending:
 
     def __init__(self, settings: Settings) -> None:
         self._record, self._budget_h = Record(settings, KEY), settings.autoscaler.daily_budget_h
-        self._tried_at = datetime.min.replace(tzinfo=UTC)
+        self._keeper = Keeper(self._record, "spending_not_kept", every_s=EVERY_S)
 
     def begin(self, now: datetime) -> Spent:
         """Return what was kept, or nothing spent up to now."""
@@ -45,13 +43,9 @@ class Spending:
 
     def note(self, spent: Spent) -> None:
         """Keep what is spent; one autoscaler does so at a time, the leader."""
-        if not self._budget_h or spent.until - self._tried_at < EVERY:
-            return
-        self._tried_at = spent.until
-        try:
-            self._record.write({"until": spent.until.timestamp(), "hours": round(spent.hours, 5)})
-        except ElastiqError as err:
-            log.warning("spending_not_kept", reason=str(err))
+        if self._budget_h:
+            until_s = spent.until.timestamp()
+            self._keeper.keep({"until": until_s, "hours": round(spent.hours, 5)}, spent, until_s)
 
 
 class Billing:
@@ -63,7 +57,7 @@ class Billing:
 
     def __init__(self, settings: Settings) -> None:
         self._record = Record(settings, BILL_KEY)
-        self._tried_at, self._written_usd = datetime.min.replace(tzinfo=UTC), 0.0
+        self._keeper = Keeper(self._record, "bill_not_kept", every_s=EVERY_S, kept=0.0)
 
     def begin(self, now: datetime) -> Bill:
         """Return what was kept of this day, or nothing billed up to now."""
@@ -83,13 +77,8 @@ class Billing:
 
     def note(self, bill: Bill) -> None:
         """Keep what is billed; one autoscaler does so at a time, the leader."""
-        if bill.day_usd == self._written_usd or bill.until - self._tried_at < EVERY:
-            return
-        self._tried_at, self._written_usd = bill.until, bill.day_usd
-        try:
-            self._record.write({"until": bill.until.timestamp(), "usd": round(bill.day_usd, 6)})
-        except ElastiqError as err:
-            log.warning("bill_not_kept", reason=str(err))
+        until_s = bill.until.timestamp()
+        self._keeper.keep({"until": until_s, "usd": round(bill.day_usd, 6)}, bill.day_usd, until_s)
 
 
 def _spent(found: dict[str, Any], now: datetime) -> Spent | None:

@@ -65,3 +65,15 @@ def test_the_next_autoscaler_goes_on_with_the_bill_of_the_day_and_with_none_of_a
     assert Billing(config).begin(later) == Bill(later, day_usd=1.25), "it is written once a minute"
     tomorrow = NOON + timedelta(days=1)
     assert Billing(config).begin(tomorrow) == Bill(tomorrow)
+
+
+def test_a_bill_that_could_not_be_written_is_tried_again_though_it_stays_the_same(config: Settings) -> None:
+    billing, s3 = Billing(config), aws.client("s3", config.aws)
+    s3.delete_bucket(Bucket=config.buckets.output)
+    billing.note(Bill(NOON, day_usd=1.25))
+    s3.create_bucket(Bucket=config.buckets.output)
+
+    later = NOON + timedelta(minutes=1)
+    billing.note(Bill(later, day_usd=1.25))
+
+    assert Billing(config).begin(later) == Bill(later, day_usd=1.25)
