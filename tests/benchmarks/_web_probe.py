@@ -5,17 +5,12 @@ Parts of a request are timed in the request's own thread; everything else goes b
 
 from __future__ import annotations
 
-import functools
-import json
 import os
 import sys
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import _probe
+from _probe import timed
 from flask import Flask
 
 # In this folder is another module `web`; the checkout to measure comes by PYTHONPATH.
@@ -37,51 +32,10 @@ THREADS = {
     "probe": "probe",
 }
 
-_parts: Counter[str] = Counter()
-_counting = threading.Lock()
-
-
-def timed(what: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``call`` with its thread's CPU time added to ``what``."""
-
-    @functools.wraps(call)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        began = time.thread_time_ns()
-        try:
-            return call(*args, **kwargs)
-        finally:
-            spent = time.thread_time_ns() - began
-            with _counting:
-                _parts[what] += spent
-
-    return wrapper
-
-
-def spent() -> dict[str, float]:
-    """Return the CPU seconds of each part and of each kind of thread so far."""
-    names = {thread.native_id: thread.name for thread in threading.enumerate()}
-    kinds: Counter[str] = Counter()
-    for task in Path("/proc/self/task").iterdir():
-        # The main thread's number is not what it was before the fork.
-        name = "MainThread" if int(task.name) == os.getpid() else names.get(int(task.name))
-        name = name or (task / "comm").read_text().strip()
-        kind = next((kind for start, kind in THREADS.items() if name.startswith(start)), f"thread {name}")
-        kinds[kind] += int((task / "schedstat").read_text().split()[0])
-    with _counting:
-        return {what: nanoseconds / 1e9 for what, nanoseconds in (kinds + _parts).items()}
-
-
-def answer() -> None:
-    """Write what was spent to each file that is named on the input."""
-    for line in sys.stdin:
-        file = Path(line.strip())
-        file.with_suffix(".new").write_text(json.dumps(spent()))
-        file.with_suffix(".new").rename(file)
-
 
 def begin() -> None:
     """Begin to answer; in gunicorn's worker, which is forked."""
-    threading.Thread(target=answer, name="probe", daemon=True).start()
+    _probe.begin(THREADS, "thread {name}", "thread {name}")
 
 
 def probe() -> None:

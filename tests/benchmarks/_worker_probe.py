@@ -5,16 +5,12 @@ Parts of a task are timed in the task's own thread; everything else goes by the 
 
 from __future__ import annotations
 
-import functools
 import importlib
-import json
 import sys
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
+
+import _probe
+from _probe import timed
 
 from app.aws.bucket import Bucket
 from app.settings import settings
@@ -34,47 +30,6 @@ THREADS = {
     "probe": "probe",
 }
 
-_parts: Counter[str] = Counter()
-_counting = threading.Lock()
-
-
-def timed(what: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``call`` with its thread's CPU time added to ``what``."""
-
-    @functools.wraps(call)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        began = time.thread_time_ns()
-        try:
-            return call(*args, **kwargs)
-        finally:
-            spent = time.thread_time_ns() - began
-            with _counting:
-                _parts[what] += spent
-
-    return wrapper
-
-
-def spent() -> dict[str, float]:
-    """Return the CPU seconds of each part and of each kind of thread so far."""
-    names = {thread.native_id: thread.name for thread in threading.enumerate()}
-    kinds: Counter[str] = Counter()
-    for task in Path("/proc/self/task").iterdir():
-        name = names.get(int(task.name))
-        others = "other_threads" if name else "run_openvinos_threads"
-        name = name or (task / "comm").read_text().strip()
-        kind = next((kind for start, kind in THREADS.items() if name.startswith(start)), others)
-        kinds[kind] += int((task / "schedstat").read_text().split()[0])
-    with _counting:
-        return {what: nanoseconds / 1e9 for what, nanoseconds in (kinds + _parts).items()}
-
-
-def answer() -> None:
-    """Write what was spent to each file that is named on the input."""
-    for line in sys.stdin:
-        file = Path(line.strip())
-        file.with_suffix(".new").write_text(json.dumps(spent()))
-        file.with_suffix(".new").rename(file)
-
 
 def main() -> None:
     """Time the parts of a task, and be a worker."""
@@ -85,7 +40,7 @@ def main() -> None:
     # `tasks.classify` is the task; this is the module that it is in.
     module: Any = importlib.import_module("tasks.classification")
     module.announce = timed("announce", module.announce)
-    threading.Thread(target=answer, name="probe", daemon=True).start()
+    _probe.begin(THREADS, "other_threads", "run_openvinos_threads")
     sys.exit(run_worker(settings()))
 
 

@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.domain import Instance
 from app.errors import ConfigurationError, ElastiqError, TransientError
 from app.settings import Settings
 from autoscaler.fleet import NotLaunched
 from autoscaler.launching import UNSETTLED, Launcher
 from autoscaler.observe import Observer
+from tests.support.failing import Failing
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-
-
-class Failing:
-    """A fleet whose launches raise these errors one after the other, and then succeed."""
-
-    elastic = True
-    spot_resting = False
-
-    def __init__(self, *errors: Exception) -> None:
-        self._errors = list(errors)
-        self.asked: list[tuple[int, str]] = []
-
-    def instances(self) -> list[Instance]:
-        return []
-
-    def launch(self, count: int, token: str) -> list[Instance]:
-        self.asked.append((count, token))
-        if self._errors:
-            raise self._errors.pop(0)
-        return []
-
-    def drain(self, ids: Iterable[str]) -> None:
-        pass
-
-    def terminate(self, ids: Iterable[str]) -> None:
-        pass
 
 
 def launched(config: Settings, error: Exception, pause: timedelta) -> list[tuple[int, str]]:

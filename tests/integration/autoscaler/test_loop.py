@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from app import aws
-from app.domain import Instance
 from app.errors import TransientError
 from app.process.alive import AliveFile
 from app.settings import Settings
 from autoscaler.loop import Loop
 from autoscaler.observe import Observer
 from autoscaler.values import Limits, Observation, ScalingDecision
-
-
-class Failing:
-    """A fleet whose launches raise these errors one after the other, and then succeed."""
-
-    elastic = True
-    spot_resting = False
-
-    def __init__(self, *errors: Exception) -> None:
-        self._errors = list(errors)
-        self.tokens: list[str] = []
-
-    def instances(self) -> list[Instance]:
-        return []
-
-    def launch(self, count: int, token: str) -> list[Instance]:
-        self.tokens.append(token)
-        if self._errors:
-            raise self._errors.pop(0)
-        return []
-
-    def drain(self, ids: Iterable[str]) -> None:
-        pass
-
-    def terminate(self, ids: Iterable[str]) -> None:
-        pass
+from tests.support.failing import Failing
 
 
 class Case:
@@ -96,7 +70,7 @@ def test_what_became_of_the_launch_that_broke_is_unknown_so_it_is_asked_again_un
     case = Case(config, KeyError("x"))
     with capture_logs():
         case.run(2, NO_FILE)
-    first, again = case.fleet.tokens
+    (_, first), (_, again) = case.fleet.asked
     assert first == again
 
 
