@@ -137,4 +137,5 @@ def test_a_worker_that_it_stops_is_gone_and_has_failed_at_nothing(running: Stack
     expect(workers.locator("#workers-table tbody tr", has_text=name)).to_contain_text("Offline")
     expect(workers.locator("#workers-failed")).to_have_text("0")
     assert ask(running, "tasks?state=FAILURE") == {}
+    wait_for(lambda: running.records("autoscaler", "instance_gone"), 30)  # it looks a second later than this test
     assert running.records("autoscaler", "instance_gone")[-1].get("level") == "info"
