@@ -26,7 +26,7 @@ from web.http.seats import Seats
 from web.http.streams import Streams
 from web.routes import batches as api
 from web.routes import course as compat
-from web.routes import health, metrics, monitor, pages
+from web.routes import health, metrics, monitor, pages, stored
 from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake
 from web.uploads.publish import Publisher
@@ -50,7 +50,7 @@ def create_app(settings: Settings) -> Flask:
     if hops := settings.web.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
         app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way to wrap an application
-    for part in (api, compat, health, metrics, monitor, pages):
+    for part in (api, compat, health, metrics, monitor, pages, stored):
         app.register_blueprint(part.blueprint)
     return app
 
