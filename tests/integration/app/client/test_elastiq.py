@@ -57,7 +57,7 @@ def test_an_event_loop_goes_on_while_it_waits_for_results(site: Site, folder: Pa
 
 
 def test_what_is_no_address_is_said_at_once_and_where_nobody_answers_by_the_iteration(folder: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no address|not an address"):
+    with pytest.raises(ConfigurationError, match="is not an address"):
         Elastiq("nonsense")
     with pytest.raises(ConfigurationError, match="no web tier answers"):
         list(Elastiq("http://127.0.0.1:9", patience_s=0).classify(folder))
