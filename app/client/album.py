@@ -34,7 +34,8 @@ _HEAD = """<!doctype html>
 <style>
 body { margin: 2rem clamp(1rem, 4vw, 4rem); font: 1rem/1.4 system-ui, sans-serif; }
 h2 { overflow-wrap: anywhere; margin: 2.5rem 0 .5rem; }
-ul { padding: 0; list-style: none; display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 1rem; }
+ul { display: grid; padding: 0; list-style: none;
+  grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 1rem; }
 li { overflow-wrap: anywhere; font-size: .85rem; content-visibility: auto; contain-intrinsic-size: 9rem 13rem; }
 img, .none { display: block; width: 100%; height: 9rem; object-fit: cover; border-radius: .5rem; background: #8883; }
 b { display: block; margin-top: .4rem; }
