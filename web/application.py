@@ -6,8 +6,11 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from app.announcements import BatchChanged
 from app.aws.calls import calls
 from app.aws.depth import QueueReader
+from app.batches.records import Records
+from app.dispatch import Dispatch
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
@@ -66,12 +69,14 @@ def _tier(settings: Settings) -> Tier:
     storage = Storage(settings, connections=64)
     feed, fleet = Feed(storage), FleetFeed(listens=settings.queue.listen)
     counts, registry = Metrics(), CollectorRegistry()
-    publisher = Publisher(celery, Summons(celery, fleet.unseen).send)
+    dispatch = Dispatch(celery, "web")
+    publisher = Publisher(celery, Summons(dispatch.send, fleet.unseen).send)
     openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
         celery=celery,
         storage=storage,
+        records=Records(settings, lambda id: dispatch.send(BatchChanged(id))),
         queue=QueueReader(settings),
         feed=feed,
         current_batch=CurrentBatch(),

@@ -82,7 +82,7 @@ def _operation(rule: Rule, method: str, view: Callable[..., Any], schemas: Schem
     if found := in_path + [parameter.described() for parameter in said.takes]:
         described["parameters"] = found
     if said.body:
-        described["requestBody"] = _body(said.body)
+        described["requestBody"] = _body(said.body, schemas)
     described["responses"] = _answers(said, method, schemas)
     return described
 
@@ -91,8 +91,11 @@ def _words_of(rule: Rule, view: Callable[..., Any]) -> str:
     return "Return a file of the page." if rule.endpoint == "static" else inspect.getdoc(view) or ""
 
 
-def _body(body: Body) -> dict[str, Any]:
-    content = {media: {"schema": schema} for media, schema in body.content.items()}
+def _body(body: Body, schemas: Schemas) -> dict[str, Any]:
+    content = {
+        media: {"schema": shape if isinstance(shape, dict) else schemas.of(shape)}
+        for media, shape in body.content.items()
+    }
     return {"description": body.says, "required": body.required, "content": content}
 
 

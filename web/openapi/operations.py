@@ -35,14 +35,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What may be sent, by content type; each a JSON Schema.
+    """What may be sent, by content type; each a JSON Schema, or a type that has one.
 
     Attributes:
         required: whether something must be.
     """
 
     says: str
-    content: Mapping[str, Mapping[str, Any]]
+    content: Mapping[str, Any]
     required: bool = True
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
+from app.batches.record import LONGEST_NAME
 from app.domain import CallCounts, InstanceState, QueueDepth
+from web.batches.options import LONGEST_S
 from web.fleet.sightings import Departure, Sample
 from web.fleet.waiting import Waiting
 
@@ -63,6 +65,29 @@ class Counts(TypedDict):
     failed: int
 
 
+class BatchOptions(TypedDict):
+    """What can be asked of a batch when it is made."""
+
+    name: NotRequired[Annotated[str, "What its owner calls it; printable.", {"maxLength": LONGEST_NAME}]]
+    expires_s: NotRequired[
+        Annotated[float | None, "Seconds until it is deleted.", {"minimum": 1, "maximum": LONGEST_S}]
+    ]
+
+
+class BatchRecord(TypedDict):
+    """What is known of a batch beside its images."""
+
+    made_at: Moment
+    owner: Annotated[str, "Who made it; empty where nobody had to say."]
+    shared: Annotated[bool, "Whether everybody who knows its id may see it."]
+    priority: Literal["interactive", "bulk"]
+    expires_at: Annotated[Moment | None, "When it is deleted."]
+    webhook: Annotated[bool, "Whether somebody is told when it is complete."]
+    source: Annotated[dict[str, Any] | None, "Where its images come from if nobody uploads them."]
+    cancelled_at: Moment | None
+    name: str
+
+
 class BatchCost(TypedDict):
     """What a batch has cost so far."""
 
@@ -77,6 +102,7 @@ class Batch(TypedDict):
     id: str
     url: Annotated[str, "Its page."]
     cursor: Annotated[str, "What `after` takes, to get only what is newer than this answer."]
+    record: BatchRecord
     counts: Counts
     cost: Annotated[BatchCost | None, "As far as this web process heard of it."]
     waits: Annotated[Waiting | None, "What its images wait for."]

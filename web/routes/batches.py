@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from flask import Blueprint, Response, jsonify, request, url_for
-from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
 
 from app.domain import BATCH_ID, new_batch_id
+from app.process.objects import parse
 from web.batches.batch import Image
 from web.batches.export import as_csv
+from web.batches.options import asked
 from web.batches.preview import LARGE, TILE
 from web.batches.stream import events_of
 from web.batches.watch import Snapshot
@@ -24,7 +25,7 @@ from web.http.bodies import body, has_body
 from web.http.problems import stored_in
 from web.http.security import CONTENT_POLICY
 from web.openapi import shapes
-from web.openapi.operations import EVENTS, Answer, Body, operation
+from web.openapi.operations import EVENTS, JSON, Answer, Body, operation
 from web.openapi.parameters import Choice, Text
 from web.tier import tier
 from web.uploads import names
@@ -34,6 +35,7 @@ from web.uploads.multipart import Part, parts
 log = structlog.get_logger(__name__)
 
 FIELD = "files"
+OPTIONS_BYTES = 16 * 1024
 
 CURSOR = Text(name="after", says="A cursor of an earlier answer: only what is newer; everything, if it is not known.")
 LAST_EVENT = Text(name="Last-Event-ID", says="As `after`; browsers send it when they connect again.", where="header")
@@ -46,7 +48,11 @@ FORM = {
     "required": [FIELD],
 }
 FILES = Body("Any number of files, each in a part named `files`.", {"multipart/form-data": FORM})
-FILES_OR_NONE = replace(FILES, required=False, says=f"{FILES.says} Without any body, the batch has no images yet.")
+FILES_OR_OPTIONS = Body(
+    f"{FILES.says} With options in JSON, or no body at all, the batch has no images yet.",
+    {**FILES.content, JSON: shapes.BatchOptions},
+    required=False,
+)
 STREAM = Answer(
     "Everything so far, then each thing as it happens.",
     media=(EVENTS,),
@@ -65,10 +71,18 @@ blueprint = Blueprint("api", __name__, url_prefix="/api/batches")
 
 
 @blueprint.post("")
-@operation({201: Answer(TAKEN, shapes.Receipt, headers={"Location": "The batch's path."})}, body=FILES_OR_NONE)
+@operation(
+    {201: Answer(TAKEN, shapes.Receipt, headers={"Location": "The batch's path."})},
+    problems=(413,),
+    body=FILES_OR_OPTIONS,
+)
 def create() -> tuple[Response, int, dict[str, str]]:
-    """Make a batch of the files sent; with no body at all, name one that files can be added to."""
-    id = new_batch_id(datetime.now(UTC), os.urandom(4))
+    """Make a batch of the files sent; with options in JSON or no body at all, name one that files can be added to."""
+    now = datetime.now(UTC)
+    id = new_batch_id(now, os.urandom(4))
+    if request.mimetype == "application/json":
+        tier().records.make(asked(_options(), id, now))
+        return jsonify(_receipt(id, [])), 201, {"Location": url_for("api.read", id=id)}
     # A form without a length is no wish for an id: its files would be lost without a word.
     taken = _take(id) if has_body() or request.mimetype.startswith("multipart/") else []
     return jsonify(_receipt(id, taken)), 201, {"Location": url_for("api.read", id=id)}
@@ -90,6 +104,7 @@ def read(id: str) -> Response:
         id=id,
         url=_page(id),
         cursor=snapshot.cursor,
+        record=tier().records.read(id).to_public(),
         counts=snapshot.counts.to_json(),
         cost=tier().costs.of_batch(id),
         waits=tier().fleet.waiting().to_json() if snapshot.counts.waiting else None,
@@ -114,7 +129,7 @@ def follow(id: str) -> Response:
     """Stream a batch's news, those so far first, until it is complete."""
     feed, fleet = tier().feed, tier().fleet
     with tier().openers.taken():
-        known = feed.exists(_checked(id))
+        known = feed.exists(_checked(id)) or tier().records.find(id) is not None
     if not known:
         raise _no_such_batch(id)
     cursor = LAST_EVENT.read() or CURSOR.read()
@@ -161,9 +176,18 @@ def life(id: str, path: str) -> Response:
 def _snapshot(id: str, after: str = "") -> Snapshot:
     with tier().readers.taken():
         snapshot = tier().feed.snapshot(_checked(id), after)
-    if not snapshot.counts.total:
+    if not snapshot.counts.total and tier().records.find(id) is None:
         raise _no_such_batch(id)
     return snapshot
+
+
+def _options() -> object:
+    if (request.content_length or 0) > OPTIONS_BYTES:
+        raise RequestEntityTooLarge(f"the options of a batch have {OPTIONS_BYTES} bytes at most")
+    try:
+        return parse(body().read(OPTIONS_BYTES))
+    except ValueError as err:
+        raise BadRequest(f"the body is no JSON object: {err}") from err
 
 
 def _take(id: str) -> list[Taken]:

@@ -13,6 +13,8 @@ from tests.support import conforming, photographs
 from tests.support.fleet import Announcer, decision
 from tests.support.waiting import wait_for
 from tests.support.web import Site
+from web.batches.options import FIELDS
+from web.openapi import shapes
 
 CAT = photographs.chelsea()
 
@@ -54,6 +56,10 @@ def test_each_event_of_a_stream_is_as_described(site: Site) -> None:
     shapes = described["content"]["text/event-stream"]["x-events"]
     for event in told:
         conforming.assert_valid(shapes[event["event"]], json.loads(event["data"]), event["event"])
+
+
+def test_the_options_of_a_batch_are_those_that_are_taken() -> None:
+    assert set(shapes.BatchOptions.__annotations__) == set(FIELDS)
 
 
 def test_an_answer_that_differs_is_seen(site: Site) -> None:
