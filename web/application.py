@@ -24,12 +24,12 @@ from web.fleet.costs import Costs
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
 from web.fleet.summons import Summons
-from web.http import hearing, problems, security
+from web.http import hearing, identity, problems, security
 from web.http.seats import Seats
 from web.http.streams import Streams
 from web.routes import batches as api
 from web.routes import course as compat
-from web.routes import health, metrics, monitor, pages, stored
+from web.routes import description, health, metrics, monitor, pages, stored
 from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake
 from web.uploads.publish import Publisher
@@ -47,15 +47,21 @@ def create_app(settings: Settings) -> Flask:
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
     app.extensions[EXTENSION] = parts = _tier(settings)
     metrics.expose(parts)
+    identity.install(app)
     problems.install(app)
     security.install(app)
     hearing.install(app, Seats(max(1, _page(settings.web.threads) // 2), "too many bodies are left to be read"))
     if hops := settings.web.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
         app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way to wrap an application
-    for part in (api, compat, health, metrics, monitor, pages, stored):
-        app.register_blueprint(part.blueprint)
+    add_routes(app)
     return app
+
+
+def add_routes(app: Flask) -> None:
+    """Have ``app`` answer every path that this tier has."""
+    for part in (api, compat, description, health, metrics, monitor, pages, stored):
+        app.register_blueprint(part.blueprint)
 
 
 def _tier(settings: Settings) -> Tier:
