@@ -60,7 +60,8 @@ def _tier(settings: Settings) -> Tier:
     storage = Storage(settings, connections=64)
     feed, fleet = Feed(storage), FleetFeed(listens=settings.queue.listen)
     counts, registry = Metrics(), CollectorRegistry()
-    publisher = Publisher(celery, Summons(celery, fleet.unseen).send)
+    summons = Summons(celery, fleet.unseen)
+    publisher = Publisher(celery, summons.send, settings.queue.bulk, settings.web.interactive_images)
     openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,

@@ -89,6 +89,8 @@ class Republisher:
         self._app, self._before = app, before
         self._window_s = settings.autoscaler.republish_s
         self._queue = QueueReader(settings)
+        # They are old, and may be many: what people wait for goes before them.
+        self._behind = settings.queue.bulk or settings.queue.name
         self._storage = Storage(settings)
         self._counts = Bucket(settings.aws, settings.buckets.output)
         self._unfinished = Unfinished(settings)
@@ -134,7 +136,7 @@ class Republisher:
                 lost = [key for key, outcome in zip(group, outcomes, strict=True) if outcome is None]
                 again = [key for key, more in zip(lost, pool.map(self._count, lost), strict=True) if more]
                 with bulk():
-                    sent = {key: self._app.send_task(CLASSIFY, (key,), ignore_result=True).id for key in again}
+                    sent = {key: self._send(key) for key in again}
                 if sent:
                     log.info("images_queued", tasks=sent)
                 republished += len(again)
@@ -142,6 +144,9 @@ class Republisher:
         if republished or given_up:
             log.warning("images_republished", republished=republished, given_up=given_up)
         return Resent(republished, given_up)
+
+    def _send(self, key: str) -> str:
+        return str(self._app.send_task(CLASSIFY, (key,), ignore_result=True, queue=self._behind).id)
 
     def _count(self, key: str) -> bool:
         """Count one more attempt and return true; leave a failure and return false where there were enough."""
