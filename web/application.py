@@ -6,8 +6,11 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from app.announcements import BatchChanged
 from app.aws.calls import calls
 from app.aws.depth import QueueReader
+from app.batches.records import Records
+from app.dispatch import Dispatch
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
@@ -60,13 +63,15 @@ def _tier(settings: Settings) -> Tier:
     storage = Storage(settings, connections=64)
     feed, fleet = Feed(storage), FleetFeed(listens=settings.queue.listen)
     counts, registry = Metrics(), CollectorRegistry()
-    summons = Summons(celery, fleet.unseen)
+    dispatch = Dispatch(celery, "web")
+    summons = Summons(dispatch.send, fleet.unseen)
     publisher = Publisher(celery, summons.send, settings.queue.bulk, settings.web.interactive_images)
     openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
         celery=celery,
         storage=storage,
+        records=Records(settings, lambda id: dispatch.send(BatchChanged(id))),
         queue=QueueReader(settings),
         feed=feed,
         current_batch=CurrentBatch(),

@@ -10,11 +10,13 @@ from typing import Any
 
 import structlog
 from flask import Blueprint, Response, jsonify, request, url_for
-from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
 
 from app.domain import BATCH_ID, new_batch_id
+from app.process.objects import parse
 from web.batches.batch import Image
 from web.batches.export import as_csv
+from web.batches.options import asked
 from web.batches.preview import LARGE, TILE
 from web.batches.stream import events_of
 from web.batches.watch import Snapshot
@@ -29,14 +31,19 @@ from web.uploads.multipart import Part, parts
 log = structlog.get_logger(__name__)
 
 FIELD = "files"
+OPTIONS_BYTES = 16 * 1024
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/batches")
 
 
 @blueprint.post("")
 def create() -> tuple[Response, int, dict[str, str]]:
-    """Make a batch of the files sent; with no body at all, name one that files can be added to."""
-    id = new_batch_id(datetime.now(UTC), os.urandom(4))
+    """Make a batch of the files sent; with options in JSON or no body at all, name one that files can be added to."""
+    now = datetime.now(UTC)
+    id = new_batch_id(now, os.urandom(4))
+    if request.mimetype == "application/json":
+        tier().records.make(asked(_options(), id, now))
+        return jsonify(_receipt(id, [])), 201, {"Location": url_for("api.read", id=id)}
     # A form without a length is no wish for an id: its files would be lost without a word.
     taken = _take(id) if has_body() or request.mimetype.startswith("multipart/") else []
     return jsonify(_receipt(id, taken)), 201, {"Location": url_for("api.read", id=id)}
@@ -56,6 +63,7 @@ def read(id: str) -> Response:
         id=id,
         url=_page(id),
         cursor=snapshot.cursor,
+        record=tier().records.read(id).to_public(),
         counts=snapshot.counts.to_json(),
         cost=tier().costs.of_batch(id),
         waits=tier().fleet.waiting().to_json() if snapshot.counts.waiting else None,
@@ -78,7 +86,7 @@ def follow(id: str) -> Response:
     """Stream a batch's news, those so far first, until it is complete."""
     feed, fleet = tier().feed, tier().fleet
     with tier().openers.taken():
-        known = feed.exists(_checked(id))
+        known = feed.exists(_checked(id)) or tier().records.find(id) is not None
     if not known:
         raise _no_such_batch(id)
     cursor = request.headers.get("Last-Event-ID") or request.args.get("after", "")
@@ -122,9 +130,18 @@ def life(id: str, path: str) -> Response:
 def _snapshot(id: str, after: str = "") -> Snapshot:
     with tier().readers.taken():
         snapshot = tier().feed.snapshot(_checked(id), after)
-    if not snapshot.counts.total:
+    if not snapshot.counts.total and tier().records.find(id) is None:
         raise _no_such_batch(id)
     return snapshot
+
+
+def _options() -> object:
+    if (request.content_length or 0) > OPTIONS_BYTES:
+        raise RequestEntityTooLarge(f"the options of a batch have {OPTIONS_BYTES} bytes at most")
+    try:
+        return parse(body().read(OPTIONS_BYTES))
+    except ValueError as err:
+        raise BadRequest(f"the body is no JSON object: {err}") from err
 
 
 def _take(id: str) -> list[Taken]:
