@@ -29,7 +29,7 @@ class Depths:
     queue: QueueDepth | None
     dead_letters: int | None
     problem: str | None = None
-    waiting: dict[str, int] = field(default_factory=dict)
+    waiting: dict[str, int] = field(default_factory=dict, compare=False)
 
 
 class DepthReader:

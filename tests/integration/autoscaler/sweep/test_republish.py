@@ -33,7 +33,8 @@ class Case:
     def __init__(self, config: Settings) -> None:
         self.config, self.storage, self.app = config, Storage(config), make_app(config)
         self.sqs = aws.client("sqs", config.aws)
-        self.url = self.sqs.get_queue_url(QueueName=config.queue.name)["QueueUrl"]
+        # What was lost waits behind what people have just sent.
+        self.url = self.sqs.get_queue_url(QueueName=config.queue.bulk)["QueueUrl"]
         self.batch = batch_of(datetime.now(UTC))
         self.republisher = Republisher(config, self.app)
         self.now = 0.0
@@ -59,7 +60,7 @@ class Case:
         return done
 
     def queued(self) -> list[str]:
-        """Take the task queue's messages out, and return their keys."""
+        """Take the bulk queue's messages out, and return their keys."""
         keys = []
         # Without a wait: the queue's own is 20 s.
         ask = {"QueueUrl": self.url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0}
