@@ -29,12 +29,12 @@ from web.fleet.costs import Costs
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
 from web.fleet.summons import Summons
-from web.http import hearing, problems, security
+from web.http import hearing, identity, problems, security
 from web.http.seats import Seats
 from web.http.streams import Streams
 from web.routes import batches as api
 from web.routes import course as compat
-from web.routes import health, metrics, monitor, pages
+from web.routes import description, health, metrics, monitor, pages
 from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake
 from web.uploads.publish import Publisher
@@ -52,6 +52,7 @@ def create_app(settings: Settings) -> Flask:
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
     app.extensions[EXTENSION] = parts = _tier(settings)
     metrics.expose(parts)
+    identity.install(app)
     problems.install(app)
     security.install(app, _is_ours(settings))
     build(settings).install(app)
@@ -59,10 +60,15 @@ def create_app(settings: Settings) -> Flask:
     if hops := settings.web.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
         app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way to wrap an application
-    for part in (api, compat, health, metrics, monitor, pages):
-        app.register_blueprint(part.blueprint)
+    add_routes(app)
     table.check(app.view_functions)
     return app
+
+
+def add_routes(app: Flask) -> None:
+    """Have ``app`` answer every path that this tier has."""
+    for part in (api, compat, description, health, metrics, monitor, pages):
+        app.register_blueprint(part.blueprint)
 
 
 def _is_ours(settings: Settings) -> Callable[[str], bool]:

@@ -14,6 +14,8 @@ SCOPE_OF = {
     "static": OPEN,
     "health.alive": OPEN,
     "health.ready": OPEN,
+    "description.read": OPEN,
+    "description.page": OPEN,
     "pages.index": READ,
     "pages.batch": READ,
     "compat.classify": SUBMIT,
