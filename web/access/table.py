@@ -27,6 +27,7 @@ SCOPE_OF = {
     "api.results": READ,
     "api.image": READ,
     "api.life": READ,
+    "stored.stored": READ,
     "monitor.page": OPERATE,
     "monitor.read": OPERATE,
     "monitor.follow": OPERATE,

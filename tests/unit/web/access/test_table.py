@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from app.access.scopes import OPERATE, SCOPES, SUBMIT
+from app.access.scopes import OPERATE, SUBMIT
 from app.errors import ConfigurationError
 from app.settings import Settings
 from web.access.table import OPEN, SCOPE_OF, check
 from web.application import create_app
-
-
-def test_the_table_has_exactly_the_application_s_routes() -> None:
-    assert create_app(Settings()).view_functions.keys() == SCOPE_OF.keys()
-    assert set(SCOPE_OF.values()) == {OPEN, *SCOPES}
 
 
 def test_an_application_with_a_route_that_has_no_scope_does_not_start() -> None:
