@@ -33,8 +33,9 @@ class Case:
     def __init__(self, config: Settings) -> None:
         self.config, self.storage, self.app = config, Storage(config), make_app(config)
         self.sqs = aws.client("sqs", config.aws)
+        self.url = self.sqs.get_queue_url(QueueName=config.queue.name)["QueueUrl"]
         # What was lost waits behind what people have just sent.
-        self.url = self.sqs.get_queue_url(QueueName=config.queue.bulk)["QueueUrl"]
+        self.behind = self.sqs.get_queue_url(QueueName=config.queue.bulk)["QueueUrl"]
         self.batch = batch_of(datetime.now(UTC))
         self.republisher = Republisher(config, self.app)
         self.now = 0.0
@@ -63,11 +64,11 @@ class Case:
         """Take the bulk queue's messages out, and return their keys."""
         keys = []
         # Without a wait: the queue's own is 20 s.
-        ask = {"QueueUrl": self.url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0}
+        ask = {"QueueUrl": self.behind, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0}
         while found := self.sqs.receive_message(**ask).get("Messages"):
             for message in found:
                 keys.append(key_of(message["Body"]))
-                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+                self.sqs.delete_message(QueueUrl=self.behind, ReceiptHandle=message["ReceiptHandle"])
         return sorted(keys)
 
 
