@@ -29,7 +29,7 @@ from web.http.seats import Seats
 from web.http.streams import Streams
 from web.routes import batches as api
 from web.routes import course as compat
-from web.routes import description, health, metrics, monitor, pages
+from web.routes import description, health, metrics, monitor, pages, stored
 from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake
 from web.uploads.publish import Publisher
@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> Flask:
 
 def add_routes(app: Flask) -> None:
     """Have ``app`` answer every path that this tier has."""
-    for part in (api, compat, description, health, metrics, monitor, pages):
+    for part in (api, compat, description, health, metrics, monitor, pages, stored):
         app.register_blueprint(part.blueprint)
 
 
