@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.access.commands import keys, password
 from app.account.commands import dead_letters, provision, status
 from app.errors import ElastiqError
 from app.process import logs
@@ -234,7 +235,7 @@ def _model() -> Finding:
     )
 
 
-for command in (provision, status, dead_letters):
+for command in (provision, status, dead_letters, keys, password):
     main.add_command(command)
 
 
