@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol, TypeVar
-
-F = TypeVar("F", bound=Callable[..., Any])
+from typing import Any, Protocol
 
 
 class Tracing(Protocol):
@@ -26,9 +23,6 @@ class Tracing(Protocol):
 
     def trace_id(self) -> str:
         """Return the current trace's id; none is empty."""
-
-    def carried(self, function: F) -> F:
-        """Return ``function`` as another thread is to call it, so that its spans are in the current trace."""
 
 
 _tracing: Tracing | None = None
@@ -70,8 +64,3 @@ def carrier() -> dict[str, str]:
 def trace_id() -> str:
     """Return the current trace's id; empty where there is none."""
     return "" if _tracing is None else _tracing.trace_id()
-
-
-def carried(function: F) -> F:
-    """Return ``function`` as another thread is to call it, so that its spans are in the current trace."""
-    return function if _tracing is None else _tracing.carried(function)

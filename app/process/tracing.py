@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextvars
-import functools
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 log = structlog.get_logger(__name__)
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 # What a process that ends gives its last spans to be sent in.
 END_S = 5.0
@@ -131,16 +127,6 @@ class _Tracing:
     def trace_id(self) -> str:
         context = self._trace.get_current_span().get_span_context()
         return self._trace.format_trace_id(context.trace_id) if context.is_valid else ""
-
-    def carried(self, function: F) -> F:
-        context = contextvars.copy_context()
-
-        @functools.wraps(function)
-        def run(*args: Any, **kwargs: Any) -> Any:
-            # A context can be entered by one thread at a time.
-            return context.copy().run(function, *args, **kwargs)
-
-        return run  # type: ignore[return-value]  # it takes and returns the same
 
 
 def _plain(attributes: dict[str, Any]) -> dict[str, Any]:

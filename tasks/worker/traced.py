@@ -1,4 +1,4 @@
-"""A worker's traces: a task is a span by OpenTelemetry's own instrumentation of Celery; its steps are in `tasks.diary`."""
+"""A worker's traces: a task is a span by OpenTelemetry's own instrumentation of Celery; `tasks.diary` has its steps."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from threading import BoundedSemaphore
 
@@ -12,7 +13,6 @@ import structlog
 from app.domain import Classification, Failure
 from app.errors import ElastiqError, ImageExists, InvalidImage
 from app.images.check import check
-from app.process.spans import carried
 from app.settings import ImageSettings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
@@ -128,7 +128,7 @@ class Intake:
 
     def _submit(self, batch: str, part: Part) -> Future[Taken]:
         self._in_hand.acquire()
-        return self._pool.submit(carried(self._take_one), batch, part)
+        return self._pool.submit(copy_context().run, self._take_one, batch, part)
 
     def _take_one(self, batch: str, part: Part) -> Taken:
         try:

@@ -38,10 +38,6 @@ class Heard:
     def trace_id(self) -> str:
         return "abc"
 
-    def carried(self, function: spans.F) -> spans.F:
-        self.said.append(("carried",))
-        return function
-
 
 @pytest.fixture
 def heard() -> Iterator[Heard]:
@@ -61,18 +57,17 @@ def test_where_nothing_traces_the_process_nothing_is_told_or_carried() -> None:
     with spans.span("fetched", key="b/cat.png"), spans.trace("again"):
         spans.tell(key="b/cat.png")
         spans.past("waited", {}, (1.0, 2.0))
-        assert (spans.carrier(), spans.trace_id(), spans.carried(len)) == ({}, "", len)
+        assert (spans.carrier(), spans.trace_id()) == ({}, "")
 
 
 def test_what_traces_the_process_is_told_everything(heard: Heard) -> None:
     with spans.span("fetched", key="b/cat.png"), spans.trace("again"):
         spans.tell(label="tabby")
         spans.past("waited", {"traceparent": "there"}, (1.0, 2.0), key="b/cat.png")
-        assert (spans.carrier(), spans.trace_id(), spans.carried(len)) == ({"traceparent": "here"}, "abc", len)
+        assert (spans.carrier(), spans.trace_id()) == ({"traceparent": "here"}, "abc")
     assert heard.said == [
         ("fetched", {"key": "b/cat.png"}, False),
         ("again", {}, True),
         ({"label": "tabby"},),
         ("waited", {"traceparent": "there"}, (1.0, 2.0), {"key": "b/cat.png"}),
-        ("carried",),
     ]

@@ -15,6 +15,7 @@ from tests.support.workers import ROOT
 TRACED = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from app.process import logs, spans, tracing
 from app.settings import settings
 
@@ -29,7 +30,7 @@ with spans.span("of no trace"):
 with spans.trace("first", key="b/cat.png"):
     carrier = spans.carrier()
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(spans.carried(work)).result()
+        pool.submit(copy_context().run, work).result()
     tracing.log.info("something", id=spans.trace_id())
 spans.past("waited", carrier, (100.0, 102.5), key="b/cat.png")
 tracing.end()
