@@ -11,6 +11,7 @@ import structlog
 from celery import Celery
 
 from app.errors import ConfigurationError, TransientError
+from app.process import spans
 from tasks.celery import CLASSIFY, bulk
 from web.uploads.turns import Turns
 
@@ -55,8 +56,13 @@ class Publisher:
         at_once = self._turns.first(keys[0].partition("/")[0], len(keys), most) if math.isfinite(most) else len(keys)
         try:
             # Lone messages of concurrent requests share calls anyway.
-            with bulk() if len(keys) > 1 else nullcontext(), self._celery.producer_or_acquire() as producer:
-                sent = [(key, self._send(key, producer, n >= at_once)) for n, key in enumerate(keys)]
+            with (
+                spans.span("queued", images=len(keys)),
+                bulk() if len(keys) > 1 else nullcontext(),
+                self._celery.producer_or_acquire() as producer,
+            ):
+                options = {"ignore_result": True, "producer": producer, "headers": spans.carrier()}
+                sent = [(key, self._send(key, n >= at_once, options)) for n, key in enumerate(keys)]
         except TransientError as err:
             raise TransientError(f"the images are stored, but not all are queued; send them again ({err})") from err
         except ConfigurationError as err:
@@ -66,6 +72,6 @@ class Publisher:
             log.info("images_queued", tasks=dict(sent[at : at + LOGGED_AT_ONCE]))
         self._summon(len(keys))
 
-    def _send(self, key: str, producer: Any, behind: bool) -> str:
+    def _send(self, key: str, behind: bool, options: dict[str, Any]) -> str:
         where = {"queue": self._bulk} if behind else {}
-        return str(self._celery.send_task(CLASSIFY, (key,), ignore_result=True, producer=producer, **where).id)
+        return str(self._celery.send_task(CLASSIFY, (key,), **options, **where).id)
