@@ -167,7 +167,7 @@ class AccessSettings:
     shared: bool = _setting(
         "ELASTIQ_SHARED_BATCHES",
         False,
-        "`1`: who knows a batch's address may see it and add to it, whoever made it; else only its owner and operators.",
+        "`1`: who knows a batch's address may see it and add to it, whoever made it; else its owner and operators.",
     )
     hosts: str = _setting(
         "ELASTIQ_HOSTS",
