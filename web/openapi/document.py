@@ -11,7 +11,6 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import Rule
 
-from app.domain import BATCH_ID
 from web.http import problems
 from web.http.identity import HEADERS
 from web.openapi.operations import EVENTS, JSON, PLAIN, Answer, Body, Operation, said_by
@@ -27,13 +26,24 @@ INTRODUCTION = (
     "docs/http-api.md says it at length."
 )
 _IN_PATH = {
-    "id": {"description": "The batch's id.", "schema": {"type": "string", "pattern": f"^{BATCH_ID.pattern}$"}},
+    "id": {
+        "description": "The batch's id; the time in it is one that there is.",
+        "schema": {"type": "string", "pattern": "^[0-9]{8}T[0-9]{9}Z-[0-9a-f]{8}$"},
+    },
     "path": {
         "description": "The image's path in its batch; `/` may be sent as it is.",
         "schema": {"type": "string"},
     },
 }
 _UNSAID = {"schema": {"type": "string"}}
+_FILE = Operation(
+    {
+        200: Answer("The file.", media=("*/*",)),
+        206: Answer("The part of it that `Range` asks for.", media=("*/*",)),
+        304: Answer("It is the one that `If-None-Match` names.", media=()),
+    },
+    problems=(404, 416),
+)
 _ARGUMENT = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 _ITSELF = {"HEAD", "OPTIONS"}
 
@@ -67,8 +77,8 @@ def template(rule: Rule) -> str:
 
 
 def _operation(rule: Rule, method: str, view: Callable[..., Any], schemas: Schemas) -> dict[str, Any]:
-    said = said_by(view)
-    summary, _, more = _words_of(rule, view).partition("\n\n")
+    said, words = _said(rule, view)
+    summary, _, more = words.partition("\n\n")
     group = rule.endpoint.partition(".")[0]
     described: dict[str, Any] = {
         "operationId": f"{rule.endpoint}.{method.lower()}",
@@ -87,8 +97,11 @@ def _operation(rule: Rule, method: str, view: Callable[..., Any], schemas: Schem
     return described
 
 
-def _words_of(rule: Rule, view: Callable[..., Any]) -> str:
-    return "Return a file of the page." if rule.endpoint == "static" else inspect.getdoc(view) or ""
+def _said(rule: Rule, view: Callable[..., Any]) -> tuple[Operation, str]:
+    """Return what a route says of itself, and in which words; for Flask's own route, it is said here."""
+    if rule.endpoint == "static":
+        return _FILE, "Return a file of the page."
+    return said_by(view), inspect.getdoc(view) or ""
 
 
 def _body(body: Body, schemas: Schemas) -> dict[str, Any]:
