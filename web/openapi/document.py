@@ -17,10 +17,11 @@ from web.openapi.operations import EVENTS, JSON, PLAIN, Answer, Body, Operation,
 from web.openapi.schemas import Schemas
 from web.openapi.shapes import Problem
 
-# What any request may be answered with: it is none, came too slowly or too large, or something is wrong here.
-EVERY = (400, 408, 414, 417, 431, 500, 501, 503)
-# And one that could change something: it came from another site's page, without a length, or as nothing that is taken.
-EVERY_POST = (403, 411, 415)
+# What any request may be answered with: it is none, says not who calls or is not his to make, came too slowly or too
+# large, goes to another server's name, or something is wrong here.
+EVERY = (400, 401, 403, 408, 414, 417, 421, 431, 500, 501, 503)
+# And one that could change something: it came without a length, or as nothing that is taken.
+EVERY_POST = (411, 415)
 INTRODUCTION = (
     "Images in, labels out. Every error is a problem (RFC 9457) whose `detail` says what is wrong and what to do. "
     "docs/http-api.md says it at length."

@@ -116,6 +116,23 @@ class CostOfBatch(TypedDict):
     cost: BatchCost | None
 
 
+class StoredFile(TypedDict):
+    """A file that a batch has."""
+
+    key: str
+    path: str
+    size: Annotated[int, "In bytes."]
+    stored_at: Annotated[str, {"format": "date-time"}]
+
+
+class StoredFiles(TypedDict):
+    """Files that a batch has, by path."""
+
+    id: str
+    files: list[StoredFile]
+    next: Annotated[str | None, "What to ask for as `after` to get those behind; null at the end."]
+
+
 class Step(TypedDict):
     """One step in an image's life."""
 

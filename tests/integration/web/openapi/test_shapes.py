@@ -19,7 +19,9 @@ from web.openapi import shapes
 CAT = photographs.chelsea()
 
 
-@pytest.mark.parametrize("path", ["", "?after=none", "/cost", "/results.csv", "/life/a.png", "/images/a.png"])
+@pytest.mark.parametrize(
+    "path", ["", "?after=none", "/cost", "/stored", "/results.csv", "/life/a.png", "/images/a.png"]
+)
 def test_each_answer_about_a_batch_is_as_described(site: Site, path: str) -> None:
     id = site.upload(("a.png", CAT), ("b.png", b"no image"))["id"]
     assert site.get(f"/api/batches/{id}{path}").status == 200
