@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from flask import Flask
 from werkzeug.routing import Rule
 
+from web.access import table
 from web.http import problems
 from web.http.identity import HEADERS
 from web.openapi.operations import EVENTS, JSON, PLAIN, Answer, Body, Operation, said_by
 from web.openapi.schemas import Schemas
 from web.openapi.shapes import Problem
 
-# What any request may be answered with: it is none, says not who calls or is not his to make, came too slowly or too
-# large, goes to another server's name, or something is wrong here.
-EVERY = (400, 401, 403, 408, 414, 417, 421, 431, 500, 501, 503)
-# And one that could change something: it came without a length, or as nothing that is taken.
-EVERY_POST = (411, 415)
+# What any request may be answered with: it is none, came too slowly or too large, goes to another server's name, or
+# something is wrong here.
+EVERY = (400, 408, 414, 417, 421, 431, 500, 501, 503)
+# And one that could change something: it came from another site's page, without a length, or as nothing that is taken.
+EVERY_POST = (403, 411, 415)
+# And one of a route that is not open to everybody, where ELASTIQ_AUTH has callers asked who they are.
+EVERY_GUARDED = (401, 403)
+WAYS = {
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key of `elastiq keys`."},
+    "password": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "A name and a password, or an API key as the password.",
+    },
+}
 INTRODUCTION = (
     "Images in, labels out. Every error is a problem (RFC 9457) whose `detail` says what is wrong and what to do. "
     "docs/http-api.md says it at length."
@@ -68,7 +79,11 @@ def document(app: Flask, version: str) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Elastiq", "version": version, "description": INTRODUCTION},
         "paths": paths,
-        "components": {"schemas": dict(sorted(schemas.named.items())), "responses": _problems()},
+        "components": {
+            "schemas": dict(sorted(schemas.named.items())),
+            "responses": _problems(),
+            "securitySchemes": WAYS,
+        },
     }
 
 
@@ -94,7 +109,13 @@ def _operation(rule: Rule, method: str, view: Callable[..., Any], schemas: Schem
         described["parameters"] = found
     if said.body:
         described["requestBody"] = _body(said.body, schemas)
-    described["responses"] = _answers(said, method, schemas)
+    guarded = table.SCOPE_OF.get(rule.endpoint) not in (table.OPEN, None)
+    if guarded:
+        # The last: nothing, as long as nobody is asked.
+        described["security"] = [{"key": []}, {"password": []}, {}]
+        described["x-scope"] = table.SCOPE_OF[rule.endpoint]
+    more_problems = (*(EVERY_POST if method != "GET" else ()), *(EVERY_GUARDED if guarded else ()))
+    described["responses"] = _answers(said, more_problems, schemas)
     return described
 
 
@@ -113,9 +134,9 @@ def _body(body: Body, schemas: Schemas) -> dict[str, Any]:
     return {"description": body.says, "required": body.required, "content": content}
 
 
-def _answers(said: Operation, method: str, schemas: Schemas) -> dict[str, Any]:
+def _answers(said: Operation, more: Sequence[int], schemas: Schemas) -> dict[str, Any]:
     found: dict[int, dict[str, Any]] = {status: _answer(one, schemas) for status, one in said.answers.items()}
-    for status in {*EVERY, *(EVERY_POST if method != "GET" else ()), *said.problems} - set(found):
+    for status in {*EVERY, *more, *said.problems} - set(found):
         found[status] = {"$ref": f"#/components/responses/{name_of(status)}"}
     return {str(status): found[status] for status in sorted(found)}
 

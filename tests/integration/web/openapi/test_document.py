@@ -34,7 +34,7 @@ def test_a_stranger_gets_from_every_route_what_the_document_says(
     told = json.loads(report.read_text())
     cases = told["test_cases"]
     with capsys.disabled():
-        counted = {**cases, "operations": len(told["operations"]), "seconds": round(told["running_time"], 1)}
+        counted = {**cases, "operations": told["operations"]["tested"], "seconds": round(told["running_time"], 1)}
         sys.stdout.write(json.dumps({"schemathesis": counted}) + "\n")
     assert cases["generated"] > 200
     assert not site.logged("request_broke")
