@@ -181,6 +181,11 @@ class AccessSettings:
         "",
         "Who of those that sign in may operate too, such as `basic:alice,proxy:bob`; a key's scopes say it of the key.",
     )
+    shared: bool = _setting(
+        "ELASTIQ_SHARED_BATCHES",
+        False,
+        "`1`: who knows a batch's address may see it and add to it, whoever made it; else its owner and operators.",
+    )
     hosts: str = _setting(
         "ELASTIQ_HOSTS",
         "",

@@ -13,6 +13,7 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, GatewayTimeout
 
 from app.domain import Failure
 from app.errors import InvalidImage
+from web.access.caller import caller
 from web.batches.batch import Outcome
 from web.http.bodies import body
 from web.http.gunicorn_internals import connection
@@ -41,7 +42,7 @@ def classify() -> Response:
     with tier().waiters.taken(), tier().bodies.taken():
         part = _only_file()
         try:
-            taken = tier().intake.admit(tier().current_batch.id(datetime.now(UTC)), part)
+            taken = tier().intake.admit(tier().current_batch.id(datetime.now(UTC), caller().identity), part)
         finally:
             part.body.close()
         # Somebody waits for it, and the batch is of all who do.
