@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.access.commands import keys, password
 from app.account.commands import dead_letters, provision, status
 from app.errors import ElastiqError
 from app.process import logs
@@ -71,12 +72,13 @@ def web() -> None:
 
 
 @main.command()
-def worker() -> None:
+@click.option("--held", is_flag=True, hidden=True)
+def worker(held: bool) -> None:
     """Run one worker; it leaves by itself after ELASTIQ_IDLE_SECONDS without work."""
     # The same as `celery -A tasks worker`, in this process, so that its exit status is the worker's.
     from tasks.worker.beginning import run
 
-    sys.exit(run(settings()))
+    sys.exit(run(settings(), held=held))
 
 
 @main.command()
@@ -234,7 +236,7 @@ def _model() -> Finding:
     )
 
 
-for command in (provision, status, dead_letters):
+for command in (provision, status, dead_letters, keys, password):
     main.add_command(command)
 
 

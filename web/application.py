@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Flask
 from prometheus_client import CollectorRegistry
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -11,11 +13,14 @@ from app.aws.calls import calls
 from app.aws.depth import QueueReader
 from app.batches.records import Records
 from app.dispatch import Dispatch
+from app.process.address import is_loopback
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
 from app.telemetry.workload import Workload
 from tasks.celery import make_app
+from web.access import table
+from web.access.built import build
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.life import Lives
@@ -49,12 +54,14 @@ def create_app(settings: Settings) -> Flask:
     metrics.expose(parts)
     identity.install(app)
     problems.install(app)
-    security.install(app)
+    security.install(app, _is_ours(settings))
+    build(settings, parts.records.find).install(app)
     hearing.install(app, Seats(max(1, _page(settings.web.threads) // 2), "too many bodies are left to be read"))
     if hops := settings.web.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
         app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way to wrap an application
     add_routes(app)
+    table.check(app.view_functions)
     return app
 
 
@@ -64,22 +71,37 @@ def add_routes(app: Flask) -> None:
         app.register_blueprint(part.blueprint)
 
 
+def _is_ours(settings: Settings) -> Callable[[str], bool]:
+    """Return what says whether this server may be called by a name.
+
+    Where nobody is asked who he is and only this machine is let in, a page of any site could otherwise have its own
+    name lead here, and read everything.
+    """
+    named = settings.access.hosts.lower().split(",")
+    guarded = is_loopback(settings.web.host) and not settings.access.ways and not settings.web.trusted_proxies
+    if settings.access.hosts or guarded:
+        return lambda name: is_loopback(name) or name.lower() in named
+    return lambda name: True
+
+
 def _tier(settings: Settings) -> Tier:
     celery = make_app(settings)
     storage = Storage(settings, connections=64)
     feed, fleet = Feed(storage), FleetFeed(listens=settings.queue.listen)
     counts, registry = Metrics(), CollectorRegistry()
     dispatch = Dispatch(celery, "web")
-    publisher = Publisher(celery, Summons(dispatch.send, fleet.unseen).send)
+    summons = Summons(dispatch.send, fleet.unseen)
+    publisher = Publisher(celery, summons.send, settings.queue.bulk, settings.web.interactive_images)
     openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
+    records = Records(settings, lambda id: dispatch.send(BatchChanged(id)))
     return Tier(
         settings=settings,
         celery=celery,
         storage=storage,
-        records=Records(settings, lambda id: dispatch.send(BatchChanged(id))),
+        records=records,
         queue=QueueReader(settings),
         feed=feed,
-        current_batch=CurrentBatch(),
+        current_batch=CurrentBatch(records.make),
         fleet=fleet,
         depths=DepthReader(settings),
         counts=counts,

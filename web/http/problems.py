@@ -100,7 +100,7 @@ def _http(error: HTTPException) -> Response:
     answer = problem(error.code or HTTPStatus.INTERNAL_SERVER_ERROR, error.description or "")
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
-            answer.headers[name] = value
+            answer.headers.add(name, value)  # there may be more of a name, as of WWW-Authenticate
     return answer
 
 
