@@ -235,12 +235,11 @@ def test_an_upload_that_was_left_goes_on_when_the_same_folder_is_chosen_and_send
     for n in range(40):
         (folder / f"{n:02d}.png").write_bytes((CAT if n else COFFEE) + bytes([n]))
     page = visit(site.url)
-    uploads: list[Route] = []
+    uploads: list[str] = []
 
     def let_one_through(route: Route) -> None:
-        uploads.append(route)
-        if len(uploads) == 1:
-            route.continue_()
+        uploads.append("")
+        route.continue_() if len(uploads) == 1 else route.abort()
 
     page.route("**/images", let_one_through)
     page.set_input_files("#folder", folder)
