@@ -86,7 +86,7 @@ class ScalingDecided:
         """Return the fields to send."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
         fleet = [_instance_to_event(instance) for instance in self.fleet]
-        cost = asdict(self.cost) if self.cost else None
+        cost = _cost_to_event(self.cost) if self.cost else None
         return {**plain, "drain": list(self.drain), "depth": asdict(self.depth), "fleet": fleet, "cost": cost}
 
     @classmethod
@@ -421,11 +421,16 @@ def clipped(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
 
 
+def _cost_to_event(cost: FleetCost) -> dict[str, Any]:
+    return {**asdict(cost), "each": [{"id": id, "usd": usd} for id, usd in cost.each]}
+
+
 def _cost_of(said: Fields | None) -> FleetCost | None:
     if said is None:
         return None
     dollars = {name: said.number(name) for name in ("hour_usd", "day_usd", "total_usd")}
-    return FleetCost(priced_as=said.name("priced_as"), calls=_calls_of(said.part("calls")), **dollars)
+    each = tuple((one.name("id"), one.number("usd")) for one in said.maybe_parts("each"))
+    return FleetCost(priced_as=said.name("priced_as"), calls=_calls_of(said.part("calls")), each=each, **dollars)
 
 
 def _calls_of(said: Fields) -> CallCounts:

@@ -168,6 +168,7 @@ class FleetCost:
         total_usd: since the autoscaler's start.
         priced_as: what an instance is taken for, in words.
         calls: what the autoscaler itself has called.
+        each: of each instance that is billed, since its launch.
     """
 
     hour_usd: float
@@ -175,6 +176,7 @@ class FleetCost:
     total_usd: float
     priced_as: str
     calls: CallCounts = CallCounts()
+    each: tuple[tuple[str, float], ...] = ()
 
 
 class InstanceState(StrEnum):

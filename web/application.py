@@ -58,7 +58,8 @@ def create_app(settings: Settings) -> Flask:
 def _tier(settings: Settings) -> Tier:
     celery = make_app(settings)
     storage = Storage(settings, connections=64)
-    feed, fleet = Feed(storage), FleetFeed(listens=settings.queue.listen)
+    feed = Feed(storage)
+    fleet = FleetFeed(listens=settings.queue.listen, target_s=settings.autoscaler.target_s)
     counts, registry = Metrics(), CollectorRegistry()
     publisher = Publisher(celery, Summons(celery, fleet.unseen).send)
     openers, previews, readers, bodies, waiters = _seats(settings.web.threads)

@@ -40,7 +40,8 @@ TIMES = st.integers(0, LATEST * 10**6 - 1).map(lambda us: datetime.fromtimestamp
 INSTANCES = st.builds(Instance, NAMES, st.sampled_from(InstanceState), TIMES, st.none() | TIMES)
 PREDICTIONS = st.builds(Prediction, NAMES, NUMBERS)
 CALLS = st.builds(CallCounts, COUNTS, COUNTS, COUNTS, COUNTS)
-COSTS = st.builds(FleetCost, NUMBERS, NUMBERS, NUMBERS, NAMES, CALLS)
+EACH = st.lists(st.tuples(NAMES, NUMBERS), max_size=3).map(tuple)
+COSTS = st.builds(FleetCost, NUMBERS, NUMBERS, NUMBERS, NAMES, CALLS, EACH)
 MOMENTS = st.floats(0, LATEST, exclude_max=True)
 LIVES = st.builds(Life, NAMES, NAMES, COUNTS, MOMENTS, *(st.none() | MOMENTS for _ in LIFE_TIMES))
 ANNOUNCEMENTS: st.SearchStrategy[Announcement] = st.one_of(
