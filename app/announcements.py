@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self, get_args
 from app.brakes import Brake, holding
 from app.domain import (
     LIFE_TIMES,
+    BatchCost,
     CallCounts,
     Classification,
     Failure,
@@ -234,7 +235,7 @@ class ImagesQueued:
 
 @dataclass(frozen=True, slots=True)
 class CallsMade:
-    """What a worker has called of AWS since its start."""
+    """What a worker, or a web process, has called of AWS since its start."""
 
     TYPE: ClassVar[str] = "calls-made"
 
@@ -422,7 +423,8 @@ def clipped(text: str) -> str:
 
 
 def _cost_to_event(cost: FleetCost) -> dict[str, Any]:
-    return {**asdict(cost), "each": [{"id": id, "usd": usd} for id, usd in cost.each]}
+    each = [{"id": id, "usd": usd} for id, usd in cost.each]
+    return {**asdict(cost), "each": each, "batches": [asdict(batch) for batch in cost.batches]}
 
 
 def _cost_of(said: Fields | None) -> FleetCost | None:
@@ -430,7 +432,12 @@ def _cost_of(said: Fields | None) -> FleetCost | None:
         return None
     dollars = {name: said.number(name) for name in ("hour_usd", "day_usd", "total_usd")}
     each = tuple((one.name("id"), one.number("usd")) for one in said.maybe_parts("each"))
-    return FleetCost(priced_as=said.name("priced_as"), calls=_calls_of(said.part("calls")), each=each, **dollars)
+    batches = tuple(
+        BatchCost(one.name("id"), one.number("usd"), one.count("images")) for one in said.maybe_parts("batches")
+    )
+    return FleetCost(
+        priced_as=said.name("priced_as"), calls=_calls_of(said.part("calls")), each=each, batches=batches, **dollars
+    )
 
 
 def _calls_of(said: Fields) -> CallCounts:

@@ -20,6 +20,7 @@ from web.batches.preview import Previews
 from web.fleet.costs import Costs
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
+from web.fleet.speaker import Speaker
 from web.fleet.summons import Summons
 from web.http import hearing, problems, security
 from web.http.seats import Seats
@@ -61,7 +62,8 @@ def _tier(settings: Settings) -> Tier:
     feed = Feed(storage)
     fleet = FleetFeed(listens=settings.queue.listen, target_s=settings.autoscaler.target_s)
     counts, registry = Metrics(), CollectorRegistry()
-    publisher = Publisher(celery, Summons(celery, fleet.unseen).send)
+    speaker = Speaker(celery)
+    publisher = Publisher(celery, Summons(speaker.say, fleet.unseen).send)
     openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
@@ -74,7 +76,7 @@ def _tier(settings: Settings) -> Tier:
         depths=DepthReader(settings),
         counts=counts,
         registry=registry,
-        costs=Costs(calls.made),
+        costs=Costs(calls.made, speaker.say),
         lives=Lives(storage),
         workload=Workload(registry, settings.queue.name, settings.autoscaler.target_s),
         intake=Intake(settings.images, storage, feed, publisher.publish, counts),

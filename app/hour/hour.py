@@ -18,6 +18,8 @@ from app.hour.sightings import Decision, Sample, summary_of, thinned
 from app.hour.timeline import Timeline
 from app.hour.waits import Waits
 
+# Where the autoscaler that leads keeps it, in the output bucket.
+KEY = "_autoscaler/hour"
 KEPT_S, LATELY_S = 3600.0, 900.0
 # The width of a point of the pictures over time, in seconds, and of one that is no more of the last quarter.
 SAMPLE_S, WIDE_S = 5.0, 20.0

@@ -21,6 +21,7 @@ from app.announcements import (
 )
 from app.domain import (
     LIFE_TIMES,
+    BatchCost,
     CallCounts,
     Classification,
     Failure,
@@ -41,7 +42,8 @@ INSTANCES = st.builds(Instance, NAMES, st.sampled_from(InstanceState), TIMES, st
 PREDICTIONS = st.builds(Prediction, NAMES, NUMBERS)
 CALLS = st.builds(CallCounts, COUNTS, COUNTS, COUNTS, COUNTS)
 EACH = st.lists(st.tuples(NAMES, NUMBERS), max_size=3).map(tuple)
-COSTS = st.builds(FleetCost, NUMBERS, NUMBERS, NUMBERS, NAMES, CALLS, EACH)
+BATCHES = st.lists(st.builds(BatchCost, NAMES, NUMBERS, COUNTS), max_size=2).map(tuple)
+COSTS = st.builds(FleetCost, NUMBERS, NUMBERS, NUMBERS, NAMES, CALLS, EACH, BATCHES)
 MOMENTS = st.floats(0, LATEST, exclude_max=True)
 LIVES = st.builds(Life, NAMES, NAMES, COUNTS, MOMENTS, *(st.none() | MOMENTS for _ in LIFE_TIMES))
 ANNOUNCEMENTS: st.SearchStrategy[Announcement] = st.one_of(

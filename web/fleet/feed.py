@@ -57,6 +57,7 @@ class FleetFeed:
         self._changed, self._bell = threading.Lock(), Bell()
         self._closed = False
         self._hour = Hour(target_s)
+        self._heard_at: float | None = None  # first
         self._departures: deque[Departure] = deque(maxlen=DEPARTURES)
         self._workers: dict[str, Worker] = {}
         self._swept: tuple[Swept, float] | None = None
@@ -67,6 +68,7 @@ class FleetFeed:
         if not isinstance(what, OfTheFleet | Outcome):
             return
         with self._changed:
+            self._heard_at = now if self._heard_at is None else self._heard_at
             self._hour.hear(said, now)
             match what:
                 case Swept():
@@ -77,6 +79,18 @@ class FleetFeed:
                     self._counted(said, what, now)
         if isinstance(what, OfTheFleet):  # images are too many to ring for each
             self._bell.ring()
+
+    def adopt(self, kept: object) -> bool:
+        """Take over what the autoscaler has kept of the hour; return whether that reaches to when this one listened.
+
+        Raises:
+            MalformedAnnouncement: it is no hour.
+        """
+        with self._changed:
+            listened_at = self._clock() if self._heard_at is None else self._heard_at
+            until = self._hour.adopt(kept, listened_at)
+        self._bell.ring()
+        return until >= listened_at
 
     def latest(self) -> ScalingDecided | None:
         """Return the newest decision, if it was heard within `HEARD_S`."""

@@ -73,7 +73,8 @@ class Row {
     this._done = cell("td", "cell", "done");
     this._cost = cell("td", "cell", "cost");
     this.row.append(this._name, bar, this._now, this._done, this._cost);
-    this._shown = "";
+    /** @type {string | null} */
+    this._shown = null;
   }
 
   /**

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from celery import Celery
-from structlog.testing import capture_logs
 
 from app.announcements import ImagesQueued, Said, WorkerHeartbeat
 from tests.support.listening import announced
 from tests.support.waiting import wait_for
+from web.fleet.speaker import Speaker
 from web.fleet.summons import PAUSE_S, Summons
 from web.tier import Tier
 from web.uploads.intake import Taken
@@ -34,28 +33,15 @@ def test_where_a_worker_is_heard_nobody_is_told(tier: Tier) -> None:
     assert tier.fleet.unseen()
     tier.fleet.hear(Said(WorkerHeartbeat(0, 0), "i-1@host", 1.0))
     assert not tier.fleet.unseen()
-    Summons(tier.celery, tier.fleet.unseen, lambda: pytest.fail("it is about to be sent")).send(1)
+    Summons(pytest.fail, tier.fleet.unseen).send(1)
 
 
 def test_a_crowd_of_uploads_is_told_once(tier: Tier, told: Counts) -> None:
     now = [100.0]
-    summons = Summons(tier.celery, lambda: True, lambda: now[0])
+    summons = Summons(Speaker(tier.celery).say, lambda: True, lambda: now[0])
     for count in range(1, 20):
         summons.send(count)
     now[0] += PAUSE_S
     summons.send(20)
     wait_for(lambda: len(told()) > 1, 10, told)
     assert sorted(told()) == [1, 20]
-
-
-def test_what_cannot_be_told_costs_an_upload_nothing_and_is_said_once() -> None:
-    now = [100.0]
-    app = Celery(set_as_current=False)
-    app.conf.update(broker_url="sqs://", broker_transport="app.sqs.memory:Transport")
-    app.conf.broker_transport_options = {"visibility_timeout": -1}  # no transport can be made of that
-    summons = Summons(app, lambda: True, lambda: now[0])
-    with capture_logs() as logs:
-        for _ in range(3):
-            summons.send(1)
-            now[0] += PAUSE_S
-    assert [record["event"] for record in logs] == ["summons_failed"]
