@@ -255,6 +255,28 @@ class CallsMade:
         return cls(_calls_of(Fields(event)))
 
 
+@dataclass(frozen=True, slots=True)
+class BatchChanged:
+    """The record of a batch was changed, and is in the output bucket as it is now."""
+
+    TYPE: ClassVar[str] = "batch-changed"
+
+    batch: str
+
+    def to_event(self) -> dict[str, Any]:
+        """Return the fields to send."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, event: object) -> Self:
+        """Read what `to_event` gave.
+
+        Raises:
+            MalformedAnnouncement: it is something else.
+        """
+        return cls(Fields(event).name("batch"))
+
+
 # Why a worker leaves whose host EC2 takes back.
 NOTICE = "notice"
 
@@ -376,6 +398,7 @@ Announcement = (
     | ImageClassified
     | ImageFailed
     | ImagesQueued
+    | BatchChanged
     | WorkerLeaving
     | CallsMade
     | WorkerOnline

@@ -17,6 +17,9 @@ from app.settings import Settings
 RESULT, FAILURE = ".txt", ".error.txt"
 # Where Celery keeps what ``.get()`` returns, in the output bucket; it expires after a day.
 TASK_RESULTS = "_celery/"
+# All that is known of batches beside their images and results.
+BATCHES = "_batches/"
+RESERVED = (TASK_RESULTS, BATCHES)
 # S3 takes keys of 1024 bytes, and an outcome's name is longer than its image's.
 MAX_KEY_BYTES = 1024 - len(FAILURE)
 # S3 takes 2 KB of user metadata in all; the rest is for the header's own name.
@@ -87,9 +90,9 @@ class Storage:
         _check(key)
         return self._input.stored_at(key)
 
-    def images(self, batch: str) -> Iterator[StoredImage]:
-        """Yield the images of ``batch``, by key."""
-        for item in self._input.list(f"{batch}/"):
+    def images(self, batch: str, after: str = "") -> Iterator[StoredImage]:
+        """Yield the images of ``batch``, by key; only those behind the key ``after``."""
+        for item in self._input.list(f"{batch}/", after):
             yield StoredImage(item["Key"], item["Size"], item["LastModified"])
 
     def save(self, outcome: Classification | Failure, life: Life | None = None) -> None:
@@ -201,5 +204,6 @@ def _check(key: str) -> None:
         raise InvalidKey(f"an image's key must have 1 to {MAX_KEY_BYTES} bytes, not {size}")
     if (key + RESULT).endswith(FAILURE):
         raise InvalidKey(f"an image's key must not end in {FAILURE.removesuffix(RESULT)!r}: {key!r}")
-    if key.startswith(TASK_RESULTS):
-        raise InvalidKey(f"an image's key must not begin with {TASK_RESULTS!r}: {key!r}")
+    for reserved in RESERVED:
+        if key.startswith(reserved):
+            raise InvalidKey(f"an image's key must not begin with {reserved!r}: {key!r}")

@@ -37,8 +37,6 @@ RESTING_RENEW_S, RESTING_LEASE_S = 20.0, 60.0
 # S3 tells times in whole seconds.
 RESOLUTION_S = 1.0
 
-_CHANGED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
-
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -165,7 +163,7 @@ class Leader:
                     Bucket=self._bucket, Key=KEY, Body=body.encode(), ContentType="application/json", **condition
                 )
             except ClientError as err:
-                if aws.error_code(err) not in _CHANGED:
+                if aws.error_code(err) not in aws.CHANGED:
                     raise
                 return False
         self._etag = answer["ETag"]

@@ -5,7 +5,7 @@ It only makes news of images quicker: while it is away, the feed's polling bring
 
 from __future__ import annotations
 
-from app.announcements import ImageClassified, ImageFailed, Said
+from app.announcements import BatchChanged, ImageClassified, ImageFailed, Said
 from app.listener import EventListener
 from web.tier import Tier
 
@@ -27,6 +27,8 @@ class Listener(EventListener):
         self._tier.fleet.hear(said)
         if isinstance(said.what, ImageClassified | ImageFailed):
             self._outcome(said.what)
+        elif isinstance(said.what, BatchChanged):
+            self._tier.records.heard(said.what.batch)
 
     def _outcome(self, what: ImageClassified | ImageFailed) -> None:
         self._tier.feed.publish(what.outcome)

@@ -17,6 +17,7 @@ from app.errors import ConfigurationError
 from app.process.address import http_address
 from app.process.healthy import why_not
 from app.settings import Settings
+from web.access.built import check_door
 from web.application import create_app
 from web.events import Listener
 from web.fleet.recall import Recall
@@ -39,8 +40,9 @@ def serve(settings: Settings) -> None:
     """Serve the page and the API until SIGTERM or SIGINT.
 
     Raises:
-        ConfigurationError: the host or the port cannot be had.
+        ConfigurationError: the host or the port cannot be had, or strangers could come in.
     """
+    check_door(settings)
     fitting, connections = _with_room(settings)
     _Server(fitting, _listen(fitting), connections).run()
 

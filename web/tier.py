@@ -10,6 +10,7 @@ from flask import current_app
 from prometheus_client import CollectorRegistry
 
 from app.aws.depth import QueueReader
+from app.batches.records import Records
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
@@ -35,6 +36,7 @@ class Tier:
     Attributes:
         celery: the application that images are published through and events are heard by.
         current_batch: the batch of the images that come one at a time.
+        records: what is known of batches beside their images.
         counts: what this process has done; `web.routes.metrics` tells it.
         registry: all that Prometheus is told.
         workload: what workers say, for Prometheus.
@@ -50,6 +52,7 @@ class Tier:
     settings: Settings
     celery: Celery
     storage: Storage
+    records: Records
     queue: QueueReader
     feed: Feed
     current_batch: CurrentBatch

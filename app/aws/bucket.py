@@ -41,10 +41,11 @@ _CREDENTIALS_FOR = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An object; ``body`` is None if it has more bytes than were asked for."""
+    """An object; ``body`` is None if it has more bytes than were asked for. By its ``etag`` it is told from others."""
 
     body: bytes | None
     metadata: dict[str, str]
+    etag: str = ""
 
 
 class Bucket:
@@ -88,6 +89,17 @@ class Bucket:
             if store is None or not isinstance(content, bytes):
                 return self._put_by_boto(key, content, content_type, metadata or {}, replace)
             return _put(store, key, content, {"Content-Type": content_type, **(metadata or {})}, replace)
+
+    def put_if_same(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
+        """Replace the object ``key`` if it is still the one of this ``etag``; return whether it was."""
+        with aws.translated(f"storing {key!r} in bucket {self.name!r}"):
+            try:
+                self._s3.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type, IfMatch=etag)
+            except ClientError as err:
+                if aws.error_code(err) in aws.CHANGED or aws.error_code(err) in aws.NO_KEY:
+                    return False
+                raise
+            return True
 
     def delete(self, key: str) -> None:
         """Delete the object ``key``, if there is one."""
@@ -147,7 +159,7 @@ class Bucket:
             raise
         with answer["Body"] as body:
             fits = most_bytes is None or answer["ContentLength"] <= most_bytes
-            return Found(bytes(body.read()) if fits else None, answer["Metadata"])
+            return Found(bytes(body.read()) if fits else None, answer["Metadata"], answer["ETag"])
 
     def _put_by_boto(
         self, key: str, body: bytes | BinaryIO, content_type: str, metadata: dict[str, str], replace: bool
@@ -220,7 +232,7 @@ def _get(store: S3Store, key: str, most_bytes: int | None) -> Found | None:
         answer = obstore.get(store, key)
         fits = most_bytes is None or answer.meta["size"] <= most_bytes
         metadata = {str(name): str(value) for name, value in answer.attributes.items()}
-        return Found(bytes(answer.bytes()) if fits else None, metadata)
+        return Found(bytes(answer.bytes()) if fits else None, metadata, answer.meta["e_tag"] or "")
     except (BaseError, FileNotFoundError) as err:
         told = failed(err)
         if told.code in aws.NO_KEY:

@@ -39,6 +39,8 @@ DENIED = NOT_KNOWN | {
 _ELSEWHERE = {"301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
 # The number alone where an answer has no body, or a key that its XML cannot bear.
 NO_KEY = {"NoSuchKey", "404"}
+# An object is not the one any more on whose condition it was to be written.
+CHANGED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 NO_QUEUE = {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "NonExistentQueue"}
 NO_TOPIC = {"NotFound", "NotFoundException"}
 # The same call may work in a moment.

@@ -89,6 +89,7 @@ REASONS = {
     "elastiq-worker: s3:ListBucket on": "without it S3 answers 403 for an image that is gone, and not 404",
     "elastiq-worker: s3:GetObject on elastiq-output/_celery/*": "Celery's own results, which its clients' tasks keep",
     "elastiq-worker: s3:PutObject on elastiq-output/_celery/*": "Celery's own results, which its clients' tasks keep",
+    "elastiq-web: s3:PutObject on elastiq-output/_batches/*": "no batch of the story has a record",
     "elastiq-worker: sqs:SendMessage on elastiq-tasks": "a task that is retried is published anew",
     "elastiq-worker: sqs:GetQueueUrl on elastiq-tasks-on-*": "replies to remote control go to the asker's own queue",
     "elastiq-autoscaler: s3:PutObject on elastiq-output/_resent/* alone": "no message was lost",

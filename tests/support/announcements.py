@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.announcements import (
     Announcement,
+    BatchChanged,
     CallsMade,
     ImageClassified,
     ImageFailed,
@@ -78,6 +79,7 @@ ANNOUNCEMENTS: st.SearchStrategy[Announcement] = st.one_of(
     ),
     st.builds(ImageFailed, st.builds(Failure, NAMES, NAMES, NAMES), st.none() | LIVES),
     st.builds(ImagesQueued, COUNTS),
+    st.builds(BatchChanged, NAMES),
     st.builds(WorkerLeaving, NAMES),
     st.builds(CallsMade, CALLS),
     *(st.builds(kind, COUNTS, COUNTS) for kind in (WorkerOnline, WorkerHeartbeat, WorkerOffline)),

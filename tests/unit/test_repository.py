@@ -14,6 +14,10 @@ from pathlib import Path
 import pytest
 
 from app import cli
+from app.access.scopes import SCOPES
+from app.settings import Settings
+from web.access.table import OPEN, SCOPE_OF
+from web.application import create_app
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("app", "tasks", "autoscaler", "web")
@@ -187,3 +191,8 @@ def test_each_variable_that_a_document_names_is_a_setting(path: Path) -> None:
     known = set(re.findall(r"ELASTIQ_[A-Z_]+", (ROOT / "app" / "settings.py").read_text()))
 
     assert set(re.findall(r"ELASTIQ_[A-Z_]*[A-Z]", path.read_text())) <= known
+
+
+def test_the_table_of_scopes_has_exactly_the_routes_that_there_are() -> None:
+    assert create_app(Settings()).view_functions.keys() == SCOPE_OF.keys()
+    assert set(SCOPE_OF.values()) == {OPEN, *SCOPES}

@@ -16,18 +16,18 @@ class Summons:
     """Announces that images were queued. Safe to share between threads; no upload waits for it, or fails by it.
 
     Args:
-        say: announces; raises nothing.
+        send: announces it; raises nothing.
         needed: returns whether the autoscaler is to look before its time.
         clock: seconds, monotonic.
     """
 
     def __init__(
         self,
-        say: Callable[[ImagesQueued], object],
+        send: Callable[[ImagesQueued], object],
         needed: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._say, self._needed, self._clock = say, needed, clock
+        self._announce, self._needed, self._clock = send, needed, clock
         self._lock = threading.Lock()
         self._sent_at = float("-inf")
 
@@ -39,4 +39,4 @@ class Summons:
             if self._clock() - self._sent_at < PAUSE_S:
                 return
             self._sent_at = self._clock()
-            self._say(ImagesQueued(count))
+            self._announce(ImagesQueued(count))

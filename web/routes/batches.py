@@ -10,17 +10,23 @@ from typing import Any
 
 import structlog
 from flask import Blueprint, Response, jsonify, request, url_for
-from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
 
 from app.domain import BATCH_ID, new_batch_id
+from app.process.objects import parse
 from web.batches.batch import Image
 from web.batches.export import as_csv
+from web.batches.options import asked
 from web.batches.preview import LARGE, TILE
 from web.batches.stream import events_of
 from web.batches.watch import Snapshot
+from web.fleet.waiting import Waiting
 from web.http.bodies import body, has_body
 from web.http.problems import stored_in
 from web.http.security import CONTENT_POLICY
+from web.openapi import shapes
+from web.openapi.operations import EVENTS, JSON, Answer, Body, operation
+from web.openapi.parameters import Choice, Text
 from web.tier import tier
 from web.uploads import names
 from web.uploads.intake import Taken
@@ -29,33 +35,76 @@ from web.uploads.multipart import Part, parts
 log = structlog.get_logger(__name__)
 
 FIELD = "files"
+OPTIONS_BYTES = 16 * 1024
+
+CURSOR = Text(name="after", says="A cursor of an earlier answer: only what is newer; everything, if it is not known.")
+LAST_EVENT = Text(name="Last-Event-ID", says="As `after`; browsers send it when they connect again.", where="header")
+SIZE = Choice(name="size", says="How large a picture: 400 or 1600 pixels a side, at most.", words=("tile", "large"))
+
+FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
+FORM = {
+    "type": "object",
+    "properties": {FIELD: {"type": "array", "items": FILE, "minItems": 1}},
+    "required": [FIELD],
+}
+FILES = Body("Any number of files, each in a part named `files`.", {"multipart/form-data": FORM})
+FILES_OR_OPTIONS = Body(
+    f"{FILES.says} With options in JSON, or no body at all, the batch has no images yet.",
+    {**FILES.content, JSON: shapes.BatchOptions},
+    required=False,
+)
+STREAM = Answer(
+    "Everything so far, then each thing as it happens.",
+    media=(EVENTS,),
+    events={
+        "image-waiting": shapes.Image,
+        "image-classified": shapes.Image,
+        "image-failed": shapes.Image,
+        "current": shapes.Counts,
+        "waits": Waiting,
+        "done": shapes.Counts,
+    },
+)
+TAKEN = "All images are stored and queued."
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/batches")
 
 
 @blueprint.post("")
+@operation(
+    {201: Answer(TAKEN, shapes.Receipt, headers={"Location": "The batch's path."})},
+    problems=(413,),
+    body=FILES_OR_OPTIONS,
+)
 def create() -> tuple[Response, int, dict[str, str]]:
-    """Make a batch of the files sent; with no body at all, name one that files can be added to."""
-    id = new_batch_id(datetime.now(UTC), os.urandom(4))
+    """Make a batch of the files sent; with options in JSON or no body at all, name one that files can be added to."""
+    now = datetime.now(UTC)
+    id = new_batch_id(now, os.urandom(4))
+    if request.mimetype == "application/json":
+        tier().records.make(asked(_options(), id, now))
+        return jsonify(_receipt(id, [])), 201, {"Location": url_for("api.read", id=id)}
     # A form without a length is no wish for an id: its files would be lost without a word.
     taken = _take(id) if has_body() or request.mimetype.startswith("multipart/") else []
     return jsonify(_receipt(id, taken)), 201, {"Location": url_for("api.read", id=id)}
 
 
 @blueprint.post("/<id>/images")
+@operation({201: Answer(TAKEN, shapes.Receipt)}, problems=(404,), body=FILES)
 def add(id: str) -> tuple[Response, int]:
     """Add files to a batch. Sending the same files again, after an error, adds none twice."""
     return jsonify(_receipt(_checked(id), _take(id))), 201
 
 
 @blueprint.get("/<id>")
+@operation({200: Answer("The batch.", shapes.Batch)}, problems=(404,), takes=(CURSOR,))
 def read(id: str) -> Response:
     """Return a batch, or with ``?after=CURSOR`` only its images that have news since."""
-    snapshot = _snapshot(id, request.args.get("after", ""))
+    snapshot = _snapshot(id, CURSOR.read())
     answer = jsonify(
         id=id,
         url=_page(id),
         cursor=snapshot.cursor,
+        record=tier().records.read(id).to_public(),
         counts=snapshot.counts.to_json(),
         cost=tier().costs.of_batch(id),
         waits=tier().fleet.waiting().to_json() if snapshot.counts.waiting else None,
@@ -66,6 +115,7 @@ def read(id: str) -> Response:
 
 
 @blueprint.get("/<id>/cost")
+@operation({200: Answer("What it has cost.", shapes.CostOfBatch)}, problems=(404,))
 def cost(id: str) -> Response:
     """Return what a batch has cost so far, as far as this process heard of it; no bucket is asked."""
     answer = jsonify(id=_checked(id), cost=tier().costs.of_batch(id))
@@ -74,18 +124,20 @@ def cost(id: str) -> Response:
 
 
 @blueprint.get("/<id>/events")
+@operation({200: STREAM}, problems=(404,), takes=(CURSOR, LAST_EVENT))
 def follow(id: str) -> Response:
     """Stream a batch's news, those so far first, until it is complete."""
     feed, fleet = tier().feed, tier().fleet
     with tier().openers.taken():
-        known = feed.exists(_checked(id))
+        known = feed.exists(_checked(id)) or tier().records.find(id) is not None
     if not known:
         raise _no_such_batch(id)
-    cursor = request.headers.get("Last-Event-ID") or request.args.get("after", "")
+    cursor = LAST_EVENT.read() or CURSOR.read()
     return tier().streams.answer(events_of(feed, id, cursor, lambda: fleet.waiting().to_json()))
 
 
 @blueprint.get("/<id>/results.csv")
+@operation({200: Answer("The table.", media=("text/csv",))}, problems=(404,))
 def results(id: str) -> Response:
     """Return a batch as a table."""
     snapshot = _snapshot(id)
@@ -96,9 +148,10 @@ def results(id: str) -> Response:
 
 
 @blueprint.get("/<id>/images/<path:path>")
+@operation({200: Answer("The picture.", media=("image/jpeg",))}, problems=(404, 422), takes=(SIZE,))
 def image(id: str, path: str) -> Response:
     """Return a small picture of an image, or with ``?size=large`` a larger one; never the bytes that were uploaded."""
-    side = LARGE if request.args.get("size") == "large" else TILE
+    side = LARGE if SIZE.read() == "large" else TILE
     picture, content_type = tier().previews.draw(f"{_checked(id)}/{path}", side)
     answer = Response(picture, mimetype=content_type)
     answer.headers["Content-Security-Policy"] = CONTENT_POLICY
@@ -108,6 +161,7 @@ def image(id: str, path: str) -> Response:
 
 
 @blueprint.get("/<id>/life/<path:path>")
+@operation({200: Answer("The steps that are known.", shapes.ImageLife)}, problems=(404,))
 def life(id: str, path: str) -> Response:
     """Return what was done with one image, by whom, and how long each step took."""
     with tier().readers.taken():
@@ -122,9 +176,18 @@ def life(id: str, path: str) -> Response:
 def _snapshot(id: str, after: str = "") -> Snapshot:
     with tier().readers.taken():
         snapshot = tier().feed.snapshot(_checked(id), after)
-    if not snapshot.counts.total:
+    if not snapshot.counts.total and tier().records.find(id) is None:
         raise _no_such_batch(id)
     return snapshot
+
+
+def _options() -> object:
+    if (request.content_length or 0) > OPTIONS_BYTES:
+        raise RequestEntityTooLarge(f"the options of a batch have {OPTIONS_BYTES} bytes at most")
+    try:
+        return parse(body().read(OPTIONS_BYTES))
+    except ValueError as err:
+        raise BadRequest(f"the body is no JSON object: {err}") from err
 
 
 def _take(id: str) -> list[Taken]:

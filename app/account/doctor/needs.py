@@ -194,6 +194,7 @@ NEEDS = (
     Need("s3:PutObject", f"{_OUTPUT}'s results", (WORKER,), partial(_put, "output", f"{NOTHING}.txt")),
     Need("s3:PutObject", f"{_OUTPUT}'s failures", (WEB, AUTOSCALER), partial(_put, "output", f"{NOTHING}.error.txt")),
     Need("s3:PutObject", f"{_OUTPUT}'s _autoscaler/*", (AUTOSCALER,), partial(_put, "output", "_autoscaler/none")),
+    Need("s3:PutObject", f"{_OUTPUT}'s _batches/*", (WEB,), partial(_put, "output", "_batches/none")),
     Need("sqs:SendMessage", _TASKS, ROLES, _queue("send_message_batch", "tasks", Entries=[])),
     Need("sqs:ReceiveMessage", _TASKS, (WORKER,), _queue("receive_message", "tasks", **_NONE)),
     Need("sqs:DeleteMessage", _TASKS, (WORKER,), _queue("delete_message", "tasks", **_RECEIPT)),

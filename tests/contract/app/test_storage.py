@@ -89,8 +89,18 @@ def test_a_failure_comes_back_whatever_its_key(storage: Storage, key: str) -> No
         ".error",
         "b/cat.error",
         "_celery/a",
+        "_batches/a",
     ],
-    ids=["empty", "too long", "too long in UTF-8", "not Unicode", "only .error", "ends in .error", "Celery's own"],
+    ids=[
+        "empty",
+        "too long",
+        "too long in UTF-8",
+        "not Unicode",
+        "only .error",
+        "ends in .error",
+        "Celery's own",
+        "records",
+    ],
 )
 def test_a_key_that_no_image_can_have_is_refused_for_good(storage: Storage, key: str) -> None:
     with pytest.raises(InvalidKey, match="an image's key must"):

@@ -110,7 +110,7 @@ def test_a_bucket_that_does_not_answer_stops_nothing(config: Settings, clock: Cl
 
 def test_a_busy_hour_of_nineteen_machines_is_small(config: Settings, clock: Clock) -> None:
     chronicle = Chronicle(config, "host:1", clock)
-    for step in range(1800):
+    for step in range(0, 1800, 3):
         clock.now = NOW + 2 * step
         fleet = tuple(
             Instance(f"i-{n + step // 300 * 10:017x}", InstanceState.RUNNING, datetime.fromtimestamp(NOW, UTC))
@@ -118,13 +118,11 @@ def test_a_busy_hour_of_nineteen_machines_is_small(config: Settings, clock: Cloc
         )
         tell(chronicle, clock, decision(fleet=fleet, desired=step % 20, depth=QueueDepth(step % 500, 19)))
         for n in range(19):
-            said = Said(WorkerHeartbeat((step + n) // 5 % 2, step), f"{fleet[n].id}@host", clock.now)
+            said = Said(WorkerHeartbeat((step + n) // 15 % 2, step), f"{fleet[n].id}@host", clock.now)
             chronicle.hear(said)
         outcome = Classification.of(f"batch-{step}/1.jpg", [Prediction("tabby", 0.9)], "m")
         life = Life("i", "classify", 1, clock.now, queued_at=clock.now - step % 90)
         tell(chronicle, clock, ImageClassified(outcome, life))
         chronicle.share(cost(step / 1000), idle=False)
     chronicle.note()
-    size = len(json.dumps(Record(config, KEY).read()))
-    print("SIZE", size)
-    assert size < 400_000
+    assert len(json.dumps(Record(config, KEY).read())) < 400_000

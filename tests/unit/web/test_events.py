@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.announcements import Announcement, ImageClassified, ImageFailed, WorkerHeartbeat
+from app.announcements import Announcement, BatchChanged, ImageClassified, ImageFailed, WorkerHeartbeat
+from app.batches.record import BatchRecord
 from app.domain import Classification, Failure, Prediction
+from app.errors import ConfigurationError, TransientError
 from app.sqs import memory
 from tests.support.fleet import Announcer, decision
 from tests.support.waiting import wait_for
@@ -62,3 +64,12 @@ def test_a_decision_is_news_of_the_fleet_and_counts_as_no_image(tier: Tier, hear
     hear(decision(desired=7))
     assert tier.fleet.view()["decision"]["desired"] == 7
     assert not {"images_classified", "images_failed"} & set(tier.counts.snapshot())
+
+
+def test_a_change_of_a_batch_has_its_record_read_again(tier: Tier, hear: Hear) -> None:
+    id = "20261128T101530123Z-9f2c01ab"
+    tier.records.make(BatchRecord(id))
+    assert tier.records.find(id) is None  # as is known, without a look
+    hear(BatchChanged(id))
+    with pytest.raises((ConfigurationError, TransientError)):  # there is no bucket to read it from
+        tier.records.find(id)

@@ -55,6 +55,19 @@ def test_one_of_this_key_stays_unless_it_is_to_be_replaced(bucket: Bucket, key: 
 
 
 @each_way
+def test_an_object_is_replaced_only_while_it_is_the_one_that_was_read(bucket: Bucket, key: str) -> None:
+    bucket.put(key, b"first", "image/png")
+    found = bucket.get(key)
+    assert found is not None
+    assert bucket.put_if_same(key, b"second", "image/png", found.etag)
+    assert not bucket.put_if_same(key, b"third", "image/png", found.etag)
+    assert bucket.holds(key, b"second")
+    bucket.delete(key)
+    assert not bucket.put_if_same(key, b"third", "image/png", found.etag)
+    assert bucket.get(key) is None
+
+
+@each_way
 @pytest.mark.parametrize("other", [b"egami", b"image!", b"", b"imag"])
 def test_an_object_is_told_from_any_other_body(bucket: Bucket, key: str, other: bytes) -> None:
     bucket.put(key, b"image", "image/png")

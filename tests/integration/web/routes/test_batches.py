@@ -80,6 +80,34 @@ def test_a_batch_says_what_its_images_wait_for_and_a_stream_of_it_too(heard: Sit
     assert heard.batch(id)["waits"] is None
 
 
+def test_a_batch_is_made_with_options_and_exists_before_its_first_image(site: Site) -> None:
+    answer = site.post("/api/batches", json={"name": "cats", "expires_s": 3600})
+    assert answer.status == 201
+    id = answer.json()["id"]
+    before = site.batch(id)
+    assert before["counts"]["total"] == 0
+    assert before["record"]["name"] == "cats"
+    assert before["record"]["expires_at"] == pytest.approx(before["record"]["made_at"] + 3600, abs=0.01)
+    site.upload(("a.png", CAT), path=f"/api/batches/{id}/images")
+    assert site.batch(id)["record"] == before["record"]
+    assert [event["event"] for event in site.events(id).until("current")] == ["image-waiting", "current"]
+
+
+def test_a_batch_of_which_nothing_was_asked_has_the_defaults(site: Site) -> None:
+    record = site.batch(site.upload(("a.png", CAT))["id"])["record"]
+    assert (record["name"], record["expires_at"], record["cancelled_at"]) == ("", None, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"[]", 400), (b"{", 400), (b'{"colour": "red"}', 400), (b'{"name": "' + b"x" * 17_000 + b'"}', 413)],
+    ids=["a list", "broken", "unknown", "large"],
+)
+def test_options_that_are_none_make_no_batch(site: Site, body: bytes, status: int) -> None:
+    answer = site.post("/api/batches", body=body, headers={"Content-Type": "application/json"})
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/problem+json")
+
+
 def test_a_client_that_polls_gets_only_what_is_new(site: Site) -> None:
     id = site.upload(("a.png", CAT), ("b.png", CAT))["id"]
     first = site.batch(id)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from app.announcements import ImagesQueued, Said, WorkerHeartbeat
+from app.dispatch import Dispatch
 from tests.support.listening import announced
 from tests.support.waiting import wait_for
-from web.fleet.speaker import Speaker
 from web.fleet.summons import PAUSE_S, Summons
 from web.tier import Tier
 from web.uploads.intake import Taken
@@ -33,12 +33,12 @@ def test_where_a_worker_is_heard_nobody_is_told(tier: Tier) -> None:
     assert tier.fleet.unseen()
     tier.fleet.hear(Said(WorkerHeartbeat(0, 0), "i-1@host", 1.0))
     assert not tier.fleet.unseen()
-    Summons(pytest.fail, tier.fleet.unseen).send(1)
+    Summons(pytest.fail, tier.fleet.unseen, lambda: pytest.fail("it is about to be sent")).send(1)
 
 
 def test_a_crowd_of_uploads_is_told_once(tier: Tier, told: Counts) -> None:
     now = [100.0]
-    summons = Summons(Speaker(tier.celery).say, lambda: True, lambda: now[0])
+    summons = Summons(Dispatch(tier.celery, "web").send, lambda: True, lambda: now[0])
     for count in range(1, 20):
         summons.send(count)
     now[0] += PAUSE_S

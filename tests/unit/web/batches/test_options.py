@@ -1,0 +1,44 @@
+"""What a client may ask of a batch, and how what it may not is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.batches.record import BatchRecord
+from web.batches.options import BadOption, asked
+
+ID = "20261124T101530123Z-9f2c01ab"
+NOW = datetime(2026, 11, 24, 10, 15, 30, tzinfo=UTC)
+
+
+def test_nothing_asked_is_nothing_but_defaults() -> None:
+    assert asked({}, ID, NOW) == BatchRecord(ID)
+
+
+def test_a_name_and_a_time_to_live_are_in_the_record() -> None:
+    record = asked({"name": "cats", "expires_s": 60}, ID, NOW)
+    assert record == BatchRecord(ID, name="cats", expires_at=NOW + timedelta(seconds=60))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ([], "JSON object"),
+        (None, "JSON object"),
+        ({"colour": "red"}, "no option 'colour'"),
+        ({"name": 5}, "name"),
+        ({"name": "x" * 201}, "name"),
+        ({"name": "a\nb"}, "name"),
+        ({"name": "\ud83d"}, "name"),
+        ({"expires_s": "soon"}, "expires_s"),
+        ({"expires_s": True}, "expires_s"),
+        ({"expires_s": 0}, "expires_s"),
+        ({"expires_s": 1e12}, "expires_s"),
+        ({"expires_s": float("nan")}, "expires_s"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_words(data: object, words: str) -> None:
+    with pytest.raises(BadOption, match=words):
+        asked(data, ID, NOW)

@@ -1,0 +1,56 @@
+"""What a client asks of a batch that it makes, checked: how long it is kept, what it is called. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.batches.record import LONGEST_NAME, BatchRecord
+from app.errors import PermanentError
+
+# Ten years: S3's own rule does better for what is kept longer.
+LONGEST_S = 10 * 366 * 86400
+FIELDS = ("name", "expires_s")
+
+
+class BadOption(PermanentError):
+    """What is asked of a batch cannot be done; the message says which option it is."""
+
+
+def asked(data: object, id: str, now: datetime) -> BatchRecord:
+    """Return the record of a batch for which ``data``, JSON as it came, is asked.
+
+    Args:
+        data: the body of the request.
+        id: the batch's.
+        now: when it is made, UTC.
+
+    Raises:
+        BadOption: it is no object, or one with a field that is unknown or has no value that it may have.
+    """
+    if not isinstance(data, dict):
+        raise BadOption("the options of a batch are a JSON object")
+    if unknown := sorted(set(map(str, data)) - set(FIELDS)):
+        raise BadOption(f"there is no option {unknown[0][:80]!r}; there are: {', '.join(FIELDS)}")
+    return replace(BatchRecord(id), name=_name(data), expires_at=_expires_at(data, now))
+
+
+def _name(data: Mapping[str, Any]) -> str:
+    name = data.get("name", "")
+    if not isinstance(name, str) or len(name) > LONGEST_NAME or not name.isprintable():
+        raise BadOption(f"name is no text of at most {LONGEST_NAME} printable characters")
+    return name
+
+
+def _expires_at(data: Mapping[str, Any], now: datetime) -> datetime | None:
+    seconds = data.get("expires_s")
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        raise BadOption("expires_s is no number of seconds")
+    if not 1 <= seconds <= LONGEST_S:
+        raise BadOption(f"expires_s must be 1 to {LONGEST_S} seconds")
+    return now.astimezone(UTC) + timedelta(seconds=seconds)
