@@ -430,6 +430,41 @@ class ProcessSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TracingSettings:
+    """Traces, by OpenTelemetry, which reads its other variables itself."""
+
+    endpoint: str = _setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "Where traces go, such as `http://127.0.0.1:4318`; a process with this or one of the next two is traced.",
+    )
+    traces_endpoint: str = _setting(
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "", "The same, for traces alone, with its path."
+    )
+    exporter: str = _setting(
+        "OTEL_TRACES_EXPORTER",
+        "",
+        "How they go: `otlp`, which it is unless told, `console`, another's name, or `none`.",
+    )
+    protocol: str = _setting(
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        "http/protobuf",
+        "How `otlp` goes; `grpc` needs its own package of OpenTelemetry's.",
+    )
+    untraced_paths: str = _setting(
+        "OTEL_PYTHON_FLASK_EXCLUDED_URLS",
+        "/healthz$,/metrics$,/static/,/events$",
+        "Web: requests that begin no trace, by patterns of their addresses.",
+    )
+    off: bool = _setting("OTEL_SDK_DISABLED", False, "`true`: no process is traced, whatever else is set.")
+
+    @property
+    def wanted(self) -> bool:
+        """Return whether a process is to be traced."""
+        return bool(self.endpoint or self.traces_endpoint or self.exporter) and self.exporter != "none" and not self.off
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the tiers need to know, a section for each. Build it with `Settings.from_environment`."""
 
@@ -445,6 +480,7 @@ class Settings:
     ec2: Ec2Settings = Ec2Settings()
     local: LocalSettings = LocalSettings()
     process: ProcessSettings = ProcessSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

@@ -13,6 +13,7 @@ import structlog
 
 from app.announcements import Said
 from app.errors import ConfigurationError
+from app.process import tracing
 from app.process.alive import AliveFile
 from app.process.clock import SteadyClock
 from app.process.signals import StopSignals
@@ -48,7 +49,11 @@ def run(settings: Settings) -> None:
     """
     limits = _limits(settings)
     stop = StopSignals(signal.SIGTERM, signal.SIGINT)
-    Autoscaler(settings, limits, stop.rouse).run(stop.wait)
+    tracing.begin(settings.tracing, "elastiq-autoscaler")
+    try:
+        Autoscaler(settings, limits, stop.rouse).run(stop.wait)
+    finally:
+        tracing.end()
 
 
 class Autoscaler:
