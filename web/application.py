@@ -6,10 +6,11 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.announcements import BatchChanged
 from app.aws.calls import calls
 from app.aws.depth import QueueReader
+from app.batches.cancelling import Cancelling
 from app.batches.records import Records
+from app.batches.telling import Telling
 from app.dispatch import Dispatch
 from app.settings import Settings
 from app.sqs.metrics import Metrics
@@ -29,7 +30,7 @@ from web.http.seats import Seats
 from web.http.streams import Streams
 from web.routes import batches as api
 from web.routes import course as compat
-from web.routes import health, metrics, monitor, pages
+from web.routes import health, metrics, monitor, orders, pages
 from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake
 from web.uploads.publish import Publisher
@@ -53,7 +54,7 @@ def create_app(settings: Settings) -> Flask:
     if hops := settings.web.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
         app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way to wrap an application
-    for part in (api, compat, health, metrics, monitor, pages):
+    for part in (api, compat, health, metrics, monitor, orders, pages):
         app.register_blueprint(part.blueprint)
     return app
 
@@ -61,16 +62,24 @@ def create_app(settings: Settings) -> Flask:
 def _tier(settings: Settings) -> Tier:
     celery = make_app(settings)
     storage = Storage(settings, connections=64)
-    feed, fleet = Feed(storage), FleetFeed(listens=settings.queue.listen)
-    counts, registry = Metrics(), CollectorRegistry()
     dispatch = Dispatch(celery, "web")
+    telling = Telling(celery, dispatch)
+
+    def changed(id: str) -> None:
+        feed.changed(id)
+        telling.changed(id)
+
+    records = Records(settings, changed)
+    feed, fleet = Feed(storage, record=records.read), FleetFeed(listens=settings.queue.listen)
+    counts, registry = Metrics(), CollectorRegistry()
     publisher = Publisher(celery, Summons(dispatch.send, fleet.unseen).send)
     openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
         celery=celery,
         storage=storage,
-        records=Records(settings, lambda id: dispatch.send(BatchChanged(id))),
+        records=records,
+        cancelling=Cancelling(settings, records, telling),
         queue=QueueReader(settings),
         feed=feed,
         current_batch=CurrentBatch(),

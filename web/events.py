@@ -28,6 +28,7 @@ class Listener(EventListener):
             self._outcome(said.what)
         elif isinstance(said.what, BatchChanged):
             self._tier.records.heard(said.what.batch)
+            self._tier.feed.changed(said.what.batch)
         else:
             self._tier.fleet.hear(said)
 

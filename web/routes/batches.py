@@ -10,8 +10,9 @@ from typing import Any
 
 import structlog
 from flask import Blueprint, Response, jsonify, request, url_for
-from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, Conflict, NotFound, RequestEntityTooLarge
 
+from app.batches.record import BatchRecord
 from app.domain import BATCH_ID, new_batch_id
 from app.process.objects import parse
 from web.batches.batch import Image
@@ -44,6 +45,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
     if request.mimetype == "application/json":
         tier().records.make(asked(_options(), id, now))
         return jsonify(_receipt(id, [])), 201, {"Location": url_for("api.read", id=id)}
+    tier().records.make(BatchRecord(id))
     # A form without a length is no wish for an id: its files would be lost without a word.
     taken = _take(id) if has_body() or request.mimetype.startswith("multipart/") else []
     return jsonify(_receipt(id, taken)), 201, {"Location": url_for("api.read", id=id)}
@@ -52,7 +54,9 @@ def create() -> tuple[Response, int, dict[str, str]]:
 @blueprint.post("/<id>/images")
 def add(id: str) -> tuple[Response, int]:
     """Add files to a batch. Sending the same files again, after an error, adds none twice."""
-    return jsonify(_receipt(_checked(id), _take(id))), 201
+    if tier().records.read(_checked(id)).cancelled_at:
+        raise Conflict(f"batch {id!r} was cancelled; make another one, or take that back: POST /api/batches/{id}/retry")
+    return jsonify(_receipt(id, _take(id))), 201
 
 
 @blueprint.get("/<id>")
