@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.access.commands import keys, password
 from app.account.commands import dead_letters, provision, status
 from app.errors import ElastiqError
 from app.process import logs
@@ -29,6 +30,7 @@ Exit status:
   3    the web tier was lost on the way
   130  interrupted
 """
+_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 class _Command(click.Group):
@@ -70,12 +72,13 @@ def web() -> None:
 
 
 @main.command()
-def worker() -> None:
+@click.option("--held", is_flag=True, hidden=True)
+def worker(held: bool) -> None:
     """Run one worker; it leaves by itself after ELASTIQ_IDLE_SECONDS without work."""
     # The same as `celery -A tasks worker`, in this process, so that its exit status is the worker's.
     from tasks.worker.beginning import run
 
-    sys.exit(run(settings()))
+    sys.exit(run(settings(), held=held))
 
 
 @main.command()
@@ -145,17 +148,42 @@ def flower(arguments: tuple[str, ...]) -> None:
     metavar="SECONDS",
     help="How long to try again when the web tier does not answer.",
 )
-def classify(paths: tuple[str, ...], as_json: bool, url: str | None, patience_s: float) -> None:
+@click.option("--key", envvar="ELASTIQ_KEY", help="An API key, where the web tier asks for one.")
+@click.option("--resume", default="", metavar="BATCH", help="Send only what this batch, an id or an address, has not.")
+@click.option("--csv", type=_FILE, metavar="FILE", help="Write a table for spreadsheets, too.")
+@click.option("--jsonl", type=_FILE, metavar="FILE", help="Write a JSON object a line, too.")
+@click.option(
+    "--report", type=_FILE, metavar="FILE", help="Write a page in HTML with a small picture of each file, too."
+)
+def classify(
+    paths: tuple[str, ...],
+    as_json: bool,
+    url: str | None,
+    patience_s: float,
+    key: str | None,
+    resume: str,
+    **wishes: Path | None,
+) -> None:
     """Classify image files, or all in a folder, through a running web tier; `-` is standard input.
 
     Prints a line for each image as its label is known, with the path that it was given. The batch's address, what
     is waited for and what went wrong go to standard error.
     """
-    from app.client.classify import classify
+    from app.client.classify import Wishes, classify
     from app.process.address import http_address
 
     address = url or http_address(settings().web.host, settings().web.port)
-    sys.exit(classify(paths, address, as_json=as_json, patience_s=patience_s))
+    sys.exit(
+        classify(
+            paths,
+            address,
+            as_json=as_json,
+            patience_s=patience_s,
+            key=key,
+            resume=resume,
+            wishes=Wishes(**wishes),
+        )
+    )
 
 
 @main.command()
@@ -208,7 +236,7 @@ def _model() -> Finding:
     )
 
 
-for command in (provision, status, dead_letters):
+for command in (provision, status, dead_letters, keys, password):
     main.add_command(command)
 
 

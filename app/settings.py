@@ -25,6 +25,10 @@ _REGION = (r"[a-z0-9-]{1,63}", "a region's name, such as eu-central-1")
 _URL = (r"https?://[^\s/?#]+/?", "an address such as http://127.0.0.1:4566")
 _URL_PATH = (r"https?://[^\s?#]+", "a queue's address such as https://sqs.eu-central-1.amazonaws.com/123456789012/name")
 _ARN = (r"arn:[^\s:]+:sns:[^\s:]+:\d{12}:\S+", "a topic's ARN such as arn:aws:sns:eu-central-1:123456789012:name")
+_AUTH = (
+    r"off|(keys|basic|proxy)(,(keys|basic|proxy))*",
+    "off, or one or more of keys, basic, proxy, with commas between",
+)
 _LOG_FORMAT = (r"auto|json|text", "auto, json or text")
 _LOG_STREAM = (r"stderr|stdout", "stderr or stdout")
 _ENGINE = (r"openvino|torch", "openvino or torch")
@@ -131,6 +135,51 @@ class WebSettings:
         low=0,
         high=10,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AccessSettings:
+    """Who may use the web tier."""
+
+    auth: str = _setting(
+        "ELASTIQ_AUTH",
+        "",
+        "How callers show who they are: one or more of `keys`, `basic`, `proxy`, with commas between; `off`: nobody is "
+        "asked. Unless told nobody is, on loopback; elsewhere it must be told.",
+        form=_AUTH,
+    )
+    users: str = _setting(
+        "ELASTIQ_AUTH_USERS", "", "`basic`: a file with a line for each user, as `elastiq password NAME` prints it."
+    )
+    header: str = _setting(
+        "ELASTIQ_AUTH_HEADER", "X-Forwarded-User", "`proxy`: the header in which the proxy says who calls."
+    )
+    proxies: str = _setting(
+        "ELASTIQ_AUTH_PROXIES",
+        "",
+        "`proxy`: the addresses and networks of proxies that are believed, with commas between; nobody else is.",
+    )
+    operator_list: str = _setting(
+        "ELASTIQ_OPERATORS",
+        "",
+        "Who of those that sign in may operate too, such as `basic:alice,proxy:bob`; a key's scopes say it of the key.",
+    )
+    hosts: str = _setting(
+        "ELASTIQ_HOSTS",
+        "",
+        "Names by which the web tier may be called, with commas between; unless told any, but on loopback, where "
+        "nobody is asked, loopback's alone.",
+    )
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """Return how callers may show who they are; none: nobody is asked."""
+        return () if self.auth in ("", "off") else tuple(dict.fromkeys(self.auth.split(",")))
+
+    @property
+    def operators(self) -> frozenset[str]:
+        """Return the identities of those who may operate."""
+        return frozenset(part.strip() for part in self.operator_list.split(",") if part.strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +430,41 @@ class ProcessSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TracingSettings:
+    """Traces, by OpenTelemetry, which reads its other variables itself."""
+
+    endpoint: str = _setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "Where traces go, such as `http://127.0.0.1:4318`; a process with this or one of the next two is traced.",
+    )
+    traces_endpoint: str = _setting(
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "", "The same, for traces alone, with its path."
+    )
+    exporter: str = _setting(
+        "OTEL_TRACES_EXPORTER",
+        "",
+        "How they go: `otlp`, which it is unless told, `console`, another's name, or `none`.",
+    )
+    protocol: str = _setting(
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        "http/protobuf",
+        "How `otlp` goes; `grpc` needs its own package of OpenTelemetry's.",
+    )
+    untraced_paths: str = _setting(
+        "OTEL_PYTHON_FLASK_EXCLUDED_URLS",
+        "/healthz$,/metrics$,/static/,/events$",
+        "Web: requests that begin no trace, by patterns of their addresses.",
+    )
+    off: bool = _setting("OTEL_SDK_DISABLED", False, "`true`: no process is traced, whatever else is set.")
+
+    @property
+    def wanted(self) -> bool:
+        """Return whether a process is to be traced."""
+        return bool(self.endpoint or self.traces_endpoint or self.exporter) and self.exporter != "none" and not self.off
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the tiers need to know, a section for each. Build it with `Settings.from_environment`."""
 
@@ -388,6 +472,7 @@ class Settings:
     buckets: BucketSettings = BucketSettings()
     queue: QueueSettings = QueueSettings()
     web: WebSettings = WebSettings()
+    access: AccessSettings = AccessSettings()
     images: ImageSettings = ImageSettings()
     engine: EngineSettings = EngineSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -395,6 +480,7 @@ class Settings:
     ec2: Ec2Settings = Ec2Settings()
     local: LocalSettings = LocalSettings()
     process: ProcessSettings = ProcessSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

@@ -90,9 +90,9 @@ class Storage:
         _check(key)
         return self._input.stored_at(key)
 
-    def images(self, batch: str) -> Iterator[StoredImage]:
-        """Yield the images of ``batch``, by key."""
-        for item in self._input.list(f"{batch}/"):
+    def images(self, batch: str, after: str = "") -> Iterator[StoredImage]:
+        """Yield the images of ``batch``, by key; only those behind the key ``after``."""
+        for item in self._input.list(f"{batch}/", after):
             yield StoredImage(item["Key"], item["Size"], item["LastModified"])
 
     def save(self, outcome: Classification | Failure, life: Life | None = None) -> None:

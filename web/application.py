@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Flask
 from prometheus_client import CollectorRegistry
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -12,11 +14,14 @@ from app.batches.cancelling import Cancelling
 from app.batches.records import Records
 from app.batches.telling import Telling
 from app.dispatch import Dispatch
+from app.process.address import is_loopback
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
 from app.telemetry.workload import Workload
 from tasks.celery import make_app
+from web.access import table
+from web.access.built import build
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.life import Lives
@@ -25,12 +30,12 @@ from web.fleet.costs import Costs
 from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
 from web.fleet.summons import Summons
-from web.http import hearing, problems, security
+from web.http import hearing, identity, problems, security
 from web.http.seats import Seats
 from web.http.streams import Streams
 from web.routes import batches as api
 from web.routes import course as compat
-from web.routes import health, metrics, monitor, orders, pages
+from web.routes import description, health, metrics, monitor, orders, pages, stored
 from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake
 from web.uploads.publish import Publisher
@@ -48,15 +53,36 @@ def create_app(settings: Settings) -> Flask:
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
     app.extensions[EXTENSION] = parts = _tier(settings)
     metrics.expose(parts)
+    identity.install(app)
     problems.install(app)
-    security.install(app)
+    security.install(app, _is_ours(settings))
+    build(settings).install(app)
     hearing.install(app, Seats(max(1, _page(settings.web.threads) // 2), "too many bodies are left to be read"))
     if hops := settings.web.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
         app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way to wrap an application
-    for part in (api, compat, health, metrics, monitor, orders, pages):
-        app.register_blueprint(part.blueprint)
+    add_routes(app)
+    table.check(app.view_functions)
     return app
+
+
+def add_routes(app: Flask) -> None:
+    """Have ``app`` answer every path that this tier has."""
+    for part in (api, compat, description, health, metrics, monitor, orders, pages, stored):
+        app.register_blueprint(part.blueprint)
+
+
+def _is_ours(settings: Settings) -> Callable[[str], bool]:
+    """Return what says whether this server may be called by a name.
+
+    Where nobody is asked who he is and only this machine is let in, a page of any site could otherwise have its own
+    name lead here, and read everything.
+    """
+    named = settings.access.hosts.lower().split(",")
+    guarded = is_loopback(settings.web.host) and not settings.access.ways and not settings.web.trusted_proxies
+    if settings.access.hosts or guarded:
+        return lambda name: is_loopback(name) or name.lower() in named
+    return lambda name: True
 
 
 def _tier(settings: Settings) -> Tier:

@@ -45,6 +45,7 @@ class DeadLetter:
 
     message_id: str
     task: str
+    task_id: str
     key: str
     """The image's; empty when the message is no classification."""
     sent_at: datetime
@@ -90,8 +91,8 @@ class DeadLetters:
                 sent.append(letter.key)
         return sent
 
-    def report(self, storage: Storage) -> Iterator[Failure]:
-        """Leave ``<key>.error.txt`` for each image that is here and has no result; yield the new failures.
+    def report(self, storage: Storage) -> Iterator[DeadLetter]:
+        """Leave ``<key>.error.txt`` for each image that is here and has no result; yield those that it was left for.
 
         An image that no worker has begun with in its last receives has not failed: workers ended with it in hand, and
         it is sent back to work.
@@ -103,11 +104,11 @@ class DeadLetters:
                 for letter, fate in zip(letters, fates, strict=True):
                     if fate is _Fate.NEVER_BEGUN:
                         self._send_back(letter, looked)
-                        log.warning("dead_letter_never_begun", key=letter.key, now="it is sent back to work")
+                        ids = {"key": letter.key, "task_id": letter.task_id}
+                        log.warning("dead_letter_never_begun", **ids, now="it is sent back to work")
                     elif fate is _Fate.FAILED:
-                        failure = Failure.of(letter.key, REASON)
-                        storage.save(failure)
-                        yield failure
+                        storage.save(Failure.of(letter.key, REASON))
+                        yield letter
 
     def _send_back(self, letter: DeadLetter, looked: _Pass) -> None:
         self._sqs.send_message(QueueUrl=task_queue_url(self._sqs, self._queue), MessageBody=letter.body)
@@ -198,11 +199,15 @@ class _Pass:
 def _read(message: dict[str, Any]) -> DeadLetter:
     try:
         envelope = wire.decode(message["Body"])
-        task, key = str(envelope["headers"].get("task", "?")), _key(envelope)
+        task, id, key = (
+            str(envelope["headers"].get("task", "?")),
+            str(envelope["headers"].get("id", "")),
+            _key(envelope),
+        )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        task, key = "?", ""
+        task, id, key = "?", "", ""
     sent_at = datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC)
-    return DeadLetter(message["MessageId"], task, key, sent_at, message["Body"], message["ReceiptHandle"])
+    return DeadLetter(message["MessageId"], task, id, key, sent_at, message["Body"], message["ReceiptHandle"])
 
 
 def _key(envelope: dict[str, Any]) -> str:

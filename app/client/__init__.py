@@ -1,1 +1,8 @@
-"""The other side of the web tier: its API over HTTP, and `elastiq classify` on top of it. Needs no AWS."""
+"""The other side of the web tier: its API over HTTP, a Python client, and `elastiq classify` on it. Needs no AWS."""
+
+from app.client.elastiq import Elastiq
+from app.client.patience import Lost
+from app.client.result import Result
+from app.client.run import Run
+
+__all__ = ["Elastiq", "Lost", "Result", "Run"]

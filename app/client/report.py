@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import json
 import sys
-from typing import Any, TextIO
+from typing import TextIO
 
 import click
 
-from app.client.files import File
+from app.client.result import Result
 
 
 class Report:
@@ -39,26 +39,16 @@ class Report:
         if self._bar_shown:
             self._bar.render_finish()
 
-    def show(self, file: File, image: dict[str, Any]) -> None:
+    def show(self, result: Result) -> None:
         """Print what became of a file, with the path that it was given."""
-        if image["state"] == "failed":
-            self.fail(file.given, str(image["reason"]), image)
-            return
-        self._clear()
-        text = json.dumps({**image, "path": file.given}) if self._as_json else f"({file.given}, {image['label']})"
-        print(text, file=self._output, flush=True)
-        self._step()
-
-    def fail(self, given: str, reason: str, image: dict[str, Any] | None = None) -> None:
-        """Print why a file has no label; ``image`` is what the web tier says of it."""
-        self.failed += 1
         self._clear()
         if self._as_json:
-            # As the API has it of an image that there is.
-            names: dict[str, Any] = {"key": None, "filename": given.rpartition("/")[2]}
-            blank = {**names, "state": "failed", "label": None, "score": None, "top5": [], "reason": reason}
-            print(json.dumps({**(image or blank), "path": given}), file=self._output, flush=True)
-        click.echo(_plain(f"{given}: {reason}"), err=True)
+            print(json.dumps(result.to_json()), file=self._output, flush=True)
+        elif not result.failed:
+            print(f"({result.path}, {result.label})", file=self._output, flush=True)
+        if result.failed:
+            self.failed += 1
+            click.echo(_plain(f"{result.path}: {result.reason}"), err=True)
         self._step()
 
     def note(self, text: str) -> None:

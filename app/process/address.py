@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -11,3 +13,12 @@ def http_address(host: str, port: int) -> str:
     if ":" in host:
         host = f"[{host.replace('%', '%25')}]"
     return f"http://{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether who listens on ``host``, a name or an address, is reached from this machine alone."""
+    try:
+        return ip_address(host.strip("[]").partition("%")[0]).is_loopback
+    except ValueError:
+        # Browsers take what ends so for this machine, whatever any server of names says.
+        return host.lower().rstrip(".") == "localhost" or host.lower().rstrip(".").endswith(".localhost")

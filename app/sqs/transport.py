@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 import time
 from contextlib import suppress
 from typing import Any
 
+import kombu
 from kombu.transport import virtual
 
+from app.errors import ConfigurationError
 from app.sqs.api import AwsApi
 from app.sqs.channel import Channel
 from app.sqs.flower_internals import Counts, flower_runs, tell_flower
@@ -21,6 +24,20 @@ from app.sqs.poller import Poller
 
 # Messages delivered in one turn of the loop, so that its timers and other files get theirs.
 TURN = 50
+# The oldest that it works with, and what goes wrong with those before.
+OLDEST = (5, 7)
+BEFORE = {
+    "kombu": "its loop sleeps on for up to a second while a pool of threads acknowledges tasks",
+    "celery": "it loses events that come while it publishes others",
+}
+
+
+def too_old(name: str, version: tuple[int, ...]) -> str:
+    """Return why this version of ``celery`` or ``kombu`` is refused, and what to do; nothing where it works."""
+    if version[:2] >= OLDEST:
+        return ""
+    found, oldest = ".".join(map(str, version[:3])), ".".join(map(str, OLDEST))
+    return f"app.sqs needs {name} {oldest}, and this is {found}: {BEFORE[name]}; pip install '{name}>={oldest}'"
 
 
 def address(client: Any) -> str:
@@ -37,6 +54,9 @@ class Transport(virtual.Transport):
 
     What fails in consuming never reaches Celery's loop: it is tried again by the thread that does it. A publish, and
     the declaration of a queue, raise `app.sqs.errors.Unavailable` or `app.sqs.errors.Refused` to their caller.
+
+    Raises:
+        ConfigurationError: Celery or kombu is too old for it, or an option is out of bounds.
     """
 
     Channel = Channel
@@ -51,6 +71,10 @@ class Transport(virtual.Transport):
     )
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
+        celery: Any = sys.modules.get("celery")  # kombu alone needs none
+        for name, module in (("kombu", kombu), ("celery", celery)):
+            if module and (why := too_old(name, tuple(module.VERSION[:3]))):
+                raise ConfigurationError(why)
         super().__init__(client, **kwargs)
         self.options = Options.of(client.transport_options, client.userid, client.password, address(client))
         if not (self.options.fanout and self.options.listen):

@@ -29,7 +29,7 @@ def request(method: str, path: str, body: bytes = b"", *, close: bool = False) -
     """Return a request with a multipart body, if with any."""
     kind = "Content-Type: multipart/form-data; boundary=limit\r\n" if body else ""
     last = "Connection: close\r\n" if close else ""
-    head = f"{method} {path} HTTP/1.1\r\nHost: crowd\r\n{kind}{last}Content-Length: {len(body)}\r\n\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{kind}{last}Content-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 

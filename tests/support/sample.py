@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from celery import Celery, Task
+from celery.exceptions import Reject
 
 app = Celery("sample", broker="sqs://", set_as_current=False)
 app.conf.update(
@@ -49,11 +50,44 @@ def work(number: int, seconds: float = 0.0) -> None:
     note(task="work", number=number, what="end")
 
 
+@app.task(name="add")
+def add(one: int, other: int) -> int:
+    """Return the sum."""
+    return one + other
+
+
+@app.task(name="total")
+def total(numbers: list[int]) -> int:
+    """Return the sum of them all."""
+    return sum(numbers)
+
+
+@app.task(name="limited", rate_limit="2/s")
+def limited(number: int) -> None:
+    """Be begun twice a second at most."""
+    note(task="limited", number=number, what="begin")
+
+
+@app.task(name="ended", time_limit=2)
+def ended(number: int) -> None:
+    """Be ended by Celery while it goes on."""
+    note(task="ended", number=number, what="begin")
+    time.sleep(60)
+    note(task="ended", number=number, what="end")
+
+
 @app.task(name="fail", acks_on_failure_or_timeout=False)
 def fail(number: int) -> None:
     """Always raise."""
     note(task="fail", number=number, what="begin")
     raise RuntimeError("it never works")
+
+
+@app.task(name="reject")
+def reject(number: int) -> None:
+    """Be rejected for good."""
+    note(task="reject", number=number, what="begin")
+    raise Reject("nobody wants it", requeue=False)
 
 
 @app.task(name="again", bind=True, max_retries=3)

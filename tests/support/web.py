@@ -21,6 +21,7 @@ from app import aws
 from app.domain import Classification, Prediction
 from app.settings import Settings
 from app.storage import Storage
+from tests.support import conforming
 from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -70,12 +71,12 @@ class Site:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
     def get(self, path: str, **options: Any) -> urllib3.BaseHTTPResponse:
-        """Make a GET request."""
-        return self.http.request("GET", self.url + path, **options)
+        """Make a GET request; the answer must be one that the API's document has."""
+        return self._checked("GET", path, options)
 
     def post(self, path: str, **options: Any) -> urllib3.BaseHTTPResponse:
-        """Make a POST request."""
-        return self.http.request("POST", self.url + path, **options)
+        """Make a POST request, in the same way."""
+        return self._checked("POST", path, options)
 
     def upload(self, *files: File, path: str = "/api/batches") -> dict[str, Any]:
         """Upload files as one request; return the answer, which must be 201."""
@@ -122,6 +123,12 @@ class Site:
     def logged(self, event: str) -> list[dict[str, Any]]:
         """Return the log's lines of one event."""
         return [line for line in _json_lines(self.log.read_bytes()) if line.get("event") == event]
+
+    def _checked(self, method: str, path: str, options: dict[str, Any]) -> urllib3.BaseHTTPResponse:
+        answer = self.http.request(method, self.url + path, **options)
+        if options.get("preload_content", True):
+            conforming.check(method, answer.url or path, answer.status, answer.headers, answer.data)
+        return answer
 
     def _ready(self, start: int) -> dict[str, Any] | None:
         lines = _json_lines(self.log.read_bytes()[start:])

@@ -14,6 +14,10 @@ from pathlib import Path
 import pytest
 
 from app import cli
+from app.access.scopes import SCOPES
+from app.settings import Settings
+from web.access.table import OPEN, SCOPE_OF
+from web.application import create_app
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("app", "tasks", "autoscaler", "web")
@@ -106,7 +110,10 @@ def test_every_package_that_the_code_imports_is_declared() -> None:
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg")
     extras = setup["options.extras_require"]
-    declared = [setup["options"]["install_requires"], *(extras[name] for name in ("worker", "model", "local", "bound"))]
+    declared = [
+        setup["options"]["install_requires"],
+        *(extras[name] for name in ("worker", "model", "local", "bound", "otel")),
+    ]
     names = {plain(line) for text in declared for line in text.splitlines() if line.strip()}
 
     distributions = packages_distributions()
@@ -187,3 +194,8 @@ def test_each_variable_that_a_document_names_is_a_setting(path: Path) -> None:
     known = set(re.findall(r"ELASTIQ_[A-Z_]+", (ROOT / "app" / "settings.py").read_text()))
 
     assert set(re.findall(r"ELASTIQ_[A-Z_]*[A-Z]", path.read_text())) <= known
+
+
+def test_the_table_of_scopes_has_exactly_the_routes_that_there_are() -> None:
+    assert create_app(Settings()).view_functions.keys() == SCOPE_OF.keys()
+    assert set(SCOPE_OF.values()) == {OPEN, *SCOPES}

@@ -69,6 +69,12 @@ def test_an_environment_has_another_celery_and_all_else_as_here(folder: Path) ->
         python = versions.environment(wanted, folder)
     assert versions_in(python, IMPORTED) == versions_in(python, SAY) == [wanted[name] for name in versions.BOUND]
     subprocess.run([python, "-c", "import boto3, flower, pytest, structlog"], check=True)
+    publish = (
+        "from celery import Celery; app = Celery(broker='sqs://'); app.conf.broker_transport = 'app.sqs:Transport'; "
+        "app.send_task('work')"
+    )
+    told = subprocess.run([python, "-c", publish], cwd=ROOT, capture_output=True, text=True, check=False).stderr
+    assert "app.sqs needs celery 5.7, and this is 5.6.3: it loses events" in told
 
 
 def test_the_versions_in_use_are_those_that_were_asked_for(python: Path, wanted: Versions) -> None:

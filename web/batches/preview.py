@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import threading
 
-from PIL import Image
-
-from app.images import decoding
-from app.images.turning import Box, Size
+from app.images.small import small
 from app.storage import Storage
 from web.http.seats import Seats
 
@@ -33,7 +29,7 @@ class Previews:
         self._decoding = threading.BoundedSemaphore(DECODED_AT_ONCE)
 
     def draw(self, key: str, side: int) -> tuple[bytes, str]:
-        """Return the image ``key`` as `render` does.
+        """Return the image ``key`` as a JPEG of at most ``side`` by ``side`` pixels, and its MIME type.
 
         Raises:
             Busy: so many are at it already that another would only wait.
@@ -42,27 +38,4 @@ class Previews:
         with self._seats.taken():
             data = self._storage.get_image(key)
             with self._decoding:
-                return render(data, side=side, max_pixels=self._max_pixels)
-
-
-def render(data: bytes, *, side: int, max_pixels: int) -> tuple[bytes, str]:
-    """Return ``data`` as a JPEG of at most ``side`` by ``side`` pixels, and its MIME type.
-
-    Raises:
-        InvalidImage: it cannot be decoded.
-    """
-
-    def plan(size: Size) -> tuple[Size, Box]:
-        scale = min(1.0, side / max(size))
-        return (max(1, round(size[0] * scale)), max(1, round(size[1] * scale))), (0, 0, *size)
-
-    target = io.BytesIO()
-    # Of the image nothing but its pixels is kept: comments and the like would be written again.
-    picture = decoding.decode(data, plan, _resized, max_pixels=max_pixels)
-    picture.info = {}
-    picture.save(target, "JPEG", quality=82)
-    return target.getvalue(), "image/jpeg"
-
-
-def _resized(image: Image.Image, size: Size, box: Box) -> Image.Image:
-    return image.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=decoding.REDUCING_GAP)
+                return small(data, side=side, max_pixels=self._max_pixels), "image/jpeg"

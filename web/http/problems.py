@@ -53,7 +53,7 @@ def install(app: Flask) -> None:
 
 def problem(status: int, detail: str, **more: object) -> Response:
     """Return a problem; ``detail`` says what is wrong and what to do about it."""
-    where = {"batch": g.batch} if "batch" in g else {}
+    where = {name: g.get(name) for name in ("batch", "request_id") if name in g}
     answer = Response(_body(status, detail, **where, **more), int(status), mimetype=MIME_TYPE)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)
@@ -100,7 +100,7 @@ def _http(error: HTTPException) -> Response:
     answer = problem(error.code or HTTPStatus.INTERNAL_SERVER_ERROR, error.description or "")
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
-            answer.headers[name] = value
+            answer.headers.add(name, value)  # there may be more of a name, as of WWW-Authenticate
     return answer
 
 

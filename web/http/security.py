@@ -1,9 +1,12 @@
-"""What every request and answer is held to: headers that keep a page to its own, and no orders from other sites."""
+"""What every request and answer is held to: headers that keep a page to its own, no false names, no foreign orders."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
 from flask import Flask, Response, request
-from werkzeug.exceptions import Forbidden
+from werkzeug.exceptions import Forbidden, HTTPException
 
 from web.http.gunicorn_internals import connection
 from web.http.pace import SLOWEST, STALLED_S, PacedSocket
@@ -28,17 +31,44 @@ HEADERS = {
 }
 
 
-def install(app: Flask) -> None:
-    """Hold every request and answer of ``app`` to the rules."""
+class Misdirected(HTTPException):
+    """The request is for another host than this one."""
+
+    code = 421
+
+
+def install(app: Flask, is_ours: Callable[[str], bool] = lambda name: True) -> None:
+    """Hold every request and answer of ``app`` to the rules.
+
+    Args:
+        app: the application.
+        is_ours: says whether this server may be called by a name. Another site could have its own lead here.
+    """
+
+    def refuse_other_names() -> None:
+        name = _name_of(request.host)
+        if name and not is_ours(name):
+            raise Misdirected(f"this server is not called {name[:80]!r}; name it in ELASTIQ_HOSTS if it should be")
+
+    app.before_request(refuse_other_names)
     app.before_request(_refuse_other_sites)
     app.before_request(_limit_stalls)
     app.after_request(_add_headers)
 
 
 def _refuse_other_sites() -> None:
-    site = request.headers.get("Sec-Fetch-Site", "none")
-    if request.method not in {"GET", "HEAD", "OPTIONS"} and site not in {"none", "same-origin"}:
+    if request.method in {"GET", "HEAD", "OPTIONS"}:
+        return
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    # Browsers say the first only to addresses by https and on loopback, the second always; programs say neither.
+    ours = site in {"none", "same-origin"} if site else origin is None or urlsplit(origin).netloc == request.host
+    if not ours:
         raise Forbidden("another site's page must not upload here; use this site's page, the API or the command line")
+
+
+def _name_of(host: str) -> str:
+    """Return a host's name without its port."""
+    return host if host.endswith("]") else host.rpartition(":")[0] or host
 
 
 def _limit_stalls() -> None:

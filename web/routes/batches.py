@@ -21,9 +21,13 @@ from web.batches.options import asked
 from web.batches.preview import LARGE, TILE
 from web.batches.stream import events_of
 from web.batches.watch import Snapshot
+from web.fleet.waiting import Waiting
 from web.http.bodies import body, has_body
 from web.http.problems import stored_in
 from web.http.security import CONTENT_POLICY
+from web.openapi import shapes
+from web.openapi.operations import EVENTS, JSON, Answer, Body, operation
+from web.openapi.parameters import Choice, Text
 from web.tier import tier
 from web.uploads import names
 from web.uploads.intake import Taken
@@ -34,10 +38,46 @@ log = structlog.get_logger(__name__)
 FIELD = "files"
 OPTIONS_BYTES = 16 * 1024
 
+CURSOR = Text(name="after", says="A cursor of an earlier answer: only what is newer; everything, if it is not known.")
+LAST_EVENT = Text(name="Last-Event-ID", says="As `after`; browsers send it when they connect again.", where="header")
+SIZE = Choice(name="size", says="How large a picture: 400 or 1600 pixels a side, at most.", words=("tile", "large"))
+
+FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
+FORM = {
+    "type": "object",
+    "properties": {FIELD: {"type": "array", "items": FILE, "minItems": 1}},
+    "required": [FIELD],
+}
+FILES = Body("Any number of files, each in a part named `files`.", {"multipart/form-data": FORM})
+FILES_OR_OPTIONS = Body(
+    f"{FILES.says} With options in JSON, or no body at all, the batch has no images yet.",
+    {**FILES.content, JSON: shapes.BatchOptions},
+    required=False,
+)
+STREAM = Answer(
+    "Everything so far, then each thing as it happens.",
+    media=(EVENTS,),
+    events={
+        "image-waiting": shapes.Image,
+        "image-classified": shapes.Image,
+        "image-failed": shapes.Image,
+        "image-cancelled": shapes.Image,
+        "current": shapes.Counts,
+        "waits": Waiting,
+        "done": shapes.Counts,
+    },
+)
+TAKEN = "All images are stored and queued."
+
 blueprint = Blueprint("api", __name__, url_prefix="/api/batches")
 
 
 @blueprint.post("")
+@operation(
+    {201: Answer(TAKEN, shapes.Receipt, headers={"Location": "The batch's path."})},
+    problems=(413,),
+    body=FILES_OR_OPTIONS,
+)
 def create() -> tuple[Response, int, dict[str, str]]:
     """Make a batch of the files sent; with options in JSON or no body at all, name one that files can be added to."""
     now = datetime.now(UTC)
@@ -52,6 +92,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
 
 
 @blueprint.post("/<id>/images")
+@operation({201: Answer(TAKEN, shapes.Receipt)}, problems=(404, 409), body=FILES)
 def add(id: str) -> tuple[Response, int]:
     """Add files to a batch. Sending the same files again, after an error, adds none twice."""
     if tier().records.read(_checked(id)).cancelled_at:
@@ -60,9 +101,10 @@ def add(id: str) -> tuple[Response, int]:
 
 
 @blueprint.get("/<id>")
+@operation({200: Answer("The batch.", shapes.Batch)}, problems=(404,), takes=(CURSOR,))
 def read(id: str) -> Response:
     """Return a batch, or with ``?after=CURSOR`` only its images that have news since."""
-    snapshot = _snapshot(id, request.args.get("after", ""))
+    snapshot = _snapshot(id, CURSOR.read())
     answer = jsonify(
         id=id,
         url=_page(id),
@@ -78,6 +120,7 @@ def read(id: str) -> Response:
 
 
 @blueprint.get("/<id>/cost")
+@operation({200: Answer("What it has cost.", shapes.CostOfBatch)}, problems=(404,))
 def cost(id: str) -> Response:
     """Return what a batch has cost so far, as far as this process heard of it; no bucket is asked."""
     answer = jsonify(id=_checked(id), cost=tier().costs.of_batch(id))
@@ -86,6 +129,7 @@ def cost(id: str) -> Response:
 
 
 @blueprint.get("/<id>/events")
+@operation({200: STREAM}, problems=(404,), takes=(CURSOR, LAST_EVENT))
 def follow(id: str) -> Response:
     """Stream a batch's news, those so far first, until it is complete."""
     feed, fleet = tier().feed, tier().fleet
@@ -93,11 +137,12 @@ def follow(id: str) -> Response:
         known = feed.exists(_checked(id)) or tier().records.find(id) is not None
     if not known:
         raise _no_such_batch(id)
-    cursor = request.headers.get("Last-Event-ID") or request.args.get("after", "")
+    cursor = LAST_EVENT.read() or CURSOR.read()
     return tier().streams.answer(events_of(feed, id, cursor, lambda: fleet.waiting().to_json()))
 
 
 @blueprint.get("/<id>/results.csv")
+@operation({200: Answer("The table.", media=("text/csv",))}, problems=(404,))
 def results(id: str) -> Response:
     """Return a batch as a table."""
     snapshot = _snapshot(id)
@@ -108,9 +153,10 @@ def results(id: str) -> Response:
 
 
 @blueprint.get("/<id>/images/<path:path>")
+@operation({200: Answer("The picture.", media=("image/jpeg",))}, problems=(404, 422), takes=(SIZE,))
 def image(id: str, path: str) -> Response:
     """Return a small picture of an image, or with ``?size=large`` a larger one; never the bytes that were uploaded."""
-    side = LARGE if request.args.get("size") == "large" else TILE
+    side = LARGE if SIZE.read() == "large" else TILE
     picture, content_type = tier().previews.draw(f"{_checked(id)}/{path}", side)
     answer = Response(picture, mimetype=content_type)
     answer.headers["Content-Security-Policy"] = CONTENT_POLICY
@@ -120,6 +166,7 @@ def image(id: str, path: str) -> Response:
 
 
 @blueprint.get("/<id>/life/<path:path>")
+@operation({200: Answer("The steps that are known.", shapes.ImageLife)}, problems=(404,))
 def life(id: str, path: str) -> Response:
     """Return what was done with one image, by whom, and how long each step took."""
     with tier().readers.taken():

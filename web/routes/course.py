@@ -15,6 +15,8 @@ from app.errors import InvalidImage
 from web.batches.batch import Outcome
 from web.http.bodies import body
 from web.http.gunicorn_internals import connection
+from web.openapi.operations import PLAIN as TEXT
+from web.openapi.operations import Answer, Body, operation
 from web.tier import tier
 from web.uploads import names
 from web.uploads.intake import Taken
@@ -24,10 +26,15 @@ PLAIN, WITH_NAME = "myfile", "inputFile"
 # How often a waiting request looks whether its client is still there.
 LOOK_S = 2.0
 
+FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
+FORM = {"type": "object", "properties": {PLAIN: FILE, WITH_NAME: FILE}, "minProperties": 1, "maxProperties": 1}
+IMAGE = Body("One image.", {"multipart/form-data": FORM})
+
 blueprint = Blueprint("compat", __name__)
 
 
 @blueprint.post("/")
+@operation({200: Answer("The label.", media=(TEXT,))}, problems=(422, 504), body=IMAGE)
 def classify() -> Response:
     """Answer with the label alone (field ``myfile``) or ``<name>:<label>`` (field ``inputFile``), once it is known."""
     with tier().waiters.taken(), tier().bodies.taken():

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
 from app.errors import ElastiqError
 from web.http.problems import problem
+from web.openapi import shapes
+from web.openapi.operations import Answer, operation
+from web.openapi.parameters import Choice
 from web.tier import tier
+
+DEEP = Choice(name="deep", says="1: as `/readyz`.", words=("0", "1"))
 
 blueprint = Blueprint("health", __name__)
 
 
 @blueprint.get("/healthz")
+@operation({200: Answer("It does.", shapes.Health)}, takes=(DEEP,))
 def alive() -> Response:
     """Answer that the process serves; with ``?deep=1``, as `ready` does."""
-    return ready() if request.args.get("deep") else jsonify(status="ok")
+    return ready() if DEEP.read() == "1" else jsonify(status="ok")
 
 
 @blueprint.get("/readyz")
+@operation({200: Answer("All of them answer.", shapes.Health)})
 def ready() -> Response:
     """Ask the buckets and the queue."""
     found = {what: _outcome_of(check) for what, check in _CHECKS.items()}

@@ -19,6 +19,7 @@ from app.telemetry import transport
 from app.telemetry.families import Asked, counter, gauge, gauges
 from app.telemetry.fleet import of_decision
 from web.fleet.depths import Depths
+from web.openapi.operations import Answer, operation
 from web.tier import Tier, tier
 
 # Of this process: what it counts itself, and what it was told.
@@ -33,6 +34,7 @@ blueprint = Blueprint("metrics", __name__)
 
 
 @blueprint.get("/metrics")
+@operation({200: Answer("The figures.", media=("text/plain",))})
 def read() -> Response:
     """Return every figure; those of the queues are left out while SQS does not tell."""
     answer = Response(generate_latest(tier().registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -13,6 +13,8 @@ from flask import Blueprint, Response, jsonify, make_response, render_template
 
 from web.batches.stream import RETRY_MS
 from web.fleet.depths import Depths
+from web.openapi import shapes
+from web.openapi.operations import EVENTS, PAGE, Answer, operation
 from web.tier import Tier, tier
 
 PACE_S, SIGN_OF_LIFE_S = 1.0, 5.0
@@ -21,6 +23,7 @@ blueprint = Blueprint("monitor", __name__)
 
 
 @blueprint.get("/monitor")
+@operation({200: Answer("The page.", media=(PAGE,))})
 def page() -> Response:
     """Return the page; what it shows comes through the API."""
     answer = make_response(render_template("monitor.html"))
@@ -29,6 +32,7 @@ def page() -> Response:
 
 
 @blueprint.get("/api/fleet")
+@operation({200: Answer("The fleet.", shapes.Fleet)})
 def read() -> Response:
     """Return the fleet, the decisions about it and the queues, as far as they are known; never an error."""
     known = tier().depths.read()
@@ -38,6 +42,7 @@ def read() -> Response:
 
 
 @blueprint.get("/api/fleet/events")
+@operation({200: Answer("The fleet, and what is new of it.", media=(EVENTS,), events={"fleet": shapes.Fleet})})
 def follow() -> Response:
     """Stream the same: all of it first, then with the newer decisions and history, whenever there is news."""
     return tier().streams.answer(_events(tier()))

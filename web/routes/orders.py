@@ -10,6 +10,8 @@ from flask import Blueprint, Response, jsonify
 from werkzeug.exceptions import NotFound
 
 from app.domain import BATCH_ID
+from web.openapi import shapes
+from web.openapi.operations import Answer, operation
 from web.tier import tier
 
 log = structlog.get_logger(__name__)
@@ -18,6 +20,7 @@ blueprint = Blueprint("orders", __name__, url_prefix="/api/batches/<id>")
 
 
 @blueprint.post("/cancel")
+@operation({200: Answer("It is cancelled.", shapes.Ordered)}, problems=(404,))
 def cancel(id: str) -> tuple[Response, int]:
     """Drop what waits of a batch, at once; what runs may finish. Cancelling twice changes nothing."""
     _check(id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from threading import BoundedSemaphore
 
@@ -127,7 +128,7 @@ class Intake:
 
     def _submit(self, batch: str, part: Part) -> Future[Taken]:
         self._in_hand.acquire()
-        return self._pool.submit(self._take_one, batch, part)
+        return self._pool.submit(copy_context().run, self._take_one, batch, part)
 
     def _take_one(self, batch: str, part: Part) -> Taken:
         try:

@@ -10,6 +10,7 @@ import structlog
 from celery import Celery
 
 from app.errors import ConfigurationError, TransientError
+from app.process import spans
 from tasks.celery import CLASSIFY, bulk
 
 log = structlog.get_logger(__name__)
@@ -38,8 +39,13 @@ class Publisher:
         """
         try:
             # Lone messages of concurrent requests share calls anyway.
-            with bulk() if len(keys) > 1 else nullcontext(), self._celery.producer_or_acquire() as producer:
-                sent = [(key, self._send(key, producer)) for key in keys]
+            with (
+                spans.span("queued", images=len(keys)),
+                bulk() if len(keys) > 1 else nullcontext(),
+                self._celery.producer_or_acquire() as producer,
+            ):
+                headers = spans.carrier()
+                sent = [(key, self._send(key, producer, headers)) for key in keys]
         except TransientError as err:
             raise TransientError(f"the images are stored, but not all are queued; send them again ({err})") from err
         except ConfigurationError as err:
@@ -49,5 +55,6 @@ class Publisher:
             log.info("images_queued", tasks=dict(sent[at : at + LOGGED_AT_ONCE]))
         self._summon(len(keys))
 
-    def _send(self, key: str, producer: Any) -> str:
-        return str(self._celery.send_task(CLASSIFY, (key,), ignore_result=True, producer=producer).id)
+    def _send(self, key: str, producer: Any, headers: dict[str, str]) -> str:
+        sent = self._celery.send_task(CLASSIFY, (key,), ignore_result=True, producer=producer, headers=headers)
+        return str(sent.id)

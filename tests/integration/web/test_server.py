@@ -62,7 +62,7 @@ def test_a_stop_lets_an_upload_end(serve: Serve, stop: Callable[[Site], int]) ->
     part = b'--limit\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n%s\r\n--limit--\r\n'
     body = part % CAT
     head = (
-        f"POST /api/batches/{id}/images HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        f"POST /api/batches/{id}/images HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
         "Expect: 100-continue\r\nContent-Type: multipart/form-data; boundary=limit\r\n\r\n"
     )
     address = urlsplit(site.url).hostname, urlsplit(site.url).port

@@ -54,6 +54,7 @@ def test_every_setting_is_read_from_its_own_variable() -> None:
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
         "ELASTIQ_QUEUE_URL": "http://127.0.0.1:4566/000000000000/q",
         "ELASTIQ_TOPIC_ARN": "arn:aws:sns:eu-central-1:000000000000:t",
+        "ELASTIQ_AUTH": "keys,basic",
         "ELASTIQ_LOG_FORMAT": "json",
         "ELASTIQ_LOG_STREAM": "stdout",
         "ELASTIQ_ENGINE": "torch",
@@ -129,6 +130,8 @@ def test_a_number_is_taken_up_to_its_bound_and_not_beyond(field: Field[Any], bou
         ("ELASTIQ_QUEUE", "q" * 76),
         ("ELASTIQ_QUEUE", "tasks\n"),
         ("ELASTIQ_LOG_FORMAT", "xml"),
+        ("ELASTIQ_AUTH", "none"),
+        ("ELASTIQ_AUTH", "keys,off"),
     ],
 )
 def test_a_text_of_the_wrong_form_is_an_error_that_says_the_right_one(variable: str, text: str) -> None:
@@ -179,3 +182,10 @@ def test_the_document_lists_exactly_the_settings_with_their_defaults_and_purpose
 
     assert not wanted - rows, "docs/settings.md lacks:\n" + "\n".join(wanted - rows)
     assert not rows - wanted, "docs/settings.md should not have:\n" + "\n".join(rows - wanted)
+
+
+@pytest.mark.parametrize(
+    ("auth", "ways"), [("", ()), ("off", ()), ("keys", ("keys",)), ("proxy,keys,proxy", ("proxy", "keys"))]
+)
+def test_callers_show_who_they_are_in_the_ways_that_are_named(auth: str, ways: tuple[str, ...]) -> None:
+    assert Settings.from_environment({"ELASTIQ_AUTH": auth}).access.ways == ways

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from app.errors import InvalidImage
+from app.images.small import small
 from tasks.engine.artifact import Preprocessing
 from tasks.engine.decode import decode
 from tests.support import photographs
 from tests.support.stills import still, ten_bits
-from web.batches.preview import render
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
@@ -125,12 +125,12 @@ KINDS: dict[str, Callable[[], bytes]] = {
 def test_the_preview_shows_what_the_model_sees(kind: str) -> None:
     content = KINDS[kind]()
     seen = decode(content, NATIVE, max_pixels=MAX_PIXELS)
-    picture, content_type = render(content, side=SIDE, max_pixels=MAX_PIXELS)
+    picture = small(content, side=SIDE, max_pixels=MAX_PIXELS)
     shown = Image.open(io.BytesIO(picture))
 
     # Through the same JPEG, so that what is left is what differs.
     expected = Image.open(io.BytesIO(saved(Image.fromarray(seen), "JPEG", quality=82)))
-    assert (shown.mode, shown.size, content_type) == ("RGB", expected.size, "image/jpeg")
+    assert (shown.mode, shown.size, shown.format) == ("RGB", expected.size, "JPEG")
     assert max(shown.size) == SIDE
     # A filter in another order of rounding, which the JPEG enlarges; a shift by a pixel would be five times as much.
     assert np.abs(np.asarray(shown).astype(int) - np.asarray(expected)).mean() < 1.5
@@ -155,11 +155,11 @@ def test_half_a_jpeg_is_neither_labelled_nor_shown_and_one_without_its_last_two_
         with pytest.raises(InvalidImage, match="damaged or cut short"):
             decode(part, NATIVE, max_pixels=MAX_PIXELS)
         with pytest.raises(InvalidImage, match="damaged or cut short"):
-            render(part, side=SIDE, max_pixels=MAX_PIXELS)
+            small(part, side=SIDE, max_pixels=MAX_PIXELS)
 
     seen = decode(whole[:-2], NATIVE, max_pixels=MAX_PIXELS)
     assert np.array_equal(seen, decode(whole, NATIVE, max_pixels=MAX_PIXELS))
-    assert render(whole[:-2], side=SIDE, max_pixels=MAX_PIXELS) == render(whole, side=SIDE, max_pixels=MAX_PIXELS)
+    assert small(whole[:-2], side=SIDE, max_pixels=MAX_PIXELS) == small(whole, side=SIDE, max_pixels=MAX_PIXELS)
 
 
 @pytest.mark.parametrize("kind", ["HEIC", "HEIC, large", "HEIC, 10 bits", "AVIF", "AVIF, large"])

@@ -19,7 +19,7 @@ from app.aws.queues import dead_letter_queue
 from app.domain import Classification, Failure, Prediction
 from app.errors import TransientError
 from app.settings import Settings
-from app.sqs import bulk
+from app.sqs import bulk, wire
 from app.storage import Storage
 from autoscaler.sweep.rounds import Sweep
 from tasks.celery import CLASSIFY, make_app
@@ -70,6 +70,7 @@ def test_a_look_tells_the_image_and_leaves_the_letter(buried: Settings) -> None:
     for _ in range(2):
         (letter,) = DeadLetters(buried).look()
         assert (letter.task, letter.key) == (CLASSIFY, KEY)
+        assert letter.task_id == wire.decode(letter.body)["headers"]["id"]
 
 
 def test_the_sweep_leaves_a_failure_with_a_reason_once(buried: Settings) -> None:
@@ -90,7 +91,7 @@ def test_an_image_that_has_a_result_all_the_same_is_not_reported(buried: Setting
 def test_redrive_sends_the_letter_back_and_takes_the_failure_back(buried: Settings, sqs: Any) -> None:
     storage = Storage(buried)
     dead = DeadLetters(buried)
-    assert [failure.key for failure in dead.report(storage)] == [KEY]
+    assert [letter.key for letter in dead.report(storage)] == [KEY]
     assert dead.redrive(storage, lambda letter: letter.key == "another") == []
     assert dead.redrive(storage) == [KEY]
     assert dead.count() == 0
@@ -132,7 +133,7 @@ def test_every_owner_is_told_however_many_dead_letters_there_are(config: Setting
     keys = fill(config, 1100)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(Storage(config).mark_begun, keys))
-    assert {failure.key for failure in DeadLetters(config).report(Storage(config))} == keys
+    assert {letter.key for letter in DeadLetters(config).report(Storage(config))} == keys
 
 
 def test_a_look_has_every_letter_once_and_the_next_look_again(config: Settings) -> None:

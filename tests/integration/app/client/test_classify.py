@@ -509,3 +509,30 @@ def test_its_help_names_every_exit_status(site: Site) -> None:
         "0", "1", "2", "3", "130",
     ]  # fmt: skip
     assert "--patience SECONDS" in said
+
+
+def test_results_are_written_to_files_as_well_and_another_run_goes_on_from_the_batch(
+    site: Site, folder: Path, tmp_path: Path
+) -> None:
+    csv, jsonl, page = (tmp_path / f"found.{kind}" for kind in ("csv", "jsonl", "html"))
+    with begin(site, folder / "cat.png", "--csv", csv) as running:
+        said_before(running, "batch: ")
+        wait_for(lambda: site.all_keys(), 30)
+        running.send_signal(signal.SIGINT)
+        said = said_before(running, "--resume ")
+        assert running.wait(30) == 130
+    id = said[-1].split()[-1]
+    assert csv.read_text(encoding="utf-8-sig").splitlines() == ['"path","label","score","state","reason"']
+    options = ("--resume", id, "--csv", csv, "--jsonl", jsonl, "--report", page)
+    with Labeller(site):
+        found = classify(site, folder / "cat.png", *options)
+    assert found.returncode == 0, found.stderr
+    assert "1 of 1 are uploaded already" in found.stderr
+    label = "label of cat.png"
+    assert csv.read_text().splitlines()[1] == f'"{folder}/cat.png","{label}","0.750000","done",""'
+    assert json.loads(jsonl.read_text())["label"] == label
+    assert f"<b>{label}</b>75% · cat.png" in page.read_text()
+    assert "data:image/jpeg;base64," in page.read_text()
+    cannot = classify(site, folder / "cat.png", "--csv", tmp_path / "nowhere" / "found.csv")
+    assert cannot.returncode == 2
+    assert "nowhere/found.csv: No such file or directory" in cannot.stderr

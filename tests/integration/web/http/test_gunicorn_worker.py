@@ -15,8 +15,8 @@ import pytest
 from tests.support.waiting import wait_for
 from tests.support.web import Site
 
-HALF = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Half"
-WHOLE = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+HALF = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Half"
+WHOLE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 Serve = Callable[..., Site]
 
@@ -127,8 +127,8 @@ def test_nobody_is_believed_to_be_a_proxy_that_the_settings_do_not_name(site: Si
     [
         (b"HELO example.org\r\n\r\n", 400, "no request as HTTP has them"),
         (b"GET / HTTP/1.1\nHost: x\n\n", 400, "end each in CR LF"),
-        (b"GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n", 400, "no request as HTTP has them"),
-        (b"GET /" + b"x" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "shorten the address"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n folded\r\n\r\n", 400, "no request as HTTP has them"),
+        (b"GET /" + b"x" * 5000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414, "shorten the address"),
         (b"GET /" + b"x" * 70_000, 414, "shorten the address"),
         (WHOLE.replace(b"Host", b"Expect: a-miracle\r\nHost"), 417, "100-continue"),
         (WHOLE.replace(b"Host", b"X: " + b"x" * 9000 + b"\r\nHost"), 431, "fewer or shorter"),

@@ -102,8 +102,9 @@ def test_a_client_that_hangs_up_frees_its_waiting_seat(serve: Serve) -> None:
     for n in range(2):
         one = body % (n, CAT)
         with socket.create_connection(address) as connection:
-            head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(one)}\r\nContent-Type: multipart/form-data; "
-            connection.sendall(head.encode() + b"boundary=limit\r\n\r\n" + one)
+            head = f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(one)}\r\n"
+            kind = "Content-Type: multipart/form-data; boundary=limit\r\n\r\n"
+            connection.sendall((head + kind).encode() + one)
             wait_for(lambda n=n: site.queued() == n + 1, 20)
 
     def free() -> bool:
@@ -160,6 +161,6 @@ def connected(site: Site) -> socket.socket:
 def trickling(site: Site, path: str) -> Iterator[socket.socket]:
     """A request whose head is whole and whose body has only begun."""
     with connected(site) as client:
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
         client.sendall(head.encode() + b"Content-Type: multipart/form-data; boundary=limit\r\n\r\n" + BOUNDARY)
         yield client

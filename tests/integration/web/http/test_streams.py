@@ -97,7 +97,7 @@ def test_a_stream_ends_as_its_client_s_http_has_it(site: Site, version: str, hea
     id = site.upload(("a.png", CAT))["id"]
     site.classify(f"{id}/a.png")
     with connected(site) as client:
-        client.sendall(f"GET /api/batches/{id}/events HTTP/{version}\r\nHost: x\r\n\r\n".encode())
+        client.sendall(f"GET /api/batches/{id}/events HTTP/{version}\r\nHost: localhost\r\n\r\n".encode())
         answer = whole(client)
     begun, _, body = answer.partition(b"\r\n\r\n")
     assert head in begun.lower()
@@ -118,9 +118,9 @@ def test_to_ask_for_a_stream_s_head_alone_takes_no_place(serve: Serve) -> None:
 def test_what_a_client_says_behind_its_request_is_not_listened_to(site: Site) -> None:
     id = site.upload(("a.png", CAT))["id"]
     with connected(site) as client:
-        client.sendall(f"GET /api/batches/{id}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        client.sendall(f"GET /api/batches/{id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert client.recv(100)
-        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
         site.classify(f"{id}/a.png")
         found = b""
         while b"event: done" not in found:
@@ -146,7 +146,7 @@ def test_a_stop_ends_all_streams_with_their_last_word(serve: Serve) -> None:
 
 def test_a_refused_upload_whose_rest_is_not_read_says_that_its_connection_ends(serve: Serve) -> None:
     site = serve(ELASTIQ_WEB_THREADS="8")
-    head = b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+    head = b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
     with connected(site) as heard:
         # One body is heard out at a time with so few threads: the first is, while it comes.
         heard.sendall(head + b"x")

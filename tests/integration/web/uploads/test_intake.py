@@ -193,7 +193,7 @@ def test_an_upload_that_is_cut_off_keeps_and_publishes_what_had_arrived(serve: S
     part = b'--limit\r\nContent-Disposition: form-data; name="files"; filename="%s"\r\n\r\n%s\r\n'
     body = part % (b"a.png", CAT) + part % (b"b.png", COFFEE)
     head = (
-        f"POST /api/batches/{id}/images HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body) + 100}\r\n"
+        f"POST /api/batches/{id}/images HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body) + 100}\r\n"
         "Content-Type: multipart/form-data; boundary=limit\r\n\r\n"
     )
     with socket.create_connection((urlsplit(site.url).hostname, urlsplit(site.url).port)) as connection:
@@ -272,7 +272,8 @@ def test_a_body_that_cannot_be_taken_is_answered_with_what_to_do(
 ) -> None:
     path = path.format(id=site.post("/api/batches").json()["id"])
     with socket.create_connection((urlsplit(site.url).hostname, urlsplit(site.url).port), timeout=30) as connection:
-        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}\r\n".encode() + body)
+        first = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        connection.sendall(f"{first}{head}\r\n".encode() + body)
         answer = http.client.HTTPResponse(connection)
         answer.begin()
         found = json.loads(answer.read())

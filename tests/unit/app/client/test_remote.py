@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 
+from app.client import patience
 from app.client import remote as module
 from app.client.files import File
-from app.client.remote import Complete, Lost, Remote, Unreadable, Waits
+from app.client.form import Unreadable
+from app.client.patience import Lost
+from app.client.remote import Complete, Remote, Waits
 from app.errors import ConfigurationError, TransientError
 from app.local.cloud import free_port
 
@@ -76,7 +79,7 @@ def tier() -> Iterator[Tier]:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the pauses that a client makes."""
-    monkeypatch.setattr(module, "LONGEST_PAUSE_S", 0.0)
+    monkeypatch.setattr(patience, "LONGEST_PAUSE_S", 0.0)
     monkeypatch.setattr(module, "POLL_S", 0.0)
     monkeypatch.setattr(module, "AGAIN_S", 0.0)
 
@@ -253,6 +256,45 @@ def test_a_tier_that_stays_away_is_given_up_with_the_reason() -> None:
 
     with pytest.raises(Lost, match=r"no answer for 0 s \(Connection refused\); given up"):
         next(remote.news("b"))
+
+
+def test_the_files_of_a_batch_are_asked_for_until_all_are_told(tier: Tier) -> None:
+    file = {"key": "b/a b.png", "path": "a b.png", "size": 3, "stored_at": "2026-11-24T10:15:30+00:00"}
+    tier.answers = [
+        (200, {"files": [file], "next": "a b.png"}),
+        (200, {"files": [{**file, "key": "b/c", "path": "c"}], "next": None}),
+    ]
+
+    found = Remote(tier.url).stored("b")
+    assert {path: one.key for path, one in found.items()} == {"a b.png": "b/a b.png", "c": "b/c"}
+    assert found["c"].stored_at.isoformat() == "2026-11-24T10:15:30+00:00"
+    assert [asked.line for asked in tier.asked] == [
+        "GET /api/batches/b/stored?after=",
+        "GET /api/batches/b/stored?after=a%20b.png",
+    ]
+
+
+def test_a_key_goes_with_every_request(tier: Tier, cat: File) -> None:
+    tier.answers = [(201, {"id": "b"}), (201, {"images": IMAGES}), (200, {}), (200, event("done", "1"))]
+
+    remote = Remote(tier.url, key="secret")
+    remote.new_batch()
+    remote.add("b", [cat])
+    remote.read("b")
+    assert isinstance(next(remote.news("b")), Complete)
+    assert [asked.headers.get("Authorization") for asked in tier.asked] == ["Bearer secret"] * 4
+
+
+@pytest.mark.usefixtures("hurried")
+def test_after_the_end_no_news_come(tier: Tier) -> None:
+    tier.answers = [(200, event("image-classified", "1", key="b/a") + event("image-classified", "2", key="b/b"))]
+    remote = Remote(tier.url)
+
+    news = remote.news("b")
+    next(news)
+    remote.close()
+    assert list(news) == []
+    assert len(tier.asked) == 1
 
 
 @pytest.mark.usefixtures("hurried")

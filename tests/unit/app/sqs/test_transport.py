@@ -13,6 +13,7 @@ from kombu import Connection, Consumer, Queue
 from kombu.asynchronous import Hub
 
 from app.sqs import Transport, memory
+from app.sqs.transport import too_old
 from tests.support.waiting import wait_for
 
 Connect = Callable[..., Connection]
@@ -205,3 +206,22 @@ def test_a_listener_of_events_is_no_work_to_wait_for(connect: Connect) -> None:
     connection.transport.pause()
     assert not poller.paused
     assert connection.transport.touched_at == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "refused"),
+    [
+        ("kombu", (5, 7, 0), False),
+        ("celery", (6, 0, 1), False),
+        ("kombu", (5, 6, 2), True),
+        ("celery", (4, 4, 7), True),
+    ],
+)
+def test_a_version_that_it_does_not_work_with_is_refused_saying_why(
+    name: str, version: tuple[int, ...], refused: bool
+) -> None:
+    why = too_old(name, version)
+    assert bool(why) == refused
+    if refused:
+        assert f"needs {name} 5.7" in why
+        assert ".".join(map(str, version)) in why

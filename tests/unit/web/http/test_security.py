@@ -78,3 +78,28 @@ def test_a_client_that_stalls_is_waited_for_no_longer_than_the_limit(
     assert connection.gettimeout() is None
     client.get("/", environ_overrides={"gunicorn.socket": connection})
     assert connection.gettimeout() == STALLED_S
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("http://localhost", 200), ("http://evil.example", 403), ("null", 403), ("http://localhost:81", 403), ("", 403)],
+)
+def test_where_a_browser_does_not_say_how_its_page_relates_its_origin_tells(
+    client: FlaskClient, origin: str, status: int
+) -> None:
+    assert client.post("/", headers={"Origin": origin}).status_code == status
+    assert client.post("/", headers={"Origin": origin, "Sec-Fetch-Site": "same-origin"}).status_code == 200
+    assert client.get("/", headers={"Origin": origin}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"), [("ours", 200), ("ours:80", 200), ("[::1]:80", 200), ("theirs", 421), ("theirs:80", 421)]
+)
+def test_a_name_that_is_not_ours_leads_nowhere(host: str, status: int) -> None:
+    app = Flask(__name__)
+    problems.install(app)
+    security.install(app, lambda name: name in {"ours", "[::1]"})
+    app.add_url_rule("/", view_func=lambda: "a page")
+    answer = app.test_client().get("/", headers={"Host": host})
+    assert answer.status_code == status
+    assert status == 200 or "ELASTIQ_HOSTS" in answer.get_json()["detail"]

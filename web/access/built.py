@@ -1,0 +1,80 @@
+"""The gate as the settings want it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+import structlog
+
+from app.access.keys import KeyStore
+from app.access.users import Users
+from app.errors import ConfigurationError
+from app.process.address import is_loopback
+from app.settings import AccessSettings, Settings
+from web.access.gate import Gate
+from web.access.ways import ByKey, ByPassword, ByProxy, Way
+
+log = structlog.get_logger(__name__)
+
+
+def build(settings: Settings) -> Gate:
+    """Return the gate.
+
+    Raises:
+        ConfigurationError: a way lacks what it needs.
+    """
+    access = settings.access
+    made: dict[str, Way] = {name: _way(name, settings) for name in access.ways}
+    # A browser that is told of Basic asks for a name and a password itself.
+    challenges = [*(["basic"] if {"keys", "basic"} & made.keys() else []), *(["bearer"] if "keys" in made else [])]
+    return Gate(list(made.values()), challenges)
+
+
+def check_door(settings: Settings) -> None:
+    """Refuse to be reached from other machines by anybody, unless that was said to be meant.
+
+    Raises:
+        ConfigurationError: it was not said.
+    """
+    host, access = settings.web.host, settings.access
+    if access.ways or is_loopback(host):
+        return
+    if not access.auth:
+        raise ConfigurationError(
+            f"ELASTIQ_HOST={host} is reached from other machines, and nobody would be asked who they are: set "
+            "ELASTIQ_AUTH to keys, basic or proxy; or to off, if something else keeps strangers out"
+        )
+    log.warning("nobody_is_asked", host=host, reason="ELASTIQ_AUTH=off: who reaches this port may do everything")
+
+
+def _way(name: str, settings: Settings) -> Way:
+    access = settings.access
+    if name == "keys":
+        return ByKey(KeyStore(settings).find)
+    if name == "basic":
+        if not access.users:
+            raise ConfigurationError(
+                "ELASTIQ_AUTH=basic needs ELASTIQ_AUTH_USERS, a file; `elastiq password` makes its lines"
+            )
+        return ByPassword(Users.of_file(access.users), access.operators)
+    if not access.proxies:
+        raise ConfigurationError(
+            "ELASTIQ_AUTH=proxy needs ELASTIQ_AUTH_PROXIES, the addresses of proxies to believe, such as 10.0.1.0/24"
+        )
+    return ByProxy(access.header, _networks(access), access.operators)
+
+
+def _networks(access: AccessSettings) -> list[IPv4Network | IPv6Network]:
+    return [_network(text) for text in _split(access.proxies)]
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError as err:
+        raise ConfigurationError(f"ELASTIQ_AUTH_PROXIES={text!r} is no address or network ({err})") from err
+
+
+def _split(text: str) -> Sequence[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

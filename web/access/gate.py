@@ -1,0 +1,54 @@
+"""The gate before all routes: it asks who calls, and lets him have what his scopes allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+from flask import Flask, g, request
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Forbidden, Unauthorized
+
+from web.access import table
+from web.access.caller import ANYBODY, Caller
+from web.access.ways import Way
+
+log = structlog.get_logger(__name__)
+
+# A text of several words, as browsers show it; it is quoted for them too.
+REALM = "Elastiq, by a name and a password, or by an API key as the password"
+
+
+class Gate:
+    """The gate of one application.
+
+    Args:
+        ways: how a caller may show who he is; none: nobody is asked.
+        challenges: what a caller who has not done so is told to send, such as ``basic``.
+    """
+
+    def __init__(self, ways: Sequence[Way], challenges: Sequence[str] = ()) -> None:
+        self._ways = ways
+        self._challenges = [WWWAuthenticate(kind, {"realm": REALM}) for kind in challenges]
+
+    def install(self, app: Flask) -> None:
+        """Have every request of ``app`` pass here, before its route and what else looks at it from here on."""
+        app.before_request(self._judge)
+
+    def _judge(self) -> None:
+        if request.endpoint is None:
+            return  # there is nothing there; that is told to anybody
+        scope = table.SCOPE_OF.get(request.endpoint, "")
+        g.caller = found = ANYBODY if scope == table.OPEN or not self._ways else self._caller()
+        if scope != table.OPEN and scope not in found.scopes:
+            log.warning("scope_refused", caller=found.identity, path=request.path, scope=scope)
+            raise Forbidden(f"this needs the scope {scope!r}, which you have not; ask who runs this for it")
+
+    def _caller(self) -> Caller:
+        for way in self._ways:
+            if (found := way.caller()) is not None:
+                return found
+        raise Unauthorized(
+            "say who you are: send an API key (Authorization: Bearer …, or as the password), or sign in",
+            www_authenticate=self._challenges,
+        )

@@ -1,0 +1,135 @@
+"""The OpenAPI 3.1 document of an application: its routes, with what each says of itself and what all have."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask
+from werkzeug.routing import Rule
+
+from app.domain import BATCH_ID
+from web.http import problems
+from web.http.identity import HEADERS
+from web.openapi.operations import EVENTS, JSON, PLAIN, Answer, Body, Operation, said_by
+from web.openapi.schemas import Schemas
+from web.openapi.shapes import Problem
+
+# What any request may be answered with: it is none, says not who calls or is not his to make, came too slowly or too
+# large, goes to another server's name, or something is wrong here.
+EVERY = (400, 401, 403, 408, 414, 417, 421, 431, 500, 501, 503)
+# And one that could change something: it came without a length, or as nothing that is taken.
+EVERY_POST = (411, 415)
+INTRODUCTION = (
+    "Images in, labels out. Every error is a problem (RFC 9457) whose `detail` says what is wrong and what to do. "
+    "docs/http-api.md says it at length."
+)
+_IN_PATH = {
+    "id": {"description": "The batch's id.", "schema": {"type": "string", "pattern": f"^{BATCH_ID.pattern}$"}},
+    "path": {
+        "description": "The image's path in its batch; `/` may be sent as it is.",
+        "schema": {"type": "string"},
+    },
+}
+_UNSAID = {"schema": {"type": "string"}}
+_ARGUMENT = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
+_ITSELF = {"HEAD", "OPTIONS"}
+
+
+def document(app: Flask, version: str) -> dict[str, Any]:
+    """Return the document of ``app``.
+
+    Args:
+        app: with all its routes.
+        version: the API's.
+    """
+    schemas = Schemas()
+    schemas.of(Problem)
+    paths: dict[str, dict[str, Any]] = {}
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        for method in sorted((rule.methods or set()) - _ITSELF):
+            view = app.view_functions[rule.endpoint]
+            at = paths.setdefault(template(rule), {})
+            at[method.lower()] = _operation(rule, method, view, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Elastiq", "version": version, "description": INTRODUCTION},
+        "paths": paths,
+        "components": {"schemas": dict(sorted(schemas.named.items())), "responses": _problems()},
+    }
+
+
+def template(rule: Rule) -> str:
+    """Return a rule's path as OpenAPI has it."""
+    return _ARGUMENT.sub(r"{\1}", rule.rule)
+
+
+def _operation(rule: Rule, method: str, view: Callable[..., Any], schemas: Schemas) -> dict[str, Any]:
+    said = said_by(view)
+    summary, _, more = _words_of(rule, view).partition("\n\n")
+    group = rule.endpoint.partition(".")[0]
+    described: dict[str, Any] = {
+        "operationId": f"{rule.endpoint}.{method.lower()}",
+        "tags": [group],
+        "summary": summary,
+    }
+    described |= {"description": " ".join(more.split())} if more else {}
+    in_path = [
+        {"name": name, "in": "path", "required": True, **_IN_PATH.get(name, _UNSAID)} for name in sorted(rule.arguments)
+    ]
+    if found := in_path + [parameter.described() for parameter in said.takes]:
+        described["parameters"] = found
+    if said.body:
+        described["requestBody"] = _body(said.body, schemas)
+    described["responses"] = _answers(said, method, schemas)
+    return described
+
+
+def _words_of(rule: Rule, view: Callable[..., Any]) -> str:
+    return "Return a file of the page." if rule.endpoint == "static" else inspect.getdoc(view) or ""
+
+
+def _body(body: Body, schemas: Schemas) -> dict[str, Any]:
+    content = {
+        media: {"schema": shape if isinstance(shape, dict) else schemas.of(shape)}
+        for media, shape in body.content.items()
+    }
+    return {"description": body.says, "required": body.required, "content": content}
+
+
+def _answers(said: Operation, method: str, schemas: Schemas) -> dict[str, Any]:
+    found: dict[int, dict[str, Any]] = {status: _answer(one, schemas) for status, one in said.answers.items()}
+    for status in {*EVERY, *(EVERY_POST if method != "GET" else ()), *said.problems} - set(found):
+        found[status] = {"$ref": f"#/components/responses/{name_of(status)}"}
+    return {str(status): found[status] for status in sorted(found)}
+
+
+def _answer(answer: Answer, schemas: Schemas) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": answer.says, "headers": _headers({**HEADERS, **answer.headers})}
+    if answer.media:
+        schema = schemas.of(answer.shape)
+        described["content"] = {media: {"schema": schema if media in (JSON, PLAIN) else {}} for media in answer.media}
+    if answer.events:
+        # OpenAPI 3.1 has no words for the events of a stream; 3.2 has.
+        described["content"][EVENTS]["x-events"] = {name: schemas.of(shape) for name, shape in answer.events.items()}
+    return described
+
+
+def _headers(headers: Mapping[str, str]) -> dict[str, Any]:
+    return {name: {"description": says, "schema": {"type": "string"}} for name, says in headers.items()}
+
+
+def _problems() -> dict[str, Any]:
+    content = {problems.MIME_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        name_of(status): {"description": HTTPStatus(status).phrase, "headers": _headers(HEADERS), "content": content}
+        for status in sorted(int(status) for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
+    }
+
+
+def name_of(status: int) -> str:
+    """Return the name of a status's problem among the document's responses."""
+    return HTTPStatus(status).phrase.title().replace(" ", "").replace("-", "").replace("'", "")

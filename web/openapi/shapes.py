@@ -1,0 +1,246 @@
+"""The JSON that the API answers with, as types: an answer has these fields and no others."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+from app.batches.record import LONGEST_NAME
+from app.domain import CallCounts, InstanceState, QueueDepth
+from web.batches.options import LONGEST_S
+from web.fleet.sightings import Departure, Sample
+from web.fleet.waiting import Waiting
+
+Moment = Annotated[float, "Seconds since 1970."]
+State = Literal["waiting", "done", "failed", "cancelled"]
+
+
+class Problem(TypedDict):
+    """An error, as RFC 9457 has it."""
+
+    type: str
+    title: Annotated[str, "The status in words."]
+    status: int
+    detail: Annotated[str, "What is wrong, and what to do about it."]
+    request_id: NotRequired[Annotated[str, "As in the header `X-Request-Id`."]]
+    batch: NotRequired[Annotated[str, "An upload's: what was stored is there, and the rest can be sent there."]]
+    checks: NotRequired[Annotated[dict[str, str], "What answers, and what does not."]]
+
+
+class Prediction(TypedDict):
+    """One label, and how sure the model is of it."""
+
+    label: str
+    score: Annotated[float, {"minimum": 0, "maximum": 1}]
+
+
+class Image(TypedDict):
+    """One image, and what became of it."""
+
+    key: str
+    filename: Annotated[str, "The last part of its path."]
+    path: Annotated[str, "The folders that it was uploaded with, and its name."]
+    state: State
+    label: str | None
+    score: float | None
+    top5: Annotated[list[Prediction], "Best first."]
+    reason: Annotated[str | None, "Why it failed."]
+
+
+class Receipt(TypedDict):
+    """What became of the files of one request."""
+
+    id: Annotated[str, "The batch's."]
+    url: Annotated[str, "The batch's page."]
+    accepted: int
+    rejected: int
+    images: Annotated[list[Image], "Every file that came, in the order in which they were sent."]
+
+
+class Counts(TypedDict):
+    """How many images a batch has, by state."""
+
+    total: int
+    waiting: int
+    done: int
+    failed: int
+    cancelled: int
+
+
+class BatchOptions(TypedDict):
+    """What can be asked of a batch when it is made."""
+
+    name: NotRequired[Annotated[str, "What its owner calls it; printable.", {"maxLength": LONGEST_NAME}]]
+    expires_s: NotRequired[
+        Annotated[float | None, "Seconds until it is deleted.", {"minimum": 1, "maximum": LONGEST_S}]
+    ]
+
+
+class BatchRecord(TypedDict):
+    """What is known of a batch beside its images."""
+
+    made_at: Moment
+    owner: Annotated[str, "Who made it; empty where nobody had to say."]
+    shared: Annotated[bool, "Whether everybody who knows its id may see it."]
+    priority: Literal["interactive", "bulk"]
+    expires_at: Annotated[Moment | None, "When it is deleted."]
+    webhook: Annotated[bool, "Whether somebody is told when it is complete."]
+    source: Annotated[dict[str, Any] | None, "Where its images come from if nobody uploads them."]
+    cancelled_at: Moment | None
+    name: str
+
+
+class Ordered(TypedDict):
+    """A batch of which something was ordered."""
+
+    id: str
+    record: BatchRecord
+
+
+class BatchCost(TypedDict):
+    """What a batch has cost so far."""
+
+    usd: float
+    images: int
+    thousand_images_usd: float
+
+
+class Batch(TypedDict):
+    """A batch, or what is new of it."""
+
+    id: str
+    url: Annotated[str, "Its page."]
+    cursor: Annotated[str, "What `after` takes, to get only what is newer than this answer."]
+    record: BatchRecord
+    counts: Counts
+    cost: Annotated[BatchCost | None, "As far as this web process heard of it."]
+    waits: Annotated[Waiting | None, "What its images wait for."]
+    images: list[Image]
+
+
+class CostOfBatch(TypedDict):
+    """What one batch has cost."""
+
+    id: str
+    cost: BatchCost | None
+
+
+class StoredFile(TypedDict):
+    """A file that a batch has."""
+
+    key: str
+    path: str
+    size: Annotated[int, "In bytes."]
+    stored_at: Annotated[str, {"format": "date-time"}]
+
+
+class StoredFiles(TypedDict):
+    """Files that a batch has, by path."""
+
+    id: str
+    files: list[StoredFile]
+    next: Annotated[str | None, "What to ask for as `after` to get those behind; null at the end."]
+
+
+class Step(TypedDict):
+    """One step in an image's life."""
+
+    step: str
+    by: str
+    at: Moment
+    took_s: Annotated[float | None, "Since the step before."]
+
+
+class ImageLife(TypedDict):
+    """What was done with one image."""
+
+    key: str
+    now: Moment
+    worker: str | None
+    receives: Annotated[int | None, "How often its message was received."]
+    steps: list[Step]
+
+
+class Autoscaler(TypedDict):
+    """Whether an autoscaler is heard."""
+
+    heard: bool
+    heard_at: Moment | None
+    says: str
+
+
+class Instance(TypedDict):
+    """An instance, as the autoscaler sees it, with what its worker says."""
+
+    id: str
+    state: InstanceState
+    launched_at: Moment
+    heard_at: Moment | None
+    hostname: str | None
+    active: int | None
+    processed: int | None
+    leaving: str | None
+
+
+class OtherWorker(TypedDict):
+    """A worker that is no instance of the fleet."""
+
+    id: str
+    hostname: str | None
+    active: int | None
+    processed: int | None
+    leaving: str | None
+
+
+class DecisionSummary(TypedDict):
+    """One decision."""
+
+    at: Moment
+    until: Moment
+    desired: int
+    launch: int
+    drain: list[str]
+    held: bool
+    reason: str
+    policy: str
+    leader: str
+
+
+class FleetCost(TypedDict):
+    """What the fleet costs, in dollars."""
+
+    now_usd_per_hour: float
+    hosts_today_usd: float
+    hosts_usd: float
+    calls_usd: float
+    calls: CallCounts
+    images: int
+    thousand_images_usd: float | None
+    priced_as: str
+    prices_as_of: str
+
+
+class Fleet(TypedDict):
+    """What waits, which instances work on it, and why there are so many, as far as this web process has heard."""
+
+    now: Moment
+    autoscaler: Autoscaler
+    decision: Annotated[dict[str, Any] | None, "The latest decision, whole; docs/http-api.md names its fields."]
+    brakes: list[str]
+    instances: list[Instance]
+    other_workers: list[OtherWorker]
+    departures: list[Departure]
+    swept: dict[str, float] | None
+    decisions: Annotated[list[DecisionSummary], "Newest first."]
+    history: list[Sample]
+    queue: QueueDepth | None
+    dead_letters: int | None
+    queue_problem: str | None
+    cost: FleetCost | None
+    whole: NotRequired[Annotated[bool, "Of a stream: whether everything is told, not only what is newer."]]
+
+
+class Health(TypedDict):
+    """Whether the process lives, and what it needs answers."""
+
+    status: Literal["ok"]
+    checks: NotRequired[dict[str, str]]
