@@ -225,7 +225,7 @@ def test_an_upload_without_files_is_told_where_to_put_them(site: Site, fields: l
 
 
 def test_a_body_that_is_no_form_is_refused(site: Site) -> None:
-    answer = site.post("/api/batches", body=b"{}", headers={"Content-Type": "application/json"})
+    answer = site.post("/api/batches", body=b"{}", headers={"Content-Type": "application/xml"})
     assert answer.status == 415
     assert "multipart/form-data" in answer.json()["detail"]
 
