@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> Flask:
     identity.install(app)
     problems.install(app)
     security.install(app, _is_ours(settings))
-    build(settings).install(app)
+    build(settings, parts.records.find).install(app)
     hearing.install(app, Seats(max(1, _page(settings.web.threads) // 2), "too many bodies are left to be read"))
     if hops := settings.web.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
@@ -98,7 +98,8 @@ def _tier(settings: Settings) -> Tier:
     records = Records(settings, changed)
     feed, fleet = Feed(storage, record=records.read), FleetFeed(listens=settings.queue.listen)
     counts, registry = Metrics(), CollectorRegistry()
-    publisher = Publisher(celery, Summons(dispatch.send, fleet.unseen).send)
+    summons = Summons(dispatch.send, fleet.unseen)
+    publisher = Publisher(celery, summons.send, settings.queue.bulk, settings.web.interactive_images)
     openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
@@ -108,7 +109,7 @@ def _tier(settings: Settings) -> Tier:
         cancelling=Cancelling(settings, records, telling),
         queue=QueueReader(settings),
         feed=feed,
-        current_batch=CurrentBatch(),
+        current_batch=CurrentBatch(records.make),
         fleet=fleet,
         depths=DepthReader(settings),
         counts=counts,
