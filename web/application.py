@@ -96,7 +96,8 @@ def _tier(settings: Settings) -> Tier:
         telling.changed(id)
 
     records = Records(settings, changed)
-    feed, fleet = Feed(storage, record=records.read), FleetFeed(listens=settings.queue.listen)
+    feed = Feed(storage, record=records.read)
+    fleet = FleetFeed(listens=settings.queue.listen, target_s=settings.autoscaler.target_s)
     counts, registry = Metrics(), CollectorRegistry()
     summons = Summons(dispatch.send, fleet.unseen)
     publisher = Publisher(celery, summons.send, settings.queue.bulk, settings.web.interactive_images)
@@ -114,7 +115,7 @@ def _tier(settings: Settings) -> Tier:
         depths=DepthReader(settings),
         counts=counts,
         registry=registry,
-        costs=Costs(calls.made),
+        costs=Costs(calls.made, dispatch.send),
         lives=Lives(storage),
         workload=Workload(registry, settings.queue.name, settings.autoscaler.target_s),
         intake=Intake(settings.images, storage, feed, publisher.publish, counts),
