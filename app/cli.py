@@ -72,12 +72,13 @@ def web() -> None:
 
 
 @main.command()
-def worker() -> None:
+@click.option("--held", is_flag=True, hidden=True)
+def worker(held: bool) -> None:
     """Run one worker; it leaves by itself after ELASTIQ_IDLE_SECONDS without work."""
     # The same as `celery -A tasks worker`, in this process, so that its exit status is the worker's.
     from tasks.worker.beginning import run
 
-    sys.exit(run(settings()))
+    sys.exit(run(settings(), held=held))
 
 
 @main.command()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from app.errors import ConfigurationError
+from app.process import tracing
 from app.process.alive import AliveFile
 from app.process.clock import SteadyClock
 from app.process.signals import StopSignals
@@ -45,7 +46,11 @@ def run(settings: Settings) -> None:
     """
     limits = _limits(settings)
     stop = StopSignals(signal.SIGTERM, signal.SIGINT)
-    Autoscaler(settings, limits, stop.rouse).run(stop.wait)
+    tracing.begin(settings.tracing, "elastiq-autoscaler")
+    try:
+        Autoscaler(settings, limits, stop.rouse).run(stop.wait)
+    finally:
+        tracing.end()
 
 
 class Autoscaler:

@@ -14,12 +14,14 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from app.errors import ConfigurationError
+from app.process import tracing
 from app.process.address import http_address
 from app.process.healthy import why_not
 from app.settings import Settings
 from web.access.built import check_door
 from web.application import create_app
 from web.events import Listener
+from web.http import traced
 from web.http.gunicorn_internals import Log, before_a_stop, remember
 from web.http.gunicorn_worker import Worker
 from web.tier import EXTENSION, Tier
@@ -80,6 +82,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
 
     def load(self) -> Flask:
         self._app = create_app(self._settings)
+        traced.begin(self._settings.tracing, self._app)
         return self._app
 
     def _begin(self, worker: object) -> None:
@@ -95,6 +98,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         if self._listener is not None:
             self._listener.stop()
             self._tier.streams.finish(STREAMS_END_S)
+        tracing.end()
 
 
 def _with_room(settings: Settings) -> tuple[Settings, int]:

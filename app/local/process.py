@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,8 +29,7 @@ def start(
 ) -> tuple[subprocess.Popen[bytes], Recorded]:
     """Start a process that becomes ``command`` only once it is recorded.
 
-    So whatever runs is recorded, even if this process is killed at any instant of the call. It leads a session of its
-    own: a Ctrl-C at the terminal does not reach it.
+    So whatever runs is recorded, even if this process is killed at any instant of the call.
 
     Args:
         command: a program and its arguments.
@@ -43,35 +43,71 @@ def start(
     Raises:
         TransientError: it could not be started or recorded; nothing runs.
     """
+    held = hold(["/bin/sh", "-c", _GATE, "sh", *command], log, environment)
+    return held.process, held.let_run(record)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A process that does nothing to others until it is let run; get it with `hold`."""
+
+    process: subprocess.Popen[bytes]
+
+    def let_run(self, record: Callable[[int], Recorded]) -> Recorded:
+        """Record it, let it run, and return what ``record`` returned.
+
+        Raises:
+            TransientError: it could not be recorded, or has ended; nothing runs.
+        """
+        assert self.process.stdin is not None
+        try:
+            with self.process.stdin as gate:
+                recorded = record(self.process.pid)
+                gate.write(b"\n")
+        except BaseException as err:
+            self.end()
+            if isinstance(err, OSError | psutil.Error):
+                raise TransientError(f"a process could not be let run, or not recorded: {err}") from err
+            raise
+        return recorded
+
+    def end(self) -> None:
+        """End it at once, if it has not ended."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.kill()
+        self.process.wait()
+
+
+def hold(command: list[str], log: Path, environment: Mapping[str, str] | None = None) -> Held:
+    """Start a process that runs when it reads a line, and ends when its input does, as it does with this process.
+
+    It leads a session of its own: a Ctrl-C at the terminal does not reach it.
+
+    Args:
+        command: a program that waits for that, and its arguments.
+        log: the file that its output is appended to; made, with its folder, if missing.
+        environment: its variables; this process's own unless given.
+
+    Raises:
+        TransientError: it could not be started.
+    """
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
-            child = subprocess.Popen(
-                ["/bin/sh", "-c", _GATE, "sh", *command],
-                bufsize=0,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
+            return Held(
+                subprocess.Popen(
+                    command,
+                    bufsize=0,
+                    env=environment,
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
             )
-        return child, _recorded(child, record)
-    except (OSError, psutil.Error) as err:
-        raise TransientError(f"{command[-1]} could not be started, or not recorded: {err}") from err
-
-
-def _recorded(child: subprocess.Popen[bytes], record: Callable[[int], Recorded]) -> Recorded:
-    """Record ``child`` and let it run; end it if that fails."""
-    assert child.stdin is not None
-    try:
-        with child.stdin as gate:
-            recorded = record(child.pid)
-            gate.write(b"\n")
-    except BaseException:
-        child.kill()
-        child.wait()
-        raise
-    return recorded
+    except OSError as err:
+        raise TransientError(f"{command[-1]} could not be started: {err}") from err
 
 
 def with_parent(command: list[str]) -> list[str]:

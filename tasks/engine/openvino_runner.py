@@ -18,7 +18,7 @@ from app.errors import ConfigurationError
 from tasks.engine import artifact
 from tasks.engine.decode import Pixels
 
-# Of those that run the graph in fp32, the fastest first, where the processor has it.
+# Of those that run the graph in fp32; the most exact, which every processor has, is last.
 TYPES = {"bf16": openvino.Type.bf16, "fp16": openvino.Type.f16, "fp32": openvino.Type.f32}
 # Another graph.
 INT8 = "int8"
@@ -38,7 +38,7 @@ class OpenVinoRunner:
 
         Args:
             folder: the artifact.
-            precision: one of `TYPES`, or ``auto`` for the fastest of them; or ``int8``.
+            precision: one of `TYPES`, or ``auto`` for the first of them that the processor has; or ``int8``.
 
         Raises:
             ConfigurationError: the processor does not have the precision, or the artifact has no int8.
@@ -103,7 +103,7 @@ def choose(wanted: str, capabilities: Collection[str]) -> str:
     Raises:
         ConfigurationError: the processor does not have it.
     """
-    had = [precision for precision in TYPES if precision.upper() in capabilities]
+    had = _floats(capabilities)
     if wanted == "auto":
         return had[0]
     had += [INT8] if INT8.upper() in capabilities else []
@@ -114,11 +114,20 @@ def choose(wanted: str, capabilities: Collection[str]) -> str:
     return wanted
 
 
+def floats() -> list[str]:
+    """Return the precisions other than int8 that this processor has in hardware, the most exact last."""
+    return _floats(openvino.Core().get_property("CPU", properties.device.capabilities))
+
+
 def host() -> str:
     """Return what the cost of a precision depends on: the processor, what it can do, its cores here, and OpenVINO."""
     core = openvino.Core()
     name, able = core.get_property("CPU", full_name).strip(), core.get_property("CPU", properties.device.capabilities)
     return f"{name}, {' '.join(sorted(able))}, {len(os.sched_getaffinity(0))} cores, OpenVINO {openvino.__version__}"
+
+
+def _floats(capabilities: Collection[str]) -> list[str]:
+    return [precision for precision in TYPES if precision.upper() in capabilities]
 
 
 def _side(dimension: openvino.Dimension) -> int:

@@ -1,5 +1,6 @@
-"""Which precision an artifact runs in here: the cheaper one, as measured on this very host, of int8 and its best other.
+"""Which precision an artifact runs in here: the cheapest, as measured on this very host.
 
+Of int8, where the artifact has it, and the processor's fastest by name; where int8 does not win, of all that are not.
 What was measured is kept beside the artifact, where that can be written, and taken from there the next time.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,14 +17,14 @@ import numpy as np
 import structlog
 
 from tasks.engine.artifact import Manifest
-from tasks.engine.openvino_runner import OpenVinoRunner, host
+from tasks.engine.openvino_runner import INT8, OpenVinoRunner, floats, host
 
 log = structlog.get_logger(__name__)
 
 KEPT = "measured.json"
 # Images that each runs at most, in turns, and the CPU seconds after which no other turn begins.
 TURNS, SECONDS = 12, 0.5
-# int8 is taken where it costs this part of the other at most: a little less would not pay for what it may lose.
+# The less exact is taken where it costs this part of the other at most: a little would not pay for what it may lose.
 WORTH = 0.9
 
 
@@ -37,28 +39,40 @@ def runner(folder: Path, manifest: Manifest, wanted: str) -> OpenVinoRunner:
     Raises:
         ConfigurationError: the artifact or the processor does not have the precision.
     """
-    if wanted != "auto" or not manifest.int8.get("taken"):
+    if wanted != "auto":
         return OpenVinoRunner(folder, wanted)
-    key = f"{host()}, artifact {manifest.fingerprint}"
-    costs = _kept(folder, key)
-    try:
-        return OpenVinoRunner(folder, _best(costs)) if costs else _cheaper(folder, key)
-    except Exception:  # Whatever is wrong with int8 here, its model still runs.
-        log.exception("precision_not_measured")
-        return OpenVinoRunner(folder)
+    key, had = f"{host()}, artifact {manifest.fingerprint}", floats()
+    if manifest.int8.get("taken"):
+        try:
+            found = _cheapest(folder, key, [INT8, had[0]])
+        except Exception:  # Whatever is wrong with int8 here, its model still runs.
+            log.exception("precision_not_measured")
+        else:
+            if found.precision == INT8 or len(had) == 1:
+                return found
+    return _cheapest(folder, key, had)
 
 
-def _cheaper(folder: Path, key: str) -> OpenVinoRunner:
-    """Return the runner that costs less, having measured both."""
-    both = [OpenVinoRunner(folder, "int8"), OpenVinoRunner(folder)]
-    costs = {each.precision: cost for each, cost in zip(both, _measured(both), strict=True)}
-    log.info("precision_measured", core_ms=costs, kept=_keep(folder, key, costs))
-    return next(each for each in both if each.precision == _best(costs))
+def _cheapest(folder: Path, key: str, precisions: Sequence[str]) -> OpenVinoRunner:
+    """Return what runs in the cheapest of some precisions, the most exact last, as was measured or is now."""
+    if len(precisions) == 1:
+        return OpenVinoRunner(folder, precisions[0])
+    known = _kept(folder, key)
+    if known.keys() >= {*precisions}:
+        return OpenVinoRunner(folder, _best(known, precisions))
+    runners = [OpenVinoRunner(folder, precision) for precision in precisions]
+    costs = dict(zip(precisions, _measured(runners), strict=True))
+    log.info("precision_measured", core_ms=costs, kept=_keep(folder, key, {**known, **costs}))
+    best = _best(costs, precisions)
+    return next(each for each in runners if each.precision == best)
 
 
-def _best(costs: dict[str, float]) -> str:
-    other = next(precision for precision in costs if precision != "int8")
-    return "int8" if costs["int8"] <= WORTH * costs[other] else other
+def _best(costs: Mapping[str, float], precisions: Sequence[str]) -> str:
+    best = precisions[-1]
+    for precision in reversed(precisions[:-1]):
+        if costs[precision] <= WORTH * costs[best]:
+            best = precision
+    return best
 
 
 def _measured(runners: list[OpenVinoRunner]) -> list[float]:
@@ -79,9 +93,7 @@ def _measured(runners: list[OpenVinoRunner]) -> list[float]:
 def _kept(folder: Path, key: str) -> dict[str, float]:
     """Return what was measured here before; nothing where nothing was, or it can't be read."""
     with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
-        found = {str(name): float(cost) for name, cost in json.loads((folder / KEPT).read_bytes())[key].items()}
-        if "int8" in found and len(found) == 2:
-            return found
+        return {str(name): float(cost) for name, cost in json.loads((folder / KEPT).read_bytes())[key].items()}
     return {}
 
 

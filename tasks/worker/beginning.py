@@ -1,17 +1,39 @@
-"""A worker's first second: its engine is loaded in a thread while Celery and AWS's clients are imported."""
+"""A worker's first second: its engine is loaded in a thread while Celery and AWS's clients are imported.
+
+One that is held has imported all before it may begin, and has loaded, opened and called nothing.
+"""
 
 from __future__ import annotations
 
+import os
+import select
 import threading
 from contextlib import suppress
+from importlib import import_module
 
 from app.settings import Settings
 from tasks.worker import memory
 
+# What a worker imports between its beginning and its first result.
+IMPORTED = (
+    "tasks.worker.lifecycle",
+    "tasks.classification",
+    "tasks.engine",
+    "tasks.engine.precision",
+    "tasks.engine.openvino_runner",
+)
 
-def run(config: Settings) -> int:
-    """Run a worker in this process until it leaves; return its exit status."""
+
+def run(config: Settings, *, held: bool = False) -> int:
+    """Run a worker in this process until it leaves; return its exit status.
+
+    Args:
+        config: its settings.
+        held: whether to begin only when a line comes on standard input, and to end when that does.
+    """
     memory.keep_little()
+    if held and not _let_run():
+        return 0
     load_ahead()
     from tasks.worker.lifecycle import run_worker
 
@@ -30,3 +52,16 @@ def _load() -> None:
         from tasks import engine
 
         engine.load()
+
+
+def _let_run() -> bool:
+    """Wait until the worker may begin, with all imported if there is time for that; return whether it may."""
+    if not select.select([0], [], [], 0)[0]:
+        for module in IMPORTED:
+            with suppress(ImportError):  # whoever needs it says so when the worker runs
+                import_module(module)
+    may = bool(os.read(0, 1))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return may

@@ -13,6 +13,7 @@ from typing import Any
 
 import celery
 import celery.apps.worker
+from celery.app import trace
 from celery.events import EventDispatcher
 from celery.worker import state
 from celery.worker.control import control_command
@@ -22,6 +23,7 @@ from app.errors import ConfigurationError
 # Module, and what must be in it; an argument's name after a colon.
 STANDS_ON = (
     ("celery.apps.worker", "safe_say"),
+    ("celery.app.trace", "LOG_RECEIVED"),
     ("celery.apps.worker", "Worker.on_before_init:quiet"),
     ("celery.worker.consumer.gossip", "Gossip:without_gossip"),
     ("celery.worker.consumer.mingle", "Mingle:without_mingle"),
@@ -73,6 +75,14 @@ def say_nothing_at_signals() -> None:
     Stands on ``celery.apps.worker.safe_say``, through which its signals' handlers print.
     """
     celery.apps.worker.safe_say = lambda *_: None
+
+
+def name_images() -> None:
+    """Have the log's line of a task that was received name its arguments: an image is followed by its key.
+
+    Stands on ``celery.app.trace.LOG_RECEIVED``, which the worker fills in with ``args`` among others.
+    """
+    trace.LOG_RECEIVED = "Task %(name)s[%(id)s] received: %(args)s"
 
 
 def stop_warmly() -> None:

@@ -86,8 +86,9 @@ class Whole:
             time.sleep(0.01)
 
     def workers(self) -> list[psutil.Process]:
-        """Return its workers' processes."""
-        return [process for part, process in self._processes() if part == "workers"]
+        """Return its workers' processes, but for one that is only held."""
+        recorded = self._recorded()
+        return [process for part, process in self._processes() if part == "workers" and process.pid in recorded]
 
     def spent_s(self) -> Counter[str]:
         """Return the CPU seconds of each part so far; a worker that ended is no longer in it."""
@@ -115,16 +116,23 @@ class Whole:
 
     def _processes(self) -> Iterator[tuple[str, psutil.Process]]:
         """Yield each process that was ever recorded and runs, and its children, which do its work."""
-        recorded = {json.loads(path.read_text())["pid"] for path in (self.data_dir / "run").glob("*.json")}
+        recorded = self._recorded()
         for pid in recorded:
             try:
                 process = psutil.Process(pid)
-                part = next((PARTS[word] for word in reversed(process.cmdline()) if word in PARTS), "others")
+                part = _part(process, "others")
                 yield part, process
-                # Workers are the autoscaler's children, and count as themselves.
-                yield from ((part, child) for child in process.children() if child.pid not in recorded)
+                # Workers are the autoscaler's children, and count as themselves; so does what is to be one.
+                yield from ((_part(child, part), child) for child in process.children() if child.pid not in recorded)
             except psutil.Error:
                 continue  # it has just ended
+
+    def _recorded(self) -> set[int]:
+        return {json.loads(path.read_text())["pid"] for path in (self.data_dir / "run").glob("*.json")}
+
+
+def _part(process: psutil.Process, otherwise: str) -> str:
+    return next((PARTS[word] for word in reversed(process.cmdline()) if word in PARTS), otherwise)
 
 
 @contextmanager

@@ -30,6 +30,8 @@ from app.announcements import ImageClassified
 # Idle workers leave as soon as they may, or never.
 COLD = {"ELASTIQ_IDLE_SECONDS": "1", "ELASTIQ_MAX_INSTANCES": "1"}
 WARM = {"ELASTIQ_IDLE_SECONDS": "0", "ELASTIQ_MAX_INSTANCES": "1"}
+# Seconds after the last worker has gone: a system at rest. An image that comes sooner waits some tenths longer.
+REST_S = 3.0
 CLIENT = Path(__file__).with_name("_latency_client.py")
 
 
@@ -60,6 +62,7 @@ def cold(system: Whole, rounds: int) -> dict[str, Any]:
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
         system.wait_for(lambda: not system.workers())
+        time.sleep(REST_S)
         began = time.time()
         post(system)
         ended = time.time()

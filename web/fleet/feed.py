@@ -17,6 +17,7 @@ from typing import Any
 from app.announcements import Said, ScalingDecided, Swept, WorkerCounts, WorkerLeaving, WorkerOffline
 from web.fleet import waiting
 from web.fleet.sightings import Decision, Departure, Sample, Worker
+from web.fleet.waiting import Heard
 from web.http.bell import Bell
 
 # Silence after which no autoscaler counts as there: it speaks every ten seconds at least.
@@ -84,16 +85,24 @@ class FleetFeed:
 
     def waiting(self) -> waiting.Waiting:
         """Return what an image waits for."""
+        return waiting.why(self._heard())
+
+    def unseen(self) -> bool:
+        """Return whether images that were queued just now wait for the autoscaler's next look, as far as is known.
+
+        So it is where the worker that its last decision knows of has left since.
+        """
+        heard = self._heard()
+        causes = waiting.Cause.UNSEEN, waiting.Cause.UNHEARD, waiting.Cause.WORKING
+        return not heard.workers and waiting.why(heard).code in causes
+
+    def _heard(self) -> Heard:
         with self._changed:
             now, newest = self._clock(), self._newest()
             there = [worker for worker in self._present(now) if worker.leaving is None]
         silent_s = now - (newest.until if newest else self._began_at)
         decision = newest.what if newest else None
-        return waiting.why(waiting.Heard(len(there), decision, silent_s, HEARD_S, self._listens))
-
-    def unseen(self) -> bool:
-        """Return whether images that were queued just now wait for the autoscaler's next look, as far as is known."""
-        return self.waiting().code in (waiting.Cause.UNSEEN, waiting.Cause.UNHEARD)
+        return Heard(len(there), decision, silent_s, HEARD_S, self._listens)
 
     def view(self) -> dict[str, Any]:
         """Return all that is known, as the API answers with."""

@@ -71,6 +71,42 @@ def test_the_worker_knows_its_instance(fleet: LocalFleet, data_dir: Path) -> Non
         assert process.environ()["ELASTIQ_INSTANCE_ID"] == entry.id
 
 
+def held(data_dir: Path) -> list[int]:
+    """The processes that are about to be workers and are none: what runs, but for what is registered."""
+    wait_for(lambda: running(data_dir))
+    return sorted({*running(data_dir)} - {entry.pid for entry in Registry(data_dir / "run").entries(KIND)})
+
+
+def test_while_there_is_no_instance_one_process_is_held_and_becomes_the_next(fleet: LocalFleet, data_dir: Path) -> None:
+    assert fleet.instances() == fleet.instances() == []
+    (waits,) = held(data_dir)
+    first, _ = fleet.launch(2, "first")
+    assert [entry.pid for entry in Registry(data_dir / "run").entries(KIND) if entry.id == first.id] == [waits]
+    assert len(fleet.instances()) == 2
+    assert held(data_dir) == []
+    wait_for(lambda: is_ready(data_dir, first.id))
+
+
+def test_what_is_held_ends_with_the_fleet_and_leaves_nothing(data_dir: Path) -> None:
+    fleet = LocalFleet(data_dir)
+    fleet.instances()
+    assert len(held(data_dir)) == 1
+    del fleet
+    assert running(data_dir) == []
+    assert list((data_dir / "logs").iterdir()) == []
+
+
+def test_what_was_held_and_was_killed_is_launched_anew_and_not_held_again(fleet: LocalFleet, data_dir: Path) -> None:
+    fleet.instances()
+    (waits,) = held(data_dir)
+    psutil.Process(waits).kill()
+    wait_for(lambda: running(data_dir) == [])
+    assert fleet.instances() == []
+    assert running(data_dir) == []
+    (instance,) = fleet.launch(1, "first")
+    assert [path.stem for path in (data_dir / "logs").iterdir()] == [instance.id]
+
+
 def running(data_dir: Path) -> list[int]:
     """The worker processes of this data directory, by what they inherit and not by what is registered of them."""
     found = []

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from app.errors import TransientError
-from app.local.process import start
+from app.local.process import hold, start
 from app.local.registry import Entry, Registry
 from tests.support.waiting import wait_for
 
@@ -87,7 +87,7 @@ def test_what_cannot_be_recorded_does_not_run(tmp_path: Path, error: Exception) 
         started.append(pid)
         raise error
 
-    with pytest.raises(TransientError, match="could not be started, or not recorded"):
+    with pytest.raises(TransientError, match="could not be let run, or not recorded"):
         start(["touch", str(tmp_path / "ran")], tmp_path / "log", fail)
     assert not psutil.pid_exists(started[0])
     assert not (tmp_path / "ran").exists()
@@ -108,3 +108,18 @@ def test_if_its_parent_is_killed_before_it_may_run_it_ends_and_no_entry_stands_f
     wait_for(lambda: not runs(int(killed.stdout)))
     assert Registry(tmp_path / "run").entries() == []
     assert not (tmp_path / "ran").exists()
+
+
+def test_what_is_held_begins_when_it_is_let_run_and_not_before(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    held = hold([sys.executable, "-c", "print('held', flush=True); print(repr(input()))"], log)
+    wait_for(lambda: log.read_text() == "held\n", 20)
+    assert held.let_run(lambda pid: pid) == held.process.pid
+    assert (held.process.wait(20), log.read_text()) == (0, "held\n''\n")
+
+
+def test_what_has_ended_while_it_was_held_cannot_be_let_run(tmp_path: Path) -> None:
+    held = hold(["true"], tmp_path / "log")
+    held.process.wait(20)
+    with pytest.raises(TransientError, match="could not be let run"):
+        held.let_run(lambda pid: pid)

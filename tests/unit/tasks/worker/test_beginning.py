@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
+
+from tests.support.waiting import wait_for
 
 # What a worker does before Celery is there is seen by who stands in for the module that brings it.
 PROGRAM = """
@@ -45,3 +51,33 @@ def test_an_engine_that_cannot_be_loaded_ends_the_worker_with_what_to_do(tmp_pat
     assert done.returncode != 0
     assert "python -m tasks.engine build" in done.stderr
     assert "Exception in thread" not in done.stderr
+
+
+@contextmanager
+def held(models: Path) -> Iterator[subprocess.Popen[str]]:
+    """A worker that is held, and has imported what runs a model."""
+    environment = {**os.environ, "ELASTIQ_MODEL_DIR": str(models), "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    command = [sys.executable, "-m", "app.cli", "worker", "--held"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            maps = psutil.Process(process.pid).memory_maps
+            wait_for(
+                lambda: any("openvino_intel_cpu" in one.path or "libopenvino.so" in one.path for one in maps()), 60
+            )
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_worker_that_is_held_begins_at_a_line(tmp_path: Path) -> None:
+    with held(tmp_path) as process:
+        said = process.communicate("\n", 60)
+    assert process.returncode not in (0, None)
+    assert "python -m tasks.engine build" in said[1]
+
+
+def test_a_worker_that_is_held_ends_with_its_input_and_has_done_nothing(tmp_path: Path) -> None:
+    with held(tmp_path) as process:
+        assert process.communicate("", 60) == ("", "")
+    assert process.returncode == 0

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.announcements import ImagesQueued, Said, WorkerHeartbeat
+from app.announcements import ImagesQueued, Said, WorkerHeartbeat, WorkerOffline
 from app.dispatch import Dispatch
+from tests.support.fleet import decision
 from tests.support.listening import announced
 from tests.support.waiting import wait_for
 from web.fleet.summons import PAUSE_S, Summons
@@ -34,6 +35,14 @@ def test_where_a_worker_is_heard_nobody_is_told(tier: Tier) -> None:
     tier.fleet.hear(Said(WorkerHeartbeat(0, 0), "i-1@host", 1.0))
     assert not tier.fleet.unseen()
     Summons(pytest.fail, tier.fleet.unseen, lambda: pytest.fail("it is about to be sent")).send(1)
+
+
+def test_the_autoscaler_is_told_where_the_worker_that_it_saw_last_has_left_since(tier: Tier) -> None:
+    tier.fleet.hear(Said(WorkerHeartbeat(0, 0), "i-0aaa@host", 1.0))
+    tier.fleet.hear(Said(decision(), "autoscaler@host", 1.0))
+    assert not tier.fleet.unseen()
+    tier.fleet.hear(Said(WorkerOffline(0, 0), "i-0aaa@host", 2.0))
+    assert tier.fleet.unseen()
 
 
 def test_a_crowd_of_uploads_is_told_once(tier: Tier, told: Counts) -> None:
