@@ -12,6 +12,7 @@ from celery.exceptions import Reject
 from app.aws.queues import MAX_RECEIVES
 from app.domain import Classification, Failure
 from app.errors import PermanentError, TransientError
+from app.process.spans import span, tell
 from app.settings import settings
 from app.storage import Storage
 from tasks.announce import announce
@@ -50,10 +51,11 @@ def classify(self: Task, key: str) -> dict[str, Any]:
         ImageNotFound: there is no such object; ``<key>.error.txt`` says so.
         Reject: it could not be done now for a reason that is not the image's.
     """
+    tell(key=key)
     try:
         if (self.request.get("receives") or 1) >= NOTED_FROM:
             storage().mark_begun(key)
-        diary = Diary(self.request)
+        diary = Diary(key, self.request)
         outcome, error = _settle(key, diary)
     except TransientError as err:
         if self.request.retries < RETRIES:
@@ -61,7 +63,8 @@ def classify(self: Task, key: str) -> dict[str, Any]:
         raise _left(self, key, err) from err
     except Exception as err:
         raise _left(self, key, err) from err
-    announce(outcome, diary.closed())
+    with span("announced"):
+        announce(outcome, diary.closed())
     if error is not None:
         log.warning("image_failed", key=key, task_id=self.request.id, reason=str(error))
         raise error
@@ -85,15 +88,16 @@ def _settle(key: str, diary: Diary) -> tuple[Classification | Failure, Permanent
     error: PermanentError | None = None
     outcome: Classification | Failure
     try:
-        image = storage().get_image(key)
-        diary.note("fetched_at")
-        pixels = model.decode(image)
-        diary.note("decoded_at")
-        outcome = Classification.of(key, model.predict(pixels), model.name)
-        diary.note("run_at")
+        with diary.step("fetched"):
+            image = storage().get_image(key)
+        with diary.step("decoded"):
+            pixels = model.decode(image)
+        with diary.step("run"):
+            outcome = Classification.of(key, model.predict(pixels), model.name)
     except PermanentError as err:
         outcome, error = Failure.of(key, str(err)), err
-    storage().save(outcome, diary.closed())
+    with span("stored"):
+        storage().save(outcome, diary.closed())
     return outcome, error
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from app.domain import Life
+from app.process import spans
 from app.settings import settings
 
 
@@ -15,11 +17,12 @@ class Diary:
     """One image's, in one attempt.
 
     Args:
+        key: the image's.
         request: the task's, which on our transport says when its message was sent and received.
         clock: seconds since 1970.
     """
 
-    def __init__(self, request: Any, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, key: str, request: Any, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         node = request.hostname or ""
         self._worker = settings().worker.instance_id or node.partition("@")[0]
@@ -29,9 +32,17 @@ class Diary:
             "received_at": request.get("received_at"),
         }
 
-    def note(self, step: str) -> None:
-        """Note that a step has just been done: ``fetched_at``, ``decoded_at`` or ``run_at``."""
-        self._times[step] = self._clock()
+        queued_at, received_at = self._times["queued_at"], self._times["received_at"]
+        if queued_at is not None and received_at is not None:
+            spans.past("waited in the queue", vars(request), (queued_at, received_at), key=key)
+            spans.past("waited in the worker", vars(request), (received_at, self._clock()), key=key)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Note when the block was done: ``fetched``, ``decoded`` or ``run``; it is a span of the image's trace."""
+        with spans.span(name):
+            yield
+        self._times[f"{name}_at"] = self._clock()
 
     def closed(self) -> Life:
         """Return what was noted, with now for the time at which the outcome was stored."""

@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 
 from app import aws
-from app.aws.address import dead_letter_queue_url, task_queue_url
+from app.aws.address import bulk_queue_url, dead_letter_queue_url, task_queue_url
 from app.aws.depth import QueueReader
 from app.aws.queues import dead_letter_queue
 from app.domain import Failure
@@ -45,6 +45,7 @@ class DeadLetter:
 
     message_id: str
     task: str
+    task_id: str
     key: str
     """The image's; empty when the message is no classification."""
     sent_at: datetime
@@ -53,7 +54,7 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """Reads and empties the dead-letter queue of the task queue.
+    """Reads and empties the dead-letter queue that the task queue and the bulk queue share.
 
     Each call has every dead letter in hand once, ten at a time, and hides it from others until the call has ended.
     Every method raises `ConfigurationError` or `TransientError`.
@@ -75,7 +76,7 @@ class DeadLetters:
                 yield from page
 
     def redrive(self, storage: Storage, wanted: Callable[[DeadLetter], bool] = lambda _: True) -> list[str]:
-        """Send the ``wanted`` ones back to the task queue, and take back that their images failed.
+        """Send the ``wanted`` ones back to be worked on, and take back that their images failed.
 
         Returns:
             The image's key of each that was sent back.
@@ -90,8 +91,8 @@ class DeadLetters:
                 sent.append(letter.key)
         return sent
 
-    def report(self, storage: Storage) -> Iterator[Failure]:
-        """Leave ``<key>.error.txt`` for each image that is here and has no result; yield the new failures.
+    def report(self, storage: Storage) -> Iterator[DeadLetter]:
+        """Leave ``<key>.error.txt`` for each image that is here and has no result; yield those that it was left for.
 
         An image that no worker has begun with in its last receives has not failed: workers ended with it in hand, and
         it is sent back to work.
@@ -103,14 +104,16 @@ class DeadLetters:
                 for letter, fate in zip(letters, fates, strict=True):
                     if fate is _Fate.NEVER_BEGUN:
                         self._send_back(letter, looked)
-                        log.warning("dead_letter_never_begun", key=letter.key, now="it is sent back to work")
+                        ids = {"key": letter.key, "task_id": letter.task_id}
+                        log.warning("dead_letter_never_begun", **ids, now="it is sent back to work")
                     elif fate is _Fate.FAILED:
-                        failure = Failure.of(letter.key, REASON)
-                        storage.save(failure)
-                        yield failure
+                        storage.save(Failure.of(letter.key, REASON))
+                        yield letter
 
     def _send_back(self, letter: DeadLetter, looked: _Pass) -> None:
-        self._sqs.send_message(QueueUrl=task_queue_url(self._sqs, self._queue), MessageBody=letter.body)
+        # Behind what people wait for: it has taken five receives already, and may be one of many.
+        url = (bulk_queue_url if self._queue.bulk else task_queue_url)(self._sqs, self._queue)
+        self._sqs.send_message(QueueUrl=url, MessageBody=letter.body)
         looked.delete(letter)
 
     @contextmanager
@@ -198,11 +201,15 @@ class _Pass:
 def _read(message: dict[str, Any]) -> DeadLetter:
     try:
         envelope = wire.decode(message["Body"])
-        task, key = str(envelope["headers"].get("task", "?")), _key(envelope)
+        task, id, key = (
+            str(envelope["headers"].get("task", "?")),
+            str(envelope["headers"].get("id", "")),
+            _key(envelope),
+        )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        task, key = "?", ""
+        task, id, key = "?", "", ""
     sent_at = datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC)
-    return DeadLetter(message["MessageId"], task, key, sent_at, message["Body"], message["ReceiptHandle"])
+    return DeadLetter(message["MessageId"], task, id, key, sent_at, message["Body"], message["ReceiptHandle"])
 
 
 def _key(envelope: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import os
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,6 +29,7 @@ from obstore.store import S3Store
 from app import aws
 from app.aws.calls import calls
 from app.aws.obstore_internals import failed
+from app.process.spans import span
 from app.settings import AwsSettings
 
 # A larger file is not read into memory; boto3 sends it in pieces.
@@ -69,7 +71,7 @@ class Bucket:
 
     def get(self, key: str, most_bytes: int | None = None) -> Found | None:
         """Return the object ``key``, its body only if that has no more than ``most_bytes``; None if there is none."""
-        with aws.translated(f"reading {key!r} from bucket {self.name!r}"):
+        with aws.translated(f"reading {key!r} from bucket {self.name!r}"), self._span("GetObject", key):
             store = self._store_for(key)
             return self._get_by_boto(key, most_bytes) if store is None else _get(store, key, most_bytes)
 
@@ -83,7 +85,7 @@ class Bucket:
         replace: bool = True,
     ) -> bool:
         """Store an object; return False, and change nothing, if there is one of this key and ``replace`` is false."""
-        with aws.translated(f"storing {key!r} in bucket {self.name!r}"):
+        with aws.translated(f"storing {key!r} in bucket {self.name!r}"), self._span("PutObject", key):
             store = self._store_for(key)
             content = body if isinstance(body, bytes) else _read_if_small(body)
             if store is None or not isinstance(content, bytes):
@@ -103,7 +105,7 @@ class Bucket:
 
     def delete(self, key: str) -> None:
         """Delete the object ``key``, if there is one."""
-        with aws.translated(f"deleting {key!r} from bucket {self.name!r}"):
+        with aws.translated(f"deleting {key!r} from bucket {self.name!r}"), self._span("DeleteObject", key):
             self._s3.delete_object(Bucket=self.name, Key=key)
 
     def holds(self, key: str, body: bytes | BinaryIO) -> bool:
@@ -112,7 +114,7 @@ class Bucket:
         What `put` stored is not read for that: S3 has its checksum. An ETag would not do, it is no digest with SSE-KMS.
         """
         content = body if isinstance(body, bytes) else _read(body)
-        with aws.translated(f"reading {key!r} from bucket {self.name!r}"):
+        with aws.translated(f"reading {key!r} from bucket {self.name!r}"), self._span("HeadObject", key):
             known = self._s3.head_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")
         if known["ContentLength"] != len(content):
             return False
@@ -123,7 +125,7 @@ class Bucket:
 
     def stored_at(self, key: str) -> datetime | None:
         """Return when the object ``key`` was stored, UTC; None if there is none."""
-        with aws.translated(f"asking for {key!r} in bucket {self.name!r}"):
+        with aws.translated(f"asking for {key!r} in bucket {self.name!r}"), self._span("HeadObject", key):
             try:
                 stored: datetime = self._s3.head_object(Bucket=self.name, Key=key)["LastModified"]
             except ClientError as err:
@@ -138,6 +140,9 @@ class Bucket:
         with aws.translated(f"listing bucket {self.name!r}"):
             for page in self._s3.get_paginator("list_objects_v2").paginate(**where):
                 yield from page.get("Contents", [])
+
+    def _span(self, operation: str, key: str) -> AbstractContextManager[object]:
+        return span(f"S3 {operation}", bucket=self.name, key=key)
 
     # -- boto3 ----------------------------------------------------------------------------------
 

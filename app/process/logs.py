@@ -8,6 +8,8 @@ from typing import TextIO
 
 import structlog
 
+from app.process import spans
+
 
 def configure(log_format: str, stream: TextIO = sys.stderr) -> None:
     """Send structlog's and the standard library's records to ``stream``, one line each.
@@ -20,6 +22,7 @@ def configure(log_format: str, stream: TextIO = sys.stderr) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
+        _add_trace,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -47,3 +50,10 @@ def configure(log_format: str, stream: TextIO = sys.stderr) -> None:
     logging.captureWarnings(True)
     for noisy in ("botocore", "boto3", "urllib3", "PIL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _add_trace(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Add the id of the trace that a record belongs to, if there is one."""
+    if trace_id := spans.trace_id():
+        event["trace_id"] = trace_id
+    return event

@@ -7,7 +7,7 @@ worker still has in hand, what waits for its retry, and a count that lags are no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ from celery import Celery
 from app.aws.bucket import Bucket
 from app.aws.depth import QueueReader
 from app.domain import Failure
+from app.process import spans
 from app.settings import Settings
 from app.storage import Storage
 from autoscaler.sweep.unfinished import Unfinished
@@ -89,6 +90,8 @@ class Republisher:
         self._app, self._before = app, before
         self._window_s = settings.autoscaler.republish_s
         self._queue = QueueReader(settings)
+        # They are old, and may be many: what people wait for goes before them.
+        self._behind = settings.queue.bulk or settings.queue.name
         self._storage = Storage(settings)
         self._counts = Bucket(settings.aws, settings.buckets.output)
         self._unfinished = Unfinished(settings)
@@ -133,8 +136,7 @@ class Republisher:
                 outcomes = pool.map(self._storage.outcome, group)
                 lost = [key for key, outcome in zip(group, outcomes, strict=True) if outcome is None]
                 again = [key for key, more in zip(lost, pool.map(self._count, lost), strict=True) if more]
-                with bulk():
-                    sent = {key: self._app.send_task(CLASSIFY, (key,), ignore_result=True).id for key in again}
+                sent = self._send(again)
                 if sent:
                     log.info("images_queued", tasks=sent)
                 republished += len(again)
@@ -142,6 +144,12 @@ class Republisher:
         if republished or given_up:
             log.warning("images_republished", republished=republished, given_up=given_up)
         return Resent(republished, given_up)
+
+    def _send(self, keys: Sequence[str]) -> dict[str, str]:
+        """Publish ``keys``, each group with a trace of its own; return their tasks' ids."""
+        with spans.trace("published again", images=len(keys)), bulk():
+            options = {"ignore_result": True, "queue": self._behind, "headers": spans.carrier()}
+            return {key: str(self._app.send_task(CLASSIFY, (key,), **options).id) for key in keys}
 
     def _count(self, key: str) -> bool:
         """Count one more attempt and return true; leave a failure and return false where there were enough."""

@@ -79,8 +79,8 @@ class Sweep:
         self._swept = replace(self._swept, dead_letters=count)
 
     def _report(self) -> None:
-        for failure in self._dead.report(self._storage):
-            log.error("image_dead_lettered", key=failure.key)
+        for letter in self._dead.report(self._storage):
+            log.error("image_dead_lettered", key=letter.key, task_id=letter.task_id)
 
     def _report_if_any(self) -> None:
         if self._dead.count():

@@ -12,8 +12,8 @@ from importlib import import_module
 from typing import Any
 
 import celery
-import celery.app.trace
 import celery.apps.worker
+from celery.app import trace
 from celery.events import EventDispatcher
 from celery.worker import state
 from celery.worker.control import control_command
@@ -24,6 +24,7 @@ from app.errors import ConfigurationError
 STANDS_ON = (
     ("celery.app.trace", "saferepr"),
     ("celery.apps.worker", "safe_say"),
+    ("celery.app.trace", "LOG_RECEIVED"),
     ("celery.apps.worker", "Worker.on_before_init:quiet"),
     ("celery.worker.consumer.gossip", "Gossip:without_gossip"),
     ("celery.worker.consumer.mingle", "Mingle:without_mingle"),
@@ -87,7 +88,15 @@ def show_results_plainly() -> None:
         text = repr(result)
         return text if len(text) <= most else f"{text[:most]}..."
 
-    celery.app.trace.saferepr = show
+    trace.saferepr = show
+
+
+def name_images() -> None:
+    """Have the log's line of a task that was received name its arguments: an image is followed by its key.
+
+    Stands on ``celery.app.trace.LOG_RECEIVED``, which the worker fills in with ``args`` among others.
+    """
+    trace.LOG_RECEIVED = "Task %(name)s[%(id)s] received: %(args)s"
 
 
 def stop_warmly() -> None:

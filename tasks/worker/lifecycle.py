@@ -18,11 +18,12 @@ from celery import bootsteps
 from app.announcements import CallsMade
 from app.aws.calls import calls
 from app.errors import ConfigurationError
+from app.process import tracing
 from app.process.alive import AliveFile
 from app.settings import Settings, settings
 from tasks import announce
 from tasks.celery import app
-from tasks.worker import celery_internals, staying
+from tasks.worker import celery_internals, staying, traced
 from tasks.worker.leaving import IDLE, Farewell, leave
 from tasks.worker.notices import Notices, metadata_for
 
@@ -52,6 +53,8 @@ def run_worker(config: Settings) -> int:
             log.error("worker_failed", reason=end.code)
             return 1
         return int(end.code or 0)
+    finally:
+        tracing.end()
 
 
 class LoadEngine(bootsteps.Step):
@@ -66,6 +69,14 @@ class LoadEngine(bootsteps.Step):
         except ModuleNotFoundError as err:
             raise ConfigurationError(f"a worker needs {err.name}; run: pip install 'elastiq[worker]'") from err
         log.info("engine_loaded", model=model.name, seconds=round(time.monotonic() - started, 3))
+
+
+class Trace(bootsteps.Step):
+    """Has images followed before any is received: by their keys in the log, and by traces where these are wanted."""
+
+    def __init__(self, consumer: Any, **_: Any) -> None:
+        celery_internals.name_images()
+        traced.begin(settings().tracing)
 
 
 class Events(bootsteps.StartStopStep):
@@ -236,7 +247,7 @@ class HeedNotices(bootsteps.StartStopStep):
 def install(application: Any) -> None:
     """Add these steps to the worker's blueprint."""
     steps: dict[str, set[Callable[..., Any]]] = application.steps
-    steps["consumer"].update({LoadEngine, Events, Farewell, IdleStop, StayAlive, HeedNotices, TellCalls})
+    steps["consumer"].update({LoadEngine, Trace, Events, Farewell, IdleStop, StayAlive, HeedNotices, TellCalls})
 
 
 install(app)

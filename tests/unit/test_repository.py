@@ -110,7 +110,10 @@ def test_every_package_that_the_code_imports_is_declared() -> None:
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg")
     extras = setup["options.extras_require"]
-    declared = [setup["options"]["install_requires"], *(extras[name] for name in ("worker", "model", "local", "bound"))]
+    declared = [
+        setup["options"]["install_requires"],
+        *(extras[name] for name in ("worker", "model", "local", "bound", "otel")),
+    ]
     names = {plain(line) for text in declared for line in text.splitlines() if line.strip()}
 
     distributions = packages_distributions()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +13,11 @@ import structlog
 from flask import Blueprint, Response, jsonify, request, url_for
 from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
 
+from app.batches.record import BatchRecord
 from app.domain import BATCH_ID, new_batch_id
 from app.process.objects import parse
+from web.access.caller import caller
+from web.access.gate import no_such_batch
 from web.batches.batch import Image
 from web.batches.export import as_csv
 from web.batches.options import asked
@@ -81,8 +85,9 @@ def create() -> tuple[Response, int, dict[str, str]]:
     now = datetime.now(UTC)
     id = new_batch_id(now, os.urandom(4))
     if request.mimetype == "application/json":
-        tier().records.make(asked(_options(), id, now))
+        tier().records.make(replace(asked(_options(), id, now), owner=caller().identity))
         return jsonify(_receipt(id, [])), 201, {"Location": url_for("api.read", id=id)}
+    tier().records.make(BatchRecord(id, owner=caller().identity))
     # A form without a length is no wish for an id: its files would be lost without a word.
     taken = _take(id) if has_body() or request.mimetype.startswith("multipart/") else []
     return jsonify(_receipt(id, taken)), 201, {"Location": url_for("api.read", id=id)}
@@ -238,4 +243,4 @@ def _checked(id: str) -> str:
 
 
 def _no_such_batch(id: str) -> NotFound:
-    return NotFound(f"there is no batch {id[:80]!r}; its id is in the answer to the upload and in the page's address")
+    return NotFound(no_such_batch(id))

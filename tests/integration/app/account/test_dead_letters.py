@@ -19,7 +19,7 @@ from app.aws.queues import dead_letter_queue
 from app.domain import Classification, Failure, Prediction
 from app.errors import TransientError
 from app.settings import Settings
-from app.sqs import bulk
+from app.sqs import bulk, wire
 from app.storage import Storage
 from autoscaler.sweep.rounds import Sweep
 from tasks.celery import CLASSIFY, make_app
@@ -70,6 +70,7 @@ def test_a_look_tells_the_image_and_leaves_the_letter(buried: Settings) -> None:
     for _ in range(2):
         (letter,) = DeadLetters(buried).look()
         assert (letter.task, letter.key) == (CLASSIFY, KEY)
+        assert letter.task_id == wire.decode(letter.body)["headers"]["id"]
 
 
 def test_the_sweep_leaves_a_failure_with_a_reason_once(buried: Settings) -> None:
@@ -90,12 +91,12 @@ def test_an_image_that_has_a_result_all_the_same_is_not_reported(buried: Setting
 def test_redrive_sends_the_letter_back_and_takes_the_failure_back(buried: Settings, sqs: Any) -> None:
     storage = Storage(buried)
     dead = DeadLetters(buried)
-    assert [failure.key for failure in dead.report(storage)] == [KEY]
+    assert [letter.key for letter in dead.report(storage)] == [KEY]
     assert dead.redrive(storage, lambda letter: letter.key == "another") == []
     assert dead.redrive(storage) == [KEY]
     assert dead.count() == 0
     assert storage.outcome(KEY) is None
-    url = sqs.get_queue_url(QueueName=buried.queue.name)["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=buried.queue.bulk)["QueueUrl"]
     assert len(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)["Messages"]) == 1
 
 
@@ -115,7 +116,7 @@ def test_the_command_lists_and_redrives(buried: Settings, environment: dict[str,
     assert json.loads(listed.stdout)["key"] == KEY
     missing = letters("redrive", "nobody's")
     assert (missing.returncode, missing.stderr) == (1, "not among the dead letters: nobody's\n")
-    assert letters("redrive", KEY).stdout == f"1 sent back to {buried.queue.name}\n"
+    assert letters("redrive", KEY).stdout == f"1 sent back to {buried.queue.bulk}\n"
     assert letters("list").stdout == ""
 
 
@@ -124,7 +125,7 @@ def test_an_image_that_no_worker_had_begun_with_is_sent_back_to_work(config: Set
     sweep(config)
     assert Storage(config).outcome(KEY) is None
     assert DeadLetters(config).count() == 0
-    url = sqs.get_queue_url(QueueName=config.queue.name)["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=config.queue.bulk)["QueueUrl"]
     assert len(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)["Messages"]) == 1
 
 
@@ -132,7 +133,7 @@ def test_every_owner_is_told_however_many_dead_letters_there_are(config: Setting
     keys = fill(config, 1100)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(Storage(config).mark_begun, keys))
-    assert {failure.key for failure in DeadLetters(config).report(Storage(config))} == keys
+    assert {letter.key for letter in DeadLetters(config).report(Storage(config))} == keys
 
 
 def test_a_look_has_every_letter_once_and_the_next_look_again(config: Settings) -> None:
