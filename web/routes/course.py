@@ -13,6 +13,7 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, GatewayTimeout
 from app.domain import Failure
 from app.errors import InvalidImage
 from web.access.caller import caller
+from web.access.limits import client
 from web.batches.batch import Outcome
 from web.http.bodies import body
 from web.http.gunicorn_internals import connection
@@ -45,6 +46,7 @@ def classify() -> Response:
         finally:
             part.body.close()
         tier().intake.publish([taken])
+        tier().backlog.add(client(), [taken.key] if taken.outcome is None else [])
         label = _label(taken)
     text = label if part.field == PLAIN else f"{names.without_extension(part.filename)}:{label}"
     return Response(text, mimetype="text/plain")
