@@ -153,6 +153,10 @@ class QueueDepth:
         """Return the number of images that have not finished."""
         return self.visible + self.in_flight + self.delayed
 
+    def __add__(self, other: QueueDepth) -> QueueDepth:
+        """Return the depth of two queues together."""
+        return QueueDepth(self.visible + other.visible, self.in_flight + other.in_flight, self.delayed + other.delayed)
+
 
 @dataclass(frozen=True, slots=True)
 class CallCounts:

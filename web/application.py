@@ -95,7 +95,8 @@ def _tier(settings: Settings) -> Tier:
     feed, fleet = Feed(storage), FleetFeed(listens=settings.queue.listen)
     counts, registry = Metrics(), CollectorRegistry()
     dispatch = Dispatch(celery, "web")
-    publisher = Publisher(celery, Summons(dispatch.send, fleet.unseen).send)
+    summons = Summons(dispatch.send, fleet.unseen)
+    publisher = Publisher(celery, summons.send, settings.queue.bulk, settings.web.interactive_images)
     openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
     records = Records(settings, lambda id: dispatch.send(BatchChanged(id)))
     return Tier(

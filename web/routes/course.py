@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import time
@@ -45,7 +46,8 @@ def classify() -> Response:
             taken = tier().intake.admit(tier().current_batch.id(datetime.now(UTC), caller().identity), part)
         finally:
             part.body.close()
-        tier().intake.publish([taken])
+        # Somebody waits for it, and the batch is of all who do.
+        tier().intake.publish([taken], math.inf)
         tier().backlog.add(client(), [taken.key] if taken.outcome is None else [])
         label = _label(taken)
     text = label if part.field == PLAIN else f"{names.without_extension(part.filename)}:{label}"
