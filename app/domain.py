@@ -169,6 +169,15 @@ class CallCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchCost:
+    """What a batch has cost so far, in dollars, and how many of its images were done."""
+
+    id: str
+    usd: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
 class FleetCost:
     """What the fleet costs, in dollars, as the autoscaler has it.
 
@@ -178,6 +187,8 @@ class FleetCost:
         total_usd: since the autoscaler's start.
         priced_as: what an instance is taken for, in words.
         calls: what the autoscaler itself has called.
+        each: of each instance that is billed, since its launch.
+        batches: of those batches whose costs have changed of late.
     """
 
     hour_usd: float
@@ -185,6 +196,8 @@ class FleetCost:
     total_usd: float
     priced_as: str
     calls: CallCounts = CallCounts()
+    each: tuple[tuple[str, float], ...] = ()
+    batches: tuple[BatchCost, ...] = ()
 
 
 class InstanceState(StrEnum):

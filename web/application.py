@@ -92,7 +92,8 @@ def _is_ours(settings: Settings) -> Callable[[str], bool]:
 def _tier(settings: Settings) -> Tier:
     celery = make_app(settings)
     storage = Storage(settings, connections=64)
-    feed, fleet = Feed(storage), FleetFeed(listens=settings.queue.listen)
+    feed = Feed(storage)
+    fleet = FleetFeed(listens=settings.queue.listen, target_s=settings.autoscaler.target_s)
     counts, registry = Metrics(), CollectorRegistry()
     dispatch = Dispatch(celery, "web")
     summons = Summons(dispatch.send, fleet.unseen)
@@ -111,7 +112,7 @@ def _tier(settings: Settings) -> Tier:
         depths=DepthReader(settings),
         counts=counts,
         registry=registry,
-        costs=Costs(calls.made),
+        costs=Costs(calls.made, dispatch.send),
         lives=Lives(storage),
         workload=Workload(registry, settings.queue.name, settings.autoscaler.target_s),
         intake=Intake(settings.images, storage, feed, publisher.publish, counts),
