@@ -10,6 +10,7 @@ from flask import current_app
 from prometheus_client import CollectorRegistry
 
 from app.aws.depth import QueueReader
+from app.batches.cancelling import Cancelling
 from app.batches.records import Records
 from app.settings import Settings
 from app.sqs.metrics import Metrics
@@ -38,6 +39,7 @@ class Tier:
         celery: the application that images are published through and events are heard by.
         current_batch: the batch of the images that come one at a time.
         records: what is known of batches beside their images.
+        cancelling: cancels batches.
         counts: what this process has done; `web.routes.metrics` tells it.
         registry: all that Prometheus is told.
         workload: what workers say, for Prometheus.
@@ -55,6 +57,7 @@ class Tier:
     celery: Celery
     storage: Storage
     records: Records
+    cancelling: Cancelling
     queue: QueueReader
     feed: Feed
     current_batch: CurrentBatch
