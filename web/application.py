@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app.announcements import BatchChanged
 from app.aws.calls import calls
 from app.aws.depth import QueueReader
+from app.batches.promises import Promises
 from app.batches.records import Records
 from app.dispatch import Dispatch
 from app.process.address import is_loopback
@@ -23,6 +24,7 @@ from web.access import table
 from web.access.built import build
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
+from web.batches.index import Index
 from web.batches.life import Lives
 from web.batches.preview import Previews
 from web.fleet.costs import Costs
@@ -34,9 +36,10 @@ from web.http.seats import Seats
 from web.http.streams import Streams
 from web.routes import batches as api
 from web.routes import course as compat
-from web.routes import description, health, metrics, monitor, pages, stored
+from web.routes import description, health, listing, metrics, monitor, pages, results, stored
 from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake
+from web.uploads.once import Once
 from web.uploads.publish import Publisher
 
 
@@ -67,7 +70,7 @@ def create_app(settings: Settings) -> Flask:
 
 def add_routes(app: Flask) -> None:
     """Have ``app`` answer every path that this tier has."""
-    for part in (api, compat, description, health, metrics, monitor, pages, stored):
+    for part in (api, compat, description, health, listing, metrics, monitor, pages, results, stored):
         app.register_blueprint(part.blueprint)
 
 
@@ -98,6 +101,8 @@ def _tier(settings: Settings) -> Tier:
         storage=storage,
         records=Records(settings, lambda id: dispatch.send(BatchChanged(id))),
         queue=QueueReader(settings),
+        index=Index(storage.batches),
+        once=Once(Promises(settings)),
         feed=feed,
         current_batch=CurrentBatch(),
         fleet=fleet,
