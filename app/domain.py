@@ -153,6 +153,10 @@ class QueueDepth:
         """Return the number of images that have not finished."""
         return self.visible + self.in_flight + self.delayed
 
+    def __add__(self, other: QueueDepth) -> QueueDepth:
+        """Return the depth of two queues together."""
+        return QueueDepth(self.visible + other.visible, self.in_flight + other.in_flight, self.delayed + other.delayed)
+
 
 @dataclass(frozen=True, slots=True)
 class CallCounts:
@@ -165,6 +169,15 @@ class CallCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchCost:
+    """What a batch has cost so far, in dollars, and how many of its images were done."""
+
+    id: str
+    usd: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
 class FleetCost:
     """What the fleet costs, in dollars, as the autoscaler has it.
 
@@ -174,6 +187,8 @@ class FleetCost:
         total_usd: since the autoscaler's start.
         priced_as: what an instance is taken for, in words.
         calls: what the autoscaler itself has called.
+        each: of each instance that is billed, since its launch.
+        batches: of those batches whose costs have changed of late.
     """
 
     hour_usd: float
@@ -181,6 +196,8 @@ class FleetCost:
     total_usd: float
     priced_as: str
     calls: CallCounts = CallCounts()
+    each: tuple[tuple[str, float], ...] = ()
+    batches: tuple[BatchCost, ...] = ()
 
 
 class InstanceState(StrEnum):

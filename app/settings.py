@@ -80,6 +80,12 @@ class QueueSettings:
         "The task queue's address: with it, the queue is never looked up or made.",
         form=_URL_PATH,
     )
+    bulk_url: str = _setting(
+        "ELASTIQ_BULK_QUEUE_URL",
+        "",
+        "The bulk queue's address, where `ELASTIQ_QUEUE_URL` is set; without it all goes by the task queue.",
+        form=_URL_PATH,
+    )
     topic_arn: str = _setting(
         "ELASTIQ_TOPIC_ARN", "", "The SNS topic for events, by its ARN: with it, the topic is never made.", form=_ARN
     )
@@ -88,6 +94,11 @@ class QueueSettings:
         True,
         "Whether a process makes an SQS queue of its own to hear events and remote control; 0 without the right to.",
     )
+
+    @property
+    def bulk(self) -> str:
+        """Return the name of the queue of what may wait; nothing where there is none."""
+        return "" if self.url and not self.bulk_url else f"{self.name}-bulk"
 
     @property
     def topic(self) -> str:
@@ -128,6 +139,12 @@ class WebSettings:
         "Seconds that a `POST /` waits for its image's label, through a cold start too.",
         low=1,
     )
+    interactive_images: int = _setting(
+        "ELASTIQ_INTERACTIVE_IMAGES",
+        200,
+        "Images of a batch that go before all that waits in the bulk queue; what else is uploaded to it waits there.",
+        low=0,
+    )
     trusted_proxies: int = _setting(
         "ELASTIQ_TRUSTED_PROXIES",
         0,
@@ -163,6 +180,11 @@ class AccessSettings:
         "ELASTIQ_OPERATORS",
         "",
         "Who of those that sign in may operate too, such as `basic:alice,proxy:bob`; a key's scopes say it of the key.",
+    )
+    shared: bool = _setting(
+        "ELASTIQ_SHARED_BATCHES",
+        False,
+        "`1`: who knows a batch's address may see it and add to it, whoever made it; else its owner and operators.",
     )
     hosts: str = _setting(
         "ELASTIQ_HOSTS",
@@ -494,6 +516,10 @@ class Settings:
         settings = cls(**{name: section(**_read(section, environment)) for name, section in SECTIONS.items()})
         if settings.buckets.input == settings.buckets.output:
             raise ConfigurationError("ELASTIQ_INPUT_BUCKET and ELASTIQ_OUTPUT_BUCKET must be two buckets")
+        if settings.queue.bulk_url and not settings.queue.url:
+            raise ConfigurationError(
+                "ELASTIQ_BULK_QUEUE_URL is set, and ELASTIQ_QUEUE_URL is not: set both, or neither"
+            )
         return settings
 
     @property

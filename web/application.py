@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> Flask:
     identity.install(app)
     problems.install(app)
     security.install(app, _is_ours(settings))
-    build(settings).install(app)
+    build(settings, parts.records.find).install(app)
     hearing.install(app, Seats(max(1, _page(settings.web.threads) // 2), "too many bodies are left to be read"))
     if hops := settings.web.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
@@ -90,26 +90,29 @@ def _is_ours(settings: Settings) -> Callable[[str], bool]:
 def _tier(settings: Settings) -> Tier:
     celery = make_app(settings)
     storage = Storage(settings, connections=64)
-    feed, fleet = Feed(storage), FleetFeed(listens=settings.queue.listen)
+    feed = Feed(storage)
+    fleet = FleetFeed(listens=settings.queue.listen, target_s=settings.autoscaler.target_s)
     counts, registry = Metrics(), CollectorRegistry()
     dispatch = Dispatch(celery, "web")
-    publisher = Publisher(celery, Summons(dispatch.send, fleet.unseen).send)
+    summons = Summons(dispatch.send, fleet.unseen)
+    publisher = Publisher(celery, summons.send, settings.queue.bulk, settings.web.interactive_images)
     openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
+    records = Records(settings, lambda id: dispatch.send(BatchChanged(id)))
     return Tier(
         settings=settings,
         celery=celery,
         storage=storage,
-        records=Records(settings, lambda id: dispatch.send(BatchChanged(id))),
+        records=records,
         queue=QueueReader(settings),
         index=Index(storage.batches),
         once=Once(Promises(settings)),
         feed=feed,
-        current_batch=CurrentBatch(),
+        current_batch=CurrentBatch(records.make),
         fleet=fleet,
         depths=DepthReader(settings),
         counts=counts,
         registry=registry,
-        costs=Costs(calls.made),
+        costs=Costs(calls.made, dispatch.send),
         lives=Lives(storage),
         workload=Workload(registry, settings.queue.name, settings.autoscaler.target_s),
         intake=Intake(settings.images, storage, feed, publisher.publish, counts),

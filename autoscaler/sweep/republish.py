@@ -90,6 +90,8 @@ class Republisher:
         self._app, self._before = app, before
         self._window_s = settings.autoscaler.republish_s
         self._queue = QueueReader(settings)
+        # They are old, and may be many: what people wait for goes before them.
+        self._behind = settings.queue.bulk or settings.queue.name
         self._storage = Storage(settings)
         self._counts = Bucket(settings.aws, settings.buckets.output)
         self._unfinished = Unfinished(settings)
@@ -146,10 +148,8 @@ class Republisher:
     def _send(self, keys: Sequence[str]) -> dict[str, str]:
         """Publish ``keys``, each group with a trace of its own; return their tasks' ids."""
         with spans.trace("published again", images=len(keys)), bulk():
-            headers = spans.carrier()
-            return {
-                key: str(self._app.send_task(CLASSIFY, (key,), ignore_result=True, headers=headers).id) for key in keys
-            }
+            options = {"ignore_result": True, "queue": self._behind, "headers": spans.carrier()}
+            return {key: str(self._app.send_task(CLASSIFY, (key,), **options).id) for key in keys}
 
     def _count(self, key: str) -> bool:
         """Count one more attempt and return true; leave a failure and return false where there were enough."""

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import structlog
 
 from app.access.keys import KeyStore
 from app.access.users import Users
+from app.batches.record import BatchRecord
+from app.domain import BATCH_ID
 from app.errors import ConfigurationError
 from app.process.address import is_loopback
 from app.settings import AccessSettings, Settings
+from web.access.caller import Caller
 from web.access.gate import Gate
 from web.access.ways import ByKey, ByPassword, ByProxy, Way
 
 log = structlog.get_logger(__name__)
 
 
-def build(settings: Settings) -> Gate:
+def build(settings: Settings, find: Callable[[str], BatchRecord | None]) -> Gate:
     """Return the gate.
+
+    Args:
+        settings: how callers show who they are, and whether batches are shared.
+        find: returns the record of a batch, if it has one.
 
     Raises:
         ConfigurationError: a way lacks what it needs.
@@ -28,7 +35,14 @@ def build(settings: Settings) -> Gate:
     made: dict[str, Way] = {name: _way(name, settings) for name in access.ways}
     # A browser that is told of Basic asks for a name and a password itself.
     challenges = [*(["basic"] if {"keys", "basic"} & made.keys() else []), *(["bearer"] if "keys" in made else [])]
-    return Gate(list(made.values()), challenges)
+
+    def may_see(caller: Caller, id: str) -> bool:
+        if access.shared or not BATCH_ID.fullmatch(id) or caller.sees_all:
+            return True  # what is no id at all is the route's to say
+        record = find(id)
+        return record is not None and (record.shared or record.owner == caller.identity)
+
+    return Gate(list(made.values()), challenges, may_see)
 
 
 def check_door(settings: Settings) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,9 +14,11 @@ import structlog
 from flask import Blueprint, Response, jsonify, request, url_for
 from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
 
+from app.batches.record import BatchRecord
 from app.domain import BATCH_ID, new_batch_id
 from app.process.objects import parse
 from web.access.caller import caller
+from web.access.gate import no_such_batch
 from web.batches.batch import Image
 from web.batches.options import asked
 from web.batches.paging import page_of
@@ -92,10 +95,8 @@ blueprint = Blueprint("api", __name__, url_prefix="/api/batches")
 def create() -> tuple[Response, int, dict[str, str]]:
     """Make a batch of the files sent; with options in JSON or no body at all, name one that files can be added to."""
     now = datetime.now(UTC)
-    key = KEY.read()
-    made = tier().once.answer(
-        caller().identity, key, new_batch_id(now, os.urandom(4)), lambda id: _make(id, now), _sent
-    )
+    id = new_batch_id(now, os.urandom(4))
+    made = tier().once.answer(caller().identity, KEY.read(), id, lambda id: _make(id, now), _sent)
     return jsonify(made), 201, {"Location": url_for("api.read", id=made["id"])}
 
 
@@ -155,8 +156,8 @@ def follow(id: str) -> Response:
         is_there = feed.exists(_checked(id)) or tier().records.find(id) is not None
     if not is_there:
         raise _no_such_batch(id)
-    cursor = LAST_EVENT.read() or CURSOR.read()
-    return tier().streams.answer(events_of(feed, id, cursor, lambda: fleet.waiting().to_json()))
+    last, after = LAST_EVENT.read(), CURSOR.read()
+    return tier().streams.answer(events_of(feed, id, last or after, lambda: fleet.waiting().to_json()))
 
 
 @blueprint.get("/<id>/images/<path:path>")
@@ -197,8 +198,9 @@ def _make(id: str, now: datetime) -> tuple[dict[str, Any], str]:
     """Make a batch of the current request; return the answer, and the digest of what was sent."""
     if request.mimetype == "application/json":
         options = _options()
-        tier().records.make(asked(options, id, now))
+        tier().records.make(replace(asked(options, id, now), owner=caller().identity))
         return _receipt(id, []), _digest_of(options)
+    tier().records.make(BatchRecord(id, owner=caller().identity))
     sent: list[list[str]] = []
     # A form without a length is no wish for an id: its files would be lost without a word.
     taken = _take(id, sent) if _has_files() else []
@@ -298,4 +300,4 @@ def _checked(id: str) -> str:
 
 
 def _no_such_batch(id: str) -> NotFound:
-    return NotFound(f"there is no batch {id[:80]!r}; its id is in the answer to the upload and in the page's address")
+    return NotFound(no_such_batch(id))

@@ -8,7 +8,6 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, url_for
 from werkzeug.exceptions import Forbidden
 
-from app.access.scopes import OPERATE
 from app.batches.record import BatchRecord
 from app.domain import BATCH_ID
 from app.process.address import is_loopback
@@ -61,7 +60,7 @@ def _is_private() -> bool:
 
 def _is_told(record: BatchRecord) -> bool:
     who = caller()
-    return not record.deleted_at and (not who.identity or OPERATE in who.scopes or record.owner == who.identity)
+    return not record.deleted_at and (who.sees_all or record.owner == who.identity)
 
 
 def _told(record: BatchRecord) -> dict[str, Any]:

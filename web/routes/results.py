@@ -8,6 +8,7 @@ from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
 
 from app.domain import BATCH_ID
+from web.access.gate import no_such_batch
 from web.batches.batch import Image
 from web.batches.export import as_csv, as_lines, as_object
 from web.http import known
@@ -63,4 +64,4 @@ def _images(id: str) -> list[Image]:
             snapshot = tier().feed.snapshot(id)
         if snapshot.counts.total or tier().records.find(id) is not None:
             return snapshot.images
-    raise NotFound(f"there is no batch {id[:80]!r}; its id is in the answer to the upload and in the page's address")
+    raise NotFound(no_such_batch(id))

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from app.account.provision import _EXPIRY
+from app.account.provision import _EXPIRIES
 from app.aws.queues import QueuePlan, dead_letter_attributes, dead_letter_queue, task_queue_attributes
 from app.brakes import KEY as BRAKES
 from app.deploy.bundle import TIERS, UNITS
 from app.domain import FLEET_TAG
-from app.settings import SECTIONS, Settings
+from app.settings import SECTIONS, QueueSettings, Settings
 from app.storage import FAILURE, RESULT
 from autoscaler.leader import KEY as LEASE
 from autoscaler.remembered import KEY as RATES
@@ -93,8 +93,11 @@ def test_the_queues_are_as_the_code_would_make_them() -> None:
     name = tasks["QueueName"]["Fn::Sub"]
 
     assert dead["QueueName"]["Fn::Sub"] == dead_letter_queue(name)
+    bulk = queues["Bulk"]
+    assert bulk["QueueName"]["Fn::Sub"] == QueueSettings(name=name).bulk
     for made, wanted in (
         (tasks, task_queue_attributes(name, QueuePlan(), "arn")),
+        (bulk, task_queue_attributes(name, QueuePlan(), "arn")),
         (dead, dead_letter_attributes(name, QueuePlan())),
     ):
         for attribute, value in wanted.items():
@@ -117,9 +120,10 @@ def test_names_are_those_that_the_settings_make_of_the_queue_s() -> None:
 def test_results_of_tasks_expire_as_provision_has_it() -> None:
     rules = resources("AWS::S3::Bucket")["Output"]["LifecycleConfiguration"]["Rules"]
 
-    (rule,) = [rule for rule in rules if rule.get("Id") == _EXPIRY["ID"]]
-    assert rule["Prefix"] == _EXPIRY["Filter"]["Prefix"]
-    assert rule["ExpirationInDays"] == _EXPIRY["Expiration"]["Days"]
+    for expiry in _EXPIRIES:
+        (rule,) = [rule for rule in rules if rule.get("Id") == expiry["ID"]]
+        assert rule["Prefix"] == expiry["Filter"]["Prefix"]
+        assert rule["ExpirationInDays"] == expiry["Expiration"]["Days"]
 
 
 @pytest.mark.parametrize("name", resources("AWS::S3::Bucket"))

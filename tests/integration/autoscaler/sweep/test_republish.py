@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from app import aws
+from app.aws.depth import QueueReader
 from app.domain import Classification, Failure, Prediction, new_batch_id
 from app.settings import Settings
 from app.storage import Storage
@@ -34,6 +35,7 @@ class Case:
         self.config, self.storage, self.app = config, Storage(config), make_app(config)
         self.sqs = aws.client("sqs", config.aws)
         self.url = self.sqs.get_queue_url(QueueName=config.queue.name)["QueueUrl"]
+        self.behind = self.sqs.get_queue_url(QueueName=config.queue.bulk)["QueueUrl"]
         self.batch = batch_of(datetime.now(UTC))
         self.republisher = Republisher(config, self.app)
         self.now = 0.0
@@ -59,14 +61,15 @@ class Case:
         return done
 
     def queued(self) -> list[str]:
-        """Take the task queue's messages out, and return their keys."""
+        """Take the messages of both queues out, and return their keys."""
         keys = []
-        # Without a wait: the queue's own is 20 s.
-        ask = {"QueueUrl": self.url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0}
-        while found := self.sqs.receive_message(**ask).get("Messages"):
-            for message in found:
-                keys.append(key_of(message["Body"]))
-                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        for url in (self.url, self.behind):
+            # Without a wait: the queue's own is 20 s.
+            ask = {"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0}
+            while found := self.sqs.receive_message(**ask).get("Messages"):
+                for message in found:
+                    keys.append(key_of(message["Body"]))
+                    self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return sorted(keys)
 
 
@@ -99,6 +102,7 @@ def test_what_has_neither_outcome_nor_message_is_published_again_after_two_windo
     assert case.rounds(ALL - 1) == NOTHING
     with capture_logs() as logged:
         assert case.rounds(1) == Resent(republished=2)
+    assert QueueReader(case.config).depths()[case.config.queue.bulk].visible == 2, "behind what people have just sent"
     assert case.queued() == sorted(lost[1:])
     (line,) = [line for line in logged if line["event"] == "images_queued"]
     assert sorted(line["tasks"]) == sorted(lost[1:])

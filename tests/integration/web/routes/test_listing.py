@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pytest
 
+from app.access.keys import KeyStore, make
+from app.access.scopes import OPERATE, READ, SUBMIT
 from tests.support import photographs
 from tests.support.web import Site
 
@@ -49,3 +52,21 @@ def test_where_nobody_is_asked_who_he_is_nobody_is_told_of_others_batches(serve:
     answer = site.get("/api/batches")
     assert answer.status == 403
     assert "ELASTIQ_AUTH" in answer.json()["detail"]
+
+
+def test_each_owner_is_told_of_his_own_batches_and_who_operates_of_all(serve: Callable[..., Site]) -> None:
+    site = serve(ELASTIQ_AUTH="keys", ELASTIQ_SHARED_BATCHES="1")
+    headers = {}
+    for name, scopes in (("alice", {SUBMIT, READ}), ("bob", {SUBMIT, READ}), ("olga", {READ, OPERATE})):
+        text, kept = make(name, frozenset(scopes), datetime.now(UTC))
+        KeyStore(site.config).add(kept)
+        headers[name] = {"Authorization": f"Bearer {text}"}
+    made = {
+        name: site.post("/api/batches", fields=[("files", ("a.png", CAT))], headers=headers[name]).json()["id"]
+        for name in ("alice", "bob")
+    }
+    told = {
+        name: [batch["id"] for batch in site.get("/api/batches", headers=headers[name]).json()["batches"]]
+        for name in headers
+    }
+    assert told == {"alice": [made["alice"]], "bob": [made["bob"]], "olga": [made["bob"], made["alice"]]}
