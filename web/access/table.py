@@ -30,6 +30,7 @@ SCOPE_OF = {
     "listing.batches": READ,
     "api.image": READ,
     "api.life": READ,
+    "orders.cancel": SUBMIT,
     "stored.stored": READ,
     "monitor.page": OPERATE,
     "monitor.read": OPERATE,
