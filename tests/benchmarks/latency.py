@@ -32,8 +32,8 @@ from app.announcements import ImageClassified
 # Idle workers leave as soon as they may, or never.
 COLD = {"ELASTIQ_IDLE_SECONDS": "1", "ELASTIQ_MAX_INSTANCES": "1"}
 WARM = {"ELASTIQ_IDLE_SECONDS": "0", "ELASTIQ_MAX_INSTANCES": "1"}
-# A system is at rest when its last worker has been gone for so many seconds, and none of it works: what is to be the next
-# worker is ready then. An image that comes sooner waits for that.
+# A system is at rest when its last worker has been gone for so many seconds, and none of it works: what is to be the
+# next worker is ready then. An image that comes sooner waits for that.
 GONE_S, BUSY_CORES = 3.0, 0.2
 CLIENT = Path(__file__).with_name("_latency_client.py")
 
