@@ -1,6 +1,6 @@
 // The machines' bars over time: their order, where their pieces are, and what is said of each. Pure; times in seconds.
 
-import { clock, duration, many, number } from "./words.js";
+import { clock, duration, number } from "./words.js";
 
 /** @import { Bar, Instance, Worker } from "./fleet.js" */
 
@@ -92,11 +92,6 @@ export function state(bar, worker, now) {
   const since = ` for ${duration(Math.max(1, now - (last?.at ?? now)))}`;
   const inHand = worker?.active ? `, ${number(worker.active)} in hand` : "";
   return `${doingWords(doing)}${doing === "draining" ? why : since}${inHand}`;
-}
-
-/** @param {Bar} bar */
-export function done(bar) {
-  return bar.done ? many(bar.done, "image") : "";
 }
 
 /**
