@@ -21,11 +21,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from app import aws  # noqa: E402
 from app.account.provision import provision  # noqa: E402
 from app.announcements import (  # noqa: E402
     Announcement,
@@ -160,6 +162,10 @@ class Story:
                 yield WorkerOffline(0, 30), f"{machine.id}@ip-10-0-0-7"
         yield self._decision(at, there, waiting), "autoscaler@control"
 
+    def waiting(self) -> int:
+        """Return how many images were not done at the last step."""
+        return sum(burst.images - self._done.get(index, 0) for index, burst in enumerate(self._bursts))
+
     def _outcomes(self, index: int, burst: Burst, at: float, now: float) -> Iterator[tuple[Announcement, str]]:
         before = self._done.get(index, 0)
         begun = burst.at + 4 + PENDING_S + BOOT_S
@@ -227,13 +233,23 @@ def remember(site: Site, story: Story, until: float) -> None:
     chronicle.note()
 
 
+def queue(site: Site, story: Story) -> None:
+    """Put as many messages into the task queue as there are images that wait; nobody reads them."""
+    sqs = aws.client("sqs", site.config.aws)
+    url = sqs.get_queue_url(QueueName=site.config.queue.name)["QueueUrl"]
+    left = range(story.waiting())
+    for at in left[::10]:
+        entries = [{"Id": str(n), "MessageBody": "waits"} for n in left[at : at + 10]]
+        sqs.send_message_batch(QueueUrl=url, Entries=entries)
+
+
 def look(site: Site, story: Story, page: Page, picture: str) -> dict[str, Any]:
     """Look on while more is announced; return what the page took for it."""
     page.add_init_script(WATCH)
     page.goto(f"{site.url}/monitor")
     with announcer(site.config) as announce:
         session = page.context.new_cdp_session(page)
-        session.send("Performance.enable")
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
         page.wait_for_timeout(3000)
         before_s, ends = cpu(session), time.time() + LOOK_S
         while time.time() < ends:
@@ -243,6 +259,7 @@ def look(site: Site, story: Story, page: Page, picture: str) -> dict[str, Any]:
     thread = cpu(session) - before_s
     if picture:
         page.screenshot(path=picture, full_page=True)
+        Image.open(picture).convert("RGB").quantize(250, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(picture, optimize=True)
     long = page.evaluate("window.long")
     bars = page.locator("#instances tbody tr").count()
     page.get_by_label("1 hour").check()
@@ -260,7 +277,7 @@ def look(site: Site, story: Story, page: Page, picture: str) -> dict[str, Any]:
 
 
 def cpu(session: CDPSession) -> float:
-    """Return the seconds that the page's main thread has been at work."""
+    """Return the seconds of a processor that the page's main thread has taken."""
     values = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
     return float(values["TaskDuration"])
 
@@ -278,6 +295,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
             until = time.time()
             story = Story(until - BEFORE_S, given.machines)
             remember(site, story, until)
+            queue(site, story)
             site.start()
             wait_for_listener(site.config)
             wait_for(lambda: site.fleet()["timeline"], 30)

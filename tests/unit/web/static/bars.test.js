@@ -59,6 +59,14 @@ test("a bar that has ended has nothing behind its end", () => {
   ]);
 });
 
+test("where a bar was lost there is a mark", () => {
+  const lost = bar({ ended: true, pieces: [...bar().pieces, { doing: "lost", at: 400 }] });
+  assert.deepEqual(pieces(lost, 300, 400), [
+    { doing: "working", at: 0, lasts: 100 },
+    { doing: "lost", at: 100, lasts: 20 },
+  ]);
+});
+
 test("the story of a bar has each thing once, with all of its time", () => {
   const flickering = bar({
     pieces: [
