@@ -21,6 +21,8 @@ DRAIN_TAG = "elastiq-drain"
 FLEET_TAG = "elastiq-fleet"
 # By this command of remote control the autoscaler has an idle worker stay.
 STAY_COMMAND = "elastiq_stay"
+# By this one workers are told whether to drop the messages of a batch.
+DROP_COMMAND = "elastiq_drop"
 # Where a batch keeps what became of files that it did not take; no image's path begins like this.
 REJECTED = re.compile(r"rejected/[0-9a-f]{12}/")
 

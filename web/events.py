@@ -29,9 +29,11 @@ class Listener(EventListener):
             self._outcome(said.what)
         elif isinstance(said.what, BatchChanged):
             self._tier.records.heard(said.what.batch)
+            self._tier.feed.changed(said.what.batch)
 
     def _outcome(self, what: ImageClassified | ImageFailed) -> None:
         self._tier.feed.publish(what.outcome)
+        self._tier.backlog.finished(what.outcome.key)
         self._tier.lives.heard(what.outcome.key, what.life)
         self._tier.costs.finished(what.outcome.key)
         self._tier.counts.count("images_classified" if isinstance(what, ImageClassified) else "images_failed")

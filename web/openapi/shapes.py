@@ -13,7 +13,7 @@ from web.fleet.sightings import Departure
 from web.fleet.waiting import Waiting
 
 Moment = Annotated[float, "Seconds since 1970."]
-State = Literal["waiting", "done", "failed"]
+State = Literal["waiting", "done", "failed", "cancelled"]
 
 
 class Problem(TypedDict):
@@ -65,6 +65,7 @@ class Counts(TypedDict):
     waiting: int
     done: int
     failed: int
+    cancelled: int
 
 
 class BatchOptions(TypedDict):
@@ -88,6 +89,13 @@ class BatchRecord(TypedDict):
     source: Annotated[dict[str, Any] | None, "Where its images come from if nobody uploads them."]
     cancelled_at: Moment | None
     name: str
+
+
+class Ordered(TypedDict):
+    """A batch of which something was ordered."""
+
+    id: str
+    record: BatchRecord
 
 
 class BatchCost(TypedDict):
