@@ -259,7 +259,9 @@ def look(site: Site, story: Story, page: Page, picture: str) -> dict[str, Any]:
     thread = cpu(session) - before_s
     if picture:
         page.screenshot(path=picture, full_page=True)
-        Image.open(picture).convert("RGB").quantize(250, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(picture, optimize=True)
+        Image.open(picture).convert("RGB").quantize(250, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
+            picture, optimize=True
+        )
     long = page.evaluate("window.long")
     bars = page.locator("#instances tbody tr").count()
     page.get_by_label("1 hour").check()
