@@ -70,8 +70,8 @@ def opened(running: Stack, visit: Visit, path: str) -> Page:
 
 
 def pictured(page: Page, name: str) -> None:
-    """Keep a picture of a page, if ELASTIQ_PICTURES names a folder for them."""
-    if folder := os.environ.get("ELASTIQ_PICTURES"):
+    """Keep a picture of a page, if PICTURES names a folder for them."""
+    if folder := os.environ.get("PICTURES"):
         whole = {"x": 0, "y": 0, "width": 1280, "height": 560}
         page.screenshot(path=Path(folder) / f"flower-{name}.png", clip=whole)
 
