@@ -10,7 +10,6 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.aws.calls import calls
 from app.aws.depth import QueueReader
-from app.batches.cancelling import Cancelling
 from app.batches.records import Records
 from app.batches.telling import Telling
 from app.dispatch import Dispatch
@@ -25,6 +24,7 @@ from web.access.built import build
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.life import Lives
+from web.batches.orders import Orders
 from web.batches.preview import Previews
 from web.fleet.costs import Costs
 from web.fleet.depths import DepthReader
@@ -107,7 +107,8 @@ def _tier(settings: Settings) -> Tier:
         celery=celery,
         storage=storage,
         records=records,
-        cancelling=Cancelling(settings, records, telling),
+        telling=telling,
+        orders=Orders(settings, storage, records, telling, publisher.publish),
         queue=QueueReader(settings),
         feed=feed,
         current_batch=CurrentBatch(records.make),

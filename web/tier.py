@@ -10,8 +10,8 @@ from flask import current_app
 from prometheus_client import CollectorRegistry
 
 from app.aws.depth import QueueReader
-from app.batches.cancelling import Cancelling
 from app.batches.records import Records
+from app.batches.telling import Telling
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
@@ -19,6 +19,7 @@ from app.telemetry.workload import Workload
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.life import Lives
+from web.batches.orders import Orders
 from web.batches.preview import Previews
 from web.fleet.costs import Costs
 from web.fleet.depths import DepthReader
@@ -38,7 +39,8 @@ class Tier:
         celery: the application that images are published through and events are heard by.
         current_batch: the batch of the images that come one at a time.
         records: what is known of batches beside their images.
-        cancelling: cancels batches.
+        telling: tells other processes of changes.
+        orders: what can be done to batches.
         counts: what this process has done; `web.routes.metrics` tells it.
         registry: all that Prometheus is told.
         workload: what workers say, for Prometheus.
@@ -55,7 +57,8 @@ class Tier:
     celery: Celery
     storage: Storage
     records: Records
-    cancelling: Cancelling
+    telling: Telling
+    orders: Orders
     queue: QueueReader
     feed: Feed
     current_batch: CurrentBatch

@@ -86,7 +86,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
     now = datetime.now(UTC)
     id = new_batch_id(now, os.urandom(4))
     if request.mimetype == "application/json":
-        tier().records.make(replace(asked(_options(), id, now), owner=caller().identity))
+        tier().orders.make(replace(asked(_options(), id, now), owner=caller().identity))
         return jsonify(_receipt(id, [])), 201, {"Location": url_for("api.read", id=id)}
     tier().records.make(BatchRecord(id, owner=caller().identity))
     # A form without a length is no wish for an id: its files would be lost without a word.
