@@ -18,6 +18,7 @@ from app.domain import BATCH_ID, new_batch_id
 from app.process.objects import parse
 from web.access.caller import caller
 from web.access.gate import no_such_batch
+from web.access.limits import client
 from web.batches.batch import Image
 from web.batches.export import as_csv
 from web.batches.options import asked
@@ -204,6 +205,7 @@ def _take(id: str) -> list[Taken]:
     sent: Counter[str] = Counter()
     with tier().bodies.taken(), stored_in(id):
         taken = tier().intake.take(id, _by_field(files, sent))
+    tier().backlog.add(client(), [image.key for image in taken if image.outcome is None])
     log.info("upload_taken", batch=id, files=len(taken), rejected=_rejected(taken))
     if not sent[FIELD]:
         found = f", only in {', '.join(repr(field[:80]) for field in sent)}" if sent else ""
