@@ -38,7 +38,7 @@ class Options:
     publish_timeout: float = 20.0
     """How long a publish is retried while SQS does not answer as it should."""
     event_interval: float = 0.3
-    """Events are published at most once in this time."""
+    """Events are published at most once in this time, in seconds; while few come, once in three times that."""
     sqs_base64_encoding: bool = True
     credentials: tuple[str, str] | None = field(default=None, repr=False)
     """From the broker's URL; better left to boto3's chain."""
