@@ -8,13 +8,21 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-BATCH_ID = re.compile(r"\d{8}T\d{9}Z-[0-9a-f]{8}")
+_LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
+_DAY = (
+    "(?!0000)(?:[0-9]{4}(?:(?:0[13578]|1[02])(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)(?:0[1-9]|[12][0-9]|30)"
+    f"|02(?:0[1-9]|1[0-9]|2[0-8]))|{_LEAP_YEAR}0229)"
+)
+# Its time is one that there is: whoever reads it need not ask.
+BATCH_ID = re.compile(f"{_DAY}T(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9][0-9]{{3}}Z-[0-9a-f]{{8}}")
 # The autoscaler tags an instance with this, and its worker, which sees the tag, leaves.
 DRAIN_TAG = "elastiq-drain"
 # An instance of the fleet of this tag's value.
 FLEET_TAG = "elastiq-fleet"
 # By this command of remote control the autoscaler has an idle worker stay.
 STAY_COMMAND = "elastiq_stay"
+# By this one workers are told whether to drop the messages of a batch.
+DROP_COMMAND = "elastiq_drop"
 # Where a batch keeps what became of files that it did not take; no image's path begins like this.
 REJECTED = re.compile(r"rejected/[0-9a-f]{12}/")
 
@@ -147,6 +155,10 @@ class QueueDepth:
         """Return the number of images that have not finished."""
         return self.visible + self.in_flight + self.delayed
 
+    def __add__(self, other: QueueDepth) -> QueueDepth:
+        """Return the depth of two queues together."""
+        return QueueDepth(self.visible + other.visible, self.in_flight + other.in_flight, self.delayed + other.delayed)
+
 
 @dataclass(frozen=True, slots=True)
 class CallCounts:
@@ -159,6 +171,15 @@ class CallCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchCost:
+    """What a batch has cost so far, in dollars, and how many of its images were done."""
+
+    id: str
+    usd: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
 class FleetCost:
     """What the fleet costs, in dollars, as the autoscaler has it.
 
@@ -168,6 +189,8 @@ class FleetCost:
         total_usd: since the autoscaler's start.
         priced_as: what an instance is taken for, in words.
         calls: what the autoscaler itself has called.
+        each: of each instance that is billed, since its launch.
+        batches: of those batches whose costs have changed of late.
     """
 
     hour_usd: float
@@ -175,6 +198,8 @@ class FleetCost:
     total_usd: float
     priced_as: str
     calls: CallCounts = CallCounts()
+    each: tuple[tuple[str, float], ...] = ()
+    batches: tuple[BatchCost, ...] = ()
 
 
 class InstanceState(StrEnum):

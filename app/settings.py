@@ -29,6 +29,7 @@ _AUTH = (
     r"off|(keys|basic|proxy)(,(keys|basic|proxy))*",
     "off, or one or more of keys, basic, proxy, with commas between",
 )
+_STORAGE = (r"[a-z+]+://\S*", "an address such as memory:// or redis://host:6379")
 _LOG_FORMAT = (r"auto|json|text", "auto, json or text")
 _LOG_STREAM = (r"stderr|stdout", "stderr or stdout")
 _ENGINE = (r"openvino|torch", "openvino or torch")
@@ -80,6 +81,12 @@ class QueueSettings:
         "The task queue's address: with it, the queue is never looked up or made.",
         form=_URL_PATH,
     )
+    bulk_url: str = _setting(
+        "ELASTIQ_BULK_QUEUE_URL",
+        "",
+        "The bulk queue's address, where `ELASTIQ_QUEUE_URL` is set; without it all goes by the task queue.",
+        form=_URL_PATH,
+    )
     topic_arn: str = _setting(
         "ELASTIQ_TOPIC_ARN", "", "The SNS topic for events, by its ARN: with it, the topic is never made.", form=_ARN
     )
@@ -88,6 +95,11 @@ class QueueSettings:
         True,
         "Whether a process makes an SQS queue of its own to hear events and remote control; 0 without the right to.",
     )
+
+    @property
+    def bulk(self) -> str:
+        """Return the name of the queue of what may wait; nothing where there is none."""
+        return "" if self.url and not self.bulk_url else f"{self.name}-bulk"
 
     @property
     def topic(self) -> str:
@@ -128,6 +140,12 @@ class WebSettings:
         "Seconds that a `POST /` waits for its image's label, through a cold start too.",
         low=1,
     )
+    interactive_images: int = _setting(
+        "ELASTIQ_INTERACTIVE_IMAGES",
+        200,
+        "Images of a batch that go before all that waits in the bulk queue; what else is uploaded to it waits there.",
+        low=0,
+    )
     trusted_proxies: int = _setting(
         "ELASTIQ_TRUSTED_PROXIES",
         0,
@@ -164,6 +182,11 @@ class AccessSettings:
         "",
         "Who of those that sign in may operate too, such as `basic:alice,proxy:bob`; a key's scopes say it of the key.",
     )
+    shared: bool = _setting(
+        "ELASTIQ_SHARED_BATCHES",
+        False,
+        "`1`: who knows a batch's address may see it and add to it, whoever made it; else its owner and operators.",
+    )
     hosts: str = _setting(
         "ELASTIQ_HOSTS",
         "",
@@ -180,6 +203,34 @@ class AccessSettings:
     def operators(self) -> frozenset[str]:
         """Return the identities of those who may operate."""
         return frozenset(part.strip() for part in self.operator_list.split(",") if part.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """How much one caller may ask of a web process, where callers show who they are."""
+
+    requests: int = _setting(
+        "ELASTIQ_LIMIT_REQUESTS", 20_000, "Requests of one caller in a minute; 0: any number.", low=0
+    )
+    bytes: int = _setting(
+        "ELASTIQ_LIMIT_BYTES", 100_000_000_000, "Bytes that one caller may send in an hour; 0: any number.", low=0
+    )
+    images: int = _setting(
+        "ELASTIQ_LIMIT_IMAGES",
+        200_000,
+        "Images of one caller that may wait before more are taken; 0: any number.",
+        low=0,
+    )
+    streams: int = _setting(
+        "ELASTIQ_LIMIT_STREAMS", 100, "Event streams that one caller may have open at once; 0: any number.", low=0
+    )
+    storage: str = _setting(
+        "ELASTIQ_LIMITS_STORAGE",
+        "memory://",
+        "Where requests and bytes are counted: in each web process by itself, or for all of them at an address such as "
+        "`redis://host:6379`, which needs the package of its client.",
+        form=_STORAGE,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -473,6 +524,7 @@ class Settings:
     queue: QueueSettings = QueueSettings()
     web: WebSettings = WebSettings()
     access: AccessSettings = AccessSettings()
+    limits: LimitSettings = LimitSettings()
     images: ImageSettings = ImageSettings()
     engine: EngineSettings = EngineSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -494,6 +546,10 @@ class Settings:
         settings = cls(**{name: section(**_read(section, environment)) for name, section in SECTIONS.items()})
         if settings.buckets.input == settings.buckets.output:
             raise ConfigurationError("ELASTIQ_INPUT_BUCKET and ELASTIQ_OUTPUT_BUCKET must be two buckets")
+        if settings.queue.bulk_url and not settings.queue.url:
+            raise ConfigurationError(
+                "ELASTIQ_BULK_QUEUE_URL is set, and ELASTIQ_QUEUE_URL is not: set both, or neither"
+            )
         return settings
 
     @property

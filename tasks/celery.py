@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from celery import Celery
+from typing import Any
 
-from app.aws.queues import VISIBILITY_S
-from app.settings import Settings, settings
+from celery import Celery
+from kombu.entity import Exchange, Queue
+
+from app.aws.queues import VISIBILITY_S, dead_letter_queue
+from app.settings import QueueSettings, Settings, settings
 from app.sqs import bulk
 
 CLASSIFY = "tasks.classify"
@@ -27,7 +30,9 @@ def make_app(config: Settings) -> Celery:
             "endpoint_url": config.aws.endpoint_url or None,
             "visibility_timeout": VISIBILITY_S,
             "wait_time_seconds": config.worker.poll_wait_s,
-            "predefined_queues": {config.queue.name: {"url": config.queue.url}} if config.queue.url else {},
+            "predefined_queues": _predefined(config.queue),
+            "background_queues": [config.queue.bulk] if config.queue.bulk else [],
+            "dead_letter_queue": dead_letter_queue(config.queue.name),
             "topic": config.queue.topic,
             "topic_arn": config.queue.topic_arn or None,
             "listen": config.queue.listen,
@@ -39,6 +44,8 @@ def make_app(config: Settings) -> Celery:
             "bucket": config.buckets.output,
         },
         task_default_queue=config.queue.name,
+        # What a worker consumes; a plain submit goes to the first.
+        task_queues=[_queue(name) for name in (config.queue.name, config.queue.bulk) if name],
         task_serializer="json",
         result_serializer="json",
         event_serializer="json",
@@ -59,6 +66,16 @@ def make_app(config: Settings) -> Celery:
         result_expires=24 * 3600,
     )
     return app
+
+
+def _queue(name: str) -> Any:
+    return Queue(name, Exchange(name), name)  # type: ignore[no-untyped-call]  # kombu has no types
+
+
+def _predefined(queue: QueueSettings) -> dict[str, dict[str, str]]:
+    """Return the queues whose addresses are given, by name."""
+    urls = {queue.name: queue.url, queue.bulk: queue.bulk_url}
+    return {name: {"url": url} for name, url in urls.items() if url}
 
 
 app = make_app(settings())

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from flask import Flask
 from prometheus_client import CollectorRegistry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.announcements import BatchChanged
 from app.aws.calls import calls
 from app.aws.depth import QueueReader
+from app.batches.cancelling import Cancelling
 from app.batches.records import Records
+from app.batches.telling import Telling
 from app.dispatch import Dispatch
 from app.process.address import is_loopback
 from app.settings import Settings
@@ -20,7 +22,9 @@ from app.storage import Storage
 from app.telemetry.workload import Workload
 from tasks.celery import make_app
 from web.access import table
+from web.access.backlog import Backlog
 from web.access.built import build
+from web.access.limits import Limits, client
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.life import Lives
@@ -34,7 +38,7 @@ from web.http.seats import Seats
 from web.http.streams import Streams
 from web.routes import batches as api
 from web.routes import course as compat
-from web.routes import description, health, metrics, monitor, pages, stored
+from web.routes import description, health, metrics, monitor, orders, pages, stored
 from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake
 from web.uploads.publish import Publisher
@@ -55,7 +59,9 @@ def create_app(settings: Settings) -> Flask:
     identity.install(app)
     problems.install(app)
     security.install(app, _is_ours(settings))
-    build(settings).install(app)
+    limits = Limits(settings.limits, parts.backlog, on=bool(settings.access.ways))
+    build(settings, parts.records.find, limits).install(app)
+    limits.install(app)
     hearing.install(app, Seats(max(1, _page(settings.web.threads) // 2), "too many bodies are left to be read"))
     if hops := settings.web.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
@@ -67,7 +73,7 @@ def create_app(settings: Settings) -> Flask:
 
 def add_routes(app: Flask) -> None:
     """Have ``app`` answer every path that this tier has."""
-    for part in (api, compat, description, health, metrics, monitor, pages, stored):
+    for part in (api, compat, description, health, metrics, monitor, orders, pages, stored):
         app.register_blueprint(part.blueprint)
 
 
@@ -87,29 +93,40 @@ def _is_ours(settings: Settings) -> Callable[[str], bool]:
 def _tier(settings: Settings) -> Tier:
     celery = make_app(settings)
     storage = Storage(settings, connections=64)
-    feed, fleet = Feed(storage), FleetFeed(listens=settings.queue.listen)
-    counts, registry = Metrics(), CollectorRegistry()
     dispatch = Dispatch(celery, "web")
-    publisher = Publisher(celery, Summons(dispatch.send, fleet.unseen).send)
+    telling = Telling(celery, dispatch)
+
+    def changed(id: str) -> None:
+        feed.changed(id)
+        telling.changed(id)
+
+    records = Records(settings, changed)
+    feed = Feed(storage, record=records.read)
+    fleet = FleetFeed(listens=settings.queue.listen, target_s=settings.autoscaler.target_s)
+    counts, registry = Metrics(), CollectorRegistry()
+    summons = Summons(dispatch.send, fleet.unseen)
+    publisher = Publisher(celery, summons.send, settings.queue.bulk, settings.web.interactive_images)
     openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
         celery=celery,
         storage=storage,
-        records=Records(settings, lambda id: dispatch.send(BatchChanged(id))),
+        records=records,
+        cancelling=Cancelling(settings, records, telling),
         queue=QueueReader(settings),
         feed=feed,
-        current_batch=CurrentBatch(),
+        current_batch=CurrentBatch(records.make),
         fleet=fleet,
         depths=DepthReader(settings),
         counts=counts,
         registry=registry,
-        costs=Costs(calls.made),
+        costs=Costs(calls.made, dispatch.send),
         lives=Lives(storage),
         workload=Workload(registry, settings.queue.name, settings.autoscaler.target_s),
         intake=Intake(settings.images, storage, feed, publisher.publish, counts),
         previews=Previews(storage, settings.images.max_pixels, previews),
-        streams=Streams(settings.web.streams),
+        streams=Streams(settings.web.streams, settings.limits.streams if settings.access.ways else 0, client),
+        backlog=Backlog(time.monotonic),
         openers=openers,
         readers=readers,
         bodies=bodies,

@@ -10,11 +10,13 @@ from flask import current_app
 from prometheus_client import CollectorRegistry
 
 from app.aws.depth import QueueReader
+from app.batches.cancelling import Cancelling
 from app.batches.records import Records
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
 from app.telemetry.workload import Workload
+from web.access.backlog import Backlog
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.life import Lives
@@ -37,6 +39,7 @@ class Tier:
         celery: the application that images are published through and events are heard by.
         current_batch: the batch of the images that come one at a time.
         records: what is known of batches beside their images.
+        cancelling: cancels batches.
         counts: what this process has done; `web.routes.metrics` tells it.
         registry: all that Prometheus is told.
         workload: what workers say, for Prometheus.
@@ -47,12 +50,14 @@ class Tier:
         readers: the requests that may look a batch up in its buckets at once.
         bodies: the requests whose bodies may be read at once, and those that then wait for a label.
         waiters: the requests among them that may wait for a label.
+        backlog: how many images of each caller wait.
     """
 
     settings: Settings
     celery: Celery
     storage: Storage
     records: Records
+    cancelling: Cancelling
     queue: QueueReader
     feed: Feed
     current_batch: CurrentBatch
@@ -70,6 +75,7 @@ class Tier:
     readers: Seats
     bodies: Seats
     waiters: Seats
+    backlog: Backlog
 
     def close(self) -> None:
         """End every stream and every wait."""

@@ -80,7 +80,7 @@ def redrive(keys: tuple[str, ...]) -> None:
     from app.storage import Storage
 
     sent = DeadLetters(settings()).redrive(Storage(settings()), lambda letter: not keys or letter.key in keys)
-    click.echo(f"{len(sent)} sent back to {settings().queue.name}")
+    click.echo(f"{len(sent)} sent back to {settings().queue.bulk or settings().queue.name}")
     missing = set(keys) - set(sent)
     if missing:
         click.echo(f"not among the dead letters: {', '.join(sorted(missing))}", err=True)

@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 
 from app import aws
-from app.aws.address import dead_letter_queue_url, task_queue_url
+from app.aws.address import bulk_queue_url, dead_letter_queue_url, task_queue_url
 from app.aws.depth import QueueReader
 from app.aws.queues import dead_letter_queue
 from app.domain import Failure
@@ -54,7 +54,7 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """Reads and empties the dead-letter queue of the task queue.
+    """Reads and empties the dead-letter queue that the task queue and the bulk queue share.
 
     Each call has every dead letter in hand once, ten at a time, and hides it from others until the call has ended.
     Every method raises `ConfigurationError` or `TransientError`.
@@ -76,7 +76,7 @@ class DeadLetters:
                 yield from page
 
     def redrive(self, storage: Storage, wanted: Callable[[DeadLetter], bool] = lambda _: True) -> list[str]:
-        """Send the ``wanted`` ones back to the task queue, and take back that their images failed.
+        """Send the ``wanted`` ones back to be worked on, and take back that their images failed.
 
         Returns:
             The image's key of each that was sent back.
@@ -111,7 +111,9 @@ class DeadLetters:
                         yield letter
 
     def _send_back(self, letter: DeadLetter, looked: _Pass) -> None:
-        self._sqs.send_message(QueueUrl=task_queue_url(self._sqs, self._queue), MessageBody=letter.body)
+        # Behind what people wait for: it has taken five receives already, and may be one of many.
+        url = (bulk_queue_url if self._queue.bulk else task_queue_url)(self._sqs, self._queue)
+        self._sqs.send_message(QueueUrl=url, MessageBody=letter.body)
         looked.delete(letter)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Makes what Elastiq needs in an account: two buckets, the task queue, its dead-letter queue, a topic. Idempotent."""
+"""Makes what Elastiq needs in an account: buckets, the task queues, their dead-letter queue, a topic. Idempotent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from app import aws
-from app.aws.queues import Call, QueuePlan, arn_of, mend_queue
+from app.aws.queues import Call, QueuePlan, arn_of, dead_letter_queue, mend_queue
 from app.errors import ConfigurationError
 from app.settings import Settings
 from app.storage import TASK_RESULTS
@@ -112,12 +112,24 @@ def _queues(settings: Settings) -> list[str]:
     sqs = aws.client("sqs", settings.aws)
     if settings.queue.url:
         arn = _arn_of_given(sqs, settings.queue.url)
-        return [f"task queue {settings.queue.url}: given", _topic(settings, arn)]
+        lines = [f"task queue {settings.queue.url}: given"]
+        if settings.queue.bulk:
+            _arn_of_given(sqs, settings.queue.bulk_url, "ELASTIQ_BULK_QUEUE_URL")
+            lines.append(f"bulk queue {settings.queue.bulk_url}: given")
+        return [*lines, _topic(settings, arn)]
     with aws.translated(f"making the task queue {settings.queue.name!r}"):
-        made = mend_queue(_caller(sqs), settings.queue.name, QueuePlan(), lambda name: _address(sqs, name))
+        made: dict[str, bool] = {}
+        for name in (settings.queue.name, settings.queue.bulk):
+            plan = QueuePlan(dead_letters=dead_letter_queue(settings.queue.name))
+            # Of the dead-letter queue, which is there the second time, the first answer tells.
+            made = mend_queue(_caller(sqs), name, plan, lambda name: _address(sqs, name)) | made
         arn = arn_of(_caller(sqs), sqs.get_queue_url(QueueName=settings.queue.name)["QueueUrl"])
-    kinds = zip(("dead-letter queue", "task queue"), made.items(), strict=True)
-    lines = [f"{kind} {name}: {'made' if new else 'found'}" for kind, (name, new) in kinds]
+    kinds = {
+        dead_letter_queue(settings.queue.name): "dead-letter",
+        settings.queue.name: "task",
+        settings.queue.bulk: "bulk",
+    }
+    lines = [f"{kind} queue {name}: {'made' if made[name] else 'found'}" for name, kind in kinds.items()]
     return [*lines, _topic(settings, arn)]
 
 
@@ -125,7 +137,7 @@ def _caller(sqs: aws.Client) -> Call:
     return lambda action, **parameters: getattr(sqs, action)(**parameters)
 
 
-def _arn_of_given(sqs: aws.Client, url: str) -> str:
+def _arn_of_given(sqs: aws.Client, url: str, variable: str = "ELASTIQ_QUEUE_URL") -> str:
     """Return the ARN of the queue at ``url``, which is its owner's to make and to change."""
     with aws.translated(f"asking for the task queue {url}"):
         try:
@@ -134,7 +146,7 @@ def _arn_of_given(sqs: aws.Client, url: str) -> str:
             if aws.error_code(err) not in aws.NO_QUEUE:
                 raise
             raise ConfigurationError(
-                f"there is no queue at ELASTIQ_QUEUE_URL={url}; make it, with a dead-letter queue, "
+                f"there is no queue at {variable}={url}; make it, with a dead-letter queue, "
                 "or unset the variable to have it made under ELASTIQ_QUEUE"
             ) from err
 

@@ -1,4 +1,4 @@
-"""Where the task queue and its dead-letter queue are, by what the settings say: one address, or a name to look up."""
+"""Where the task queues and their dead-letter queue are, by what the settings say: addresses, or names to look up."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ def task_queue_url(sqs: Client, queue: QueueSettings) -> str:
         ClientError, BotoCoreError: as by ``sqs``.
     """
     return queue.url or str(sqs.get_queue_url(QueueName=queue.name)["QueueUrl"])
+
+
+def bulk_queue_url(sqs: Client, queue: QueueSettings) -> str:
+    """Return the bulk queue's address, likewise; there is one if ``queue.bulk``.
+
+    Raises:
+        ClientError, BotoCoreError: as by ``sqs``.
+    """
+    return queue.bulk_url or str(sqs.get_queue_url(QueueName=queue.bulk)["QueueUrl"])
 
 
 def dead_letter_queue_url(sqs: Client, queue: QueueSettings) -> str:

@@ -21,11 +21,15 @@ Call = Callable[..., dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class QueuePlan:
-    """What a task queue is to be, in seconds and receives; its dead-letter queue keeps messages as long."""
+    """What a task queue is to be, in seconds and receives; its dead-letter queue keeps messages as long.
+
+    ``dead_letters`` is that queue's name, where it is another's too; else it is `dead_letter_queue` of its own name.
+    """
 
     retention_s: int = RETENTION_S
     visibility_s: int = VISIBILITY_S
     max_receives: int = MAX_RECEIVES
+    dead_letters: str = ""
 
 
 def dead_letter_queue(name: str) -> str:
@@ -62,7 +66,8 @@ def make_queue(call: Call, name: str, plan: QueuePlan) -> str:
     Returns:
         Its address.
     """
-    dead = call("create_queue", QueueName=dead_letter_queue(name), Attributes=dead_letter_attributes(name, plan))
+    dead_name = plan.dead_letters or dead_letter_queue(name)
+    dead = call("create_queue", QueueName=dead_name, Attributes=dead_letter_attributes(name, plan))
     attributes = task_queue_attributes(name, plan, arn_of(call, dead["QueueUrl"]))
     return str(call("create_queue", QueueName=name, Attributes=attributes)["QueueUrl"])
 
@@ -79,7 +84,7 @@ def mend_queue(call: Call, name: str, plan: QueuePlan, find: Callable[[str], str
     Returns:
         The names of the two, the dead-letter queue first, and whether each was made.
     """
-    dead = dead_letter_queue(name)
+    dead = plan.dead_letters or dead_letter_queue(name)
     dead_url, dead_made = _made_or_mended(call, dead, dead_letter_attributes(name, plan), find)
     attributes = task_queue_attributes(name, plan, arn_of(call, dead_url))
     _, made = _made_or_mended(call, name, attributes, find)

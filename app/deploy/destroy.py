@@ -69,7 +69,9 @@ def destroy(
 
 
 def _waiting(settings: Settings, found: Found) -> int:
-    queue = replace(settings.queue, url=found.outputs["QueueUrl"])
+    # A stack from before it had two has one queue.
+    bulk_url = found.outputs.get("BulkQueueUrl", "")
+    queue = replace(settings.queue, url=found.outputs["QueueUrl"], bulk_url=bulk_url)
     return QueueReader(replace(settings, queue=queue)).depth().total
 
 

@@ -37,6 +37,7 @@ class _Consumed:
     """A queue that is consumed here: its poller, and its consumers by tag, that take turns."""
 
     poller: Poller
+    background: bool
     consumers: dict[str, _Consumer] = field(default_factory=dict)
 
     def next(self) -> _Consumer:
@@ -64,6 +65,8 @@ class Channel(virtual.Channel):
         self._consumed: dict[str, _Consumed] = {}
         self._transient: set[str] = set()
         self._unacked: dict[str, Lease] = {}
+        # Those of them that came from a background queue.
+        self._background: set[str] = set()
         self._acked_at: deque[float] = deque(maxlen=50)
         self.notify = connection.notify
         self.touched_at = time.monotonic()
@@ -73,7 +76,7 @@ class Channel(virtual.Channel):
         """Return what it asks; in a process that was forked since, that one's own."""
         if not self._gateway.ours:
             self._gateway = self._transport.gateway
-            self._consumed, self._unacked, self._transient = {}, {}, set()
+            self._consumed, self._unacked, self._transient, self._background = {}, {}, set(), set()
         return self._gateway
 
     # -- queues ---------------------------------------------------------------------------------
@@ -163,8 +166,10 @@ class Channel(virtual.Channel):
         self._consumers.add(consumer_tag)
         consumed = self._consumed.get(queue)
         if consumed is None:
-            poller = self.gateway.consume(queue, room=self._room, ready=self.notify)
-            consumed = self._consumed[queue] = _Consumed(poller)
+            background = queue in self.gateway.options.background_queues
+            room = self._room_behind if background else self._room
+            poller = self.gateway.consume(queue, room=room, ready=self.notify)
+            consumed = self._consumed[queue] = _Consumed(poller, background)
         consumed.consumers[consumer_tag] = _Consumer(callback, no_ack)
 
     def basic_cancel(self, consumer_tag: str) -> None:
@@ -191,7 +196,7 @@ class Channel(virtual.Channel):
         window = self.qos.prefetch_count
         if window and len(self._unacked) >= window:
             return False
-        for queue, consumed in list(self._consumed.items()):
+        for queue, consumed in sorted(self._consumed.items(), key=lambda item: item[1].background):
             try:
                 received = consumed.poller.buffer.popleft()
             except IndexError:
@@ -278,12 +283,25 @@ class Channel(virtual.Channel):
     # -- inner ----------------------------------------------------------------------------------
 
     def _room(self) -> int:
-        """Return how many messages may be asked for: enough for a full batch, or for what would stand idle."""
-        buffered = sum(len(poller.buffer) for poller in self.pollers)
+        """Return how many messages may be asked for: enough for a full batch, or for what would stand idle.
+
+        What background queues have brought takes up none of it: whatever they hold, the others are listened to.
+        """
+        return self._room_beside(self._buffered(background=False), len(self._unacked) - len(self._background))
+
+    def _room_behind(self) -> int:
+        """Return the same for background queues: what all others leave, and nothing while one of these has to wait."""
+        waiting = self._buffered(background=False)
+        return 0 if waiting else self._room_beside(self._buffered(background=True), len(self._unacked))
+
+    def _buffered(self, *, background: bool) -> int:
+        consumed = list(self._consumed.values())
+        return sum(len(one.poller.buffer) for one in consumed if one.background == background)
+
+    def _room_beside(self, buffered: int, unacked: int) -> int:
         window = int(self.qos.prefetch_count)
         if not window:
             return BATCH if buffered < MOST_UNLIMITED else 0
-        unacked = len(self._unacked)
         capacity = window + self._read_ahead()
         free: int = capacity - unacked - buffered
         starving = not buffered and unacked < window
@@ -306,6 +324,8 @@ class Channel(virtual.Channel):
             patient_s = min(PATIENT_S, self.gateway.options.visibility_timeout / 10)
             linger_s = patient_s if consumed.poller.transient else LINGER_S
             message = self._message(consumed.poller.name, received, consumer.no_ack, linger_s)
+            if consumed.background and not consumer.no_ack:
+                self._background.add(received.lease.receipt)
         except Exception as err:  # whatever an odd envelope does, the next message is delivered
             consumed.poller.receiver.unreadable(received.lease, err)
             return
@@ -339,6 +359,7 @@ class Channel(virtual.Channel):
 
     def _settle(self, delivery_tag: str) -> Lease | None:
         lease = self._unacked.pop(delivery_tag, None)
+        self._background.discard(delivery_tag)
         if lease is not None:
             lease.watch = None
             self.touched_at = time.monotonic()

@@ -37,6 +37,10 @@ class Options:
     retention: int = RETENTION_S
     publish_timeout: float = 20.0
     """How long a publish is retried while SQS does not answer as it should."""
+    background_queues: tuple[str, ...] = ()
+    """Queues whose messages are worked on while no other consumed queue has one, and that leave room for these."""
+    dead_letter_queue: str = ""
+    """The one dead-letter queue of all queues that are made; each has its own unless told."""
     event_interval: float = 0.3
     """Events are published at most once in this time, in seconds; while few come, once in three times that."""
     sqs_base64_encoding: bool = True
@@ -66,6 +70,7 @@ class Options:
             )
         if bool(user) != bool(password):
             raise ConfigurationError("the broker's URL has one of access key and secret key: give both, or neither")
+        given = {**given, "background_queues": tuple(given.get("background_queues") or ())}
         given = {**given, "endpoint_url": endpoint_url} if endpoint_url else given
         options = cls(
             **{name: value for name, value in given.items() if name in known and value is not None},

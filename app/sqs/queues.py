@@ -80,13 +80,17 @@ class Queues:
         try:
             return str(self._api.sqs("get_queue_url", QueueName=physical)["QueueUrl"])
         except QueueMissing:
-            url = make_queue(self._api.sqs, physical, self._plan())
-            logger.info("queue_made name=%s dead_letters=%s", physical, dead_letter_queue(physical))
+            plan = self._plan(physical)
+            url = make_queue(self._api.sqs, physical, plan)
+            logger.info("queue_made name=%s dead_letters=%s", physical, plan.dead_letters)
             return url
 
-    def _plan(self) -> QueuePlan:
-        given = self._options
-        return QueuePlan(given.retention, given.visibility_timeout, given.max_receive_count)
+    def _plan(self, physical: str) -> QueuePlan:
+        given, dead = self._options, dead_letter_queue(physical)
+        # A FIFO queue's dead letters can go to a FIFO queue alone.
+        if given.dead_letter_queue and physical.endswith(".fifo") == given.dead_letter_queue.endswith(".fifo"):
+            dead = sqs_name(given.queue_name_prefix + given.dead_letter_queue)
+        return QueuePlan(given.retention, given.visibility_timeout, given.max_receive_count, dead)
 
 
 def sqs_name(name: str) -> str:

@@ -17,11 +17,13 @@ from celery.app import trace
 from celery.events import EventDispatcher
 from celery.worker import state
 from celery.worker.control import control_command
+from celery.worker.request import Request as Request
 
 from app.errors import ConfigurationError
 
 # Module, and what must be in it; an argument's name after a colon.
 STANDS_ON = (
+    ("celery.app.trace", "saferepr"),
     ("celery.apps.worker", "safe_say"),
     ("celery.app.trace", "LOG_RECEIVED"),
     ("celery.apps.worker", "Worker.on_before_init:quiet"),
@@ -31,6 +33,10 @@ STANDS_ON = (
     ("celery.worker.state", "should_stop"),
     ("celery.worker.state", "maybe_shutdown"),
     ("celery.worker.control", "Panel.data"),
+    ("celery.app.task", "Task.Request"),
+    ("celery.worker.request", "Request.revoked"),
+    ("celery.worker.request", "Request._announce_revoked:reason"),
+    ("celery.worker.request", "Request._announce_revoked:expired"),
     ("celery.events.dispatcher", "EventDispatcher:buffer_group"),
     ("celery.events.dispatcher", "EventDispatcher:buffer_limit"),
     ("celery.events.dispatcher", "EventDispatcher:on_send_buffered"),
@@ -77,6 +83,19 @@ def say_nothing_at_signals() -> None:
     celery.apps.worker.safe_say = lambda *_: None
 
 
+def show_results_plainly() -> None:
+    """Show a task's result, in the log and in events, by its own ``repr``, cut off; Celery's way looks at each item.
+
+    Stands on ``celery.app.trace.saferepr``, which the tracer calls with the result and the most characters.
+    """
+
+    def show(result: object, most: int) -> str:
+        text = repr(result)
+        return text if len(text) <= most else f"{text[:most]}..."
+
+    trace.saferepr = show
+
+
 def name_images() -> None:
     """Have the log's line of a task that was received name its arguments: an image is followed by its key.
 
@@ -106,6 +125,15 @@ def in_place_of_shutdown(do: Callable[[], object]) -> Callable[[], object]:
         do()
 
     return do
+
+
+def revoke(request: Request) -> None:
+    """Acknowledge a request that is not run, and say so by an event.
+
+    Stands on ``Request._announce_revoked``, which ``Request.revoked`` calls, asked before a request has a thread; and
+    on ``Task.Request``, the class of a task's requests.
+    """
+    request._announce_revoked("cancelled", False, None, False)
 
 
 def gather_events(dispatcher: EventDispatcher, groups: Set[str], most: int, gathered: Callable[[], object]) -> None:

@@ -91,6 +91,7 @@ REASONS = {
     "elastiq-worker: s3:PutObject on elastiq-output/_celery/*": "Celery's own results, which its clients' tasks keep",
     "elastiq-web: s3:PutObject on elastiq-output/_batches/*": "no batch of the story has a record",
     "elastiq-worker: sqs:SendMessage on elastiq-tasks": "a task that is retried is published anew",
+    "elastiq-web: sqs:SendMessage on elastiq-tasks-bulk": "no upload is as large as what has to wait",
     "elastiq-worker: sqs:GetQueueUrl on elastiq-tasks-on-*": "replies to remote control go to the asker's own queue",
     "elastiq-autoscaler: s3:PutObject on elastiq-output/_resent/* alone": "no message was lost",
     "elastiq-autoscaler: s3:ListBucket on": "the sweep looks for lost images when the queue stands empty for a minute",

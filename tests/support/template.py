@@ -77,6 +77,7 @@ SAMPLES = {
     "SubnetTwo": "subnet-0123456789abcdef1",
     "Software.Arn": "arn:aws:s3:::elastiq-software",
     "Tasks.Arn": "arn:aws:sqs:eu-central-1:123456789012:elastiq-tasks",
+    "Bulk.Arn": "arn:aws:sqs:eu-central-1:123456789012:elastiq-tasks-bulk",
     "DeadLetters.Arn": "arn:aws:sqs:eu-central-1:123456789012:elastiq-tasks-dead",
     "Logs.Arn": "arn:aws:logs:eu-central-1:123456789012:log-group:/elastiq/hosts:*",
     "WorkerRole.Arn": "arn:aws:iam::123456789012:role/elastiq-worker-eu-central-1",

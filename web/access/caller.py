@@ -25,9 +25,10 @@ class Caller:
     identity: str
     scopes: frozenset[str]
 
-    def may_see(self, owner: str | None) -> bool:
-        """Return whether what belongs to ``owner``, or None where nobody knows whose it is, is his to see."""
-        return not self.identity or OPERATE in self.scopes or owner == self.identity
+    @property
+    def sees_all(self) -> bool:
+        """Return whether everybody's batches are his to see."""
+        return not self.identity or OPERATE in self.scopes
 
 
 ANYBODY = Caller("", frozenset(SCOPES))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from flask import Flask, g, request
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Forbidden, Unauthorized
+from werkzeug.exceptions import Forbidden, NotFound, Unauthorized
 
 from web.access import table
 from web.access.caller import ANYBODY, Caller
@@ -19,16 +19,27 @@ log = structlog.get_logger(__name__)
 REALM = "Elastiq, by a name and a password, or by an API key as the password"
 
 
+def no_such_batch(id: str) -> str:
+    """Return what to tell who asks for a batch that is not there, or not his."""
+    return f"there is no batch {id[:80]!r}; its id is in the answer to the upload and in the page's address"
+
+
 class Gate:
     """The gate of one application.
 
     Args:
         ways: how a caller may show who he is; none: nobody is asked.
         challenges: what a caller who has not done so is told to send, such as ``basic``.
+        may_see: says whether a caller may have anything to do with the batch of an id.
     """
 
-    def __init__(self, ways: Sequence[Way], challenges: Sequence[str] = ()) -> None:
-        self._ways = ways
+    def __init__(
+        self,
+        ways: Sequence[Way],
+        challenges: Sequence[str] = (),
+        may_see: Callable[[Caller, str], bool] = lambda caller, id: True,
+    ) -> None:
+        self._ways, self._may_see = ways, may_see
         self._challenges = [WWWAuthenticate(kind, {"realm": REALM}) for kind in challenges]
 
     def install(self, app: Flask) -> None:
@@ -43,6 +54,10 @@ class Gate:
         if scope != table.OPEN and scope not in found.scopes:
             log.warning("scope_refused", caller=found.identity, path=request.path, scope=scope)
             raise Forbidden(f"this needs the scope {scope!r}, which you have not; ask who runs this for it")
+        # What is done with a batch has its id in its path. But the page at it is the same for all.
+        id = (request.view_args or {}).get("id")
+        if id is not None and request.path.startswith("/api/") and not self._may_see(found, id):
+            raise NotFound(no_such_batch(id))
 
     def _caller(self) -> Caller:
         for way in self._ways:

@@ -1,11 +1,11 @@
-"""How deep the task queue and the dead-letter queue are, asked of SQS every few seconds at most."""
+"""How deep the task queues and the dead-letter queue are, asked of SQS every few seconds at most."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -21,11 +21,15 @@ KEPT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Depths:
-    """Both depths; None with a ``problem``, in words, where SQS did not tell."""
+    """Both depths; None with a ``problem``, in words, where SQS did not tell.
+
+    ``queue`` is that of the task queue and the bulk queue together, and ``waiting`` what is visible in each.
+    """
 
     queue: QueueDepth | None
     dead_letters: int | None
     problem: str | None = None
+    waiting: dict[str, int] = field(default_factory=dict, compare=False)
 
 
 class DepthReader:
@@ -59,7 +63,9 @@ class DepthReader:
     def _ask(self) -> Depths:
         tasks, dead = self._readers
         try:
-            return Depths(tasks.depth(), dead.depth().total)
+            depths = tasks.depths()
+            waiting = {name: depth.visible for name, depth in depths.items()}
+            return Depths(sum(depths.values(), QueueDepth(0, 0)), dead.depth().total, waiting=waiting)
         except ElastiqError as err:
             if self._known.problem is None:
                 log.warning("depth_unknown", reason=str(err))

@@ -4,37 +4,58 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from flask import Flask
 from werkzeug.routing import Rule
 
-from app.domain import BATCH_ID
+from web.access import table
 from web.http import problems
 from web.http.identity import HEADERS
 from web.openapi.operations import EVENTS, JSON, PLAIN, Answer, Body, Operation, said_by
 from web.openapi.schemas import Schemas
 from web.openapi.shapes import Problem
 
-# What any request may be answered with: it is none, says not who calls or is not his to make, came too slowly or too
-# large, goes to another server's name, or something is wrong here.
-EVERY = (400, 401, 403, 408, 414, 417, 421, 431, 500, 501, 503)
-# And one that could change something: it came without a length, or as nothing that is taken.
-EVERY_POST = (411, 415)
+# What any request may be answered with: it is none, came too slowly or too large, goes to another server's name, or
+# something is wrong here.
+EVERY = (400, 408, 414, 417, 421, 429, 431, 500, 501, 503)
+# And one that could change something: it came from another site's page, without a length, or as nothing that is taken.
+EVERY_POST = (403, 411, 415)
+# And one of a route that is not open to everybody, where ELASTIQ_AUTH has callers asked who they are.
+EVERY_GUARDED = (401, 403)
+WAYS = {
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key of `elastiq keys`."},
+    "password": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "A name and a password, or an API key as the password.",
+    },
+}
 INTRODUCTION = (
     "Images in, labels out. Every error is a problem (RFC 9457) whose `detail` says what is wrong and what to do. "
     "docs/http-api.md says it at length."
 )
 _IN_PATH = {
-    "id": {"description": "The batch's id.", "schema": {"type": "string", "pattern": f"^{BATCH_ID.pattern}$"}},
+    "id": {
+        "description": "The batch's id; the time in it is one that there is.",
+        "schema": {"type": "string", "pattern": "^[0-9]{8}T[0-9]{9}Z-[0-9a-f]{8}$"},
+    },
     "path": {
         "description": "The image's path in its batch; `/` may be sent as it is.",
         "schema": {"type": "string"},
     },
 }
 _UNSAID = {"schema": {"type": "string"}}
+_FILE = Operation(
+    {
+        200: Answer("The file.", media=("*/*",)),
+        206: Answer("The part of it that `Range` asks for.", media=("*/*",)),
+        304: Answer("It is the one that `If-None-Match` names.", media=()),
+    },
+    problems=(404, 416),
+)
 _ARGUMENT = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 _ITSELF = {"HEAD", "OPTIONS"}
 
@@ -58,7 +79,11 @@ def document(app: Flask, version: str) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Elastiq", "version": version, "description": INTRODUCTION},
         "paths": paths,
-        "components": {"schemas": dict(sorted(schemas.named.items())), "responses": _problems()},
+        "components": {
+            "schemas": dict(sorted(schemas.named.items())),
+            "responses": _problems(),
+            "securitySchemes": WAYS,
+        },
     }
 
 
@@ -68,8 +93,8 @@ def template(rule: Rule) -> str:
 
 
 def _operation(rule: Rule, method: str, view: Callable[..., Any], schemas: Schemas) -> dict[str, Any]:
-    said = said_by(view)
-    summary, _, more = _words_of(rule, view).partition("\n\n")
+    said, words = _said(rule, view)
+    summary, _, more = words.partition("\n\n")
     group = rule.endpoint.partition(".")[0]
     described: dict[str, Any] = {
         "operationId": f"{rule.endpoint}.{method.lower()}",
@@ -84,12 +109,21 @@ def _operation(rule: Rule, method: str, view: Callable[..., Any], schemas: Schem
         described["parameters"] = found
     if said.body:
         described["requestBody"] = _body(said.body, schemas)
-    described["responses"] = _answers(said, method, schemas)
+    guarded = table.SCOPE_OF.get(rule.endpoint) not in (table.OPEN, None)
+    if guarded:
+        # The last: nothing, as long as nobody is asked.
+        described["security"] = [{"key": []}, {"password": []}, {}]
+        described["x-scope"] = table.SCOPE_OF[rule.endpoint]
+    more_problems = (*(EVERY_POST if method != "GET" else ()), *(EVERY_GUARDED if guarded else ()))
+    described["responses"] = _answers(said, more_problems, schemas)
     return described
 
 
-def _words_of(rule: Rule, view: Callable[..., Any]) -> str:
-    return "Return a file of the page." if rule.endpoint == "static" else inspect.getdoc(view) or ""
+def _said(rule: Rule, view: Callable[..., Any]) -> tuple[Operation, str]:
+    """Return what a route says of itself, and in which words; for Flask's own route, it is said here."""
+    if rule.endpoint == "static":
+        return _FILE, "Return a file of the page."
+    return said_by(view), inspect.getdoc(view) or ""
 
 
 def _body(body: Body, schemas: Schemas) -> dict[str, Any]:
@@ -100,9 +134,9 @@ def _body(body: Body, schemas: Schemas) -> dict[str, Any]:
     return {"description": body.says, "required": body.required, "content": content}
 
 
-def _answers(said: Operation, method: str, schemas: Schemas) -> dict[str, Any]:
+def _answers(said: Operation, more: Sequence[int], schemas: Schemas) -> dict[str, Any]:
     found: dict[int, dict[str, Any]] = {status: _answer(one, schemas) for status, one in said.answers.items()}
-    for status in {*EVERY, *(EVERY_POST if method != "GET" else ()), *said.problems} - set(found):
+    for status in {*EVERY, *more, *said.problems} - set(found):
         found[status] = {"$ref": f"#/components/responses/{name_of(status)}"}
     return {str(status): found[status] for status in sorted(found)}
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from flask import Blueprint, Response, jsonify, request, url_for
-from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, Conflict, NotFound, RequestEntityTooLarge
 
+from app.batches.record import BatchRecord
 from app.domain import BATCH_ID, new_batch_id
 from app.process.objects import parse
+from web.access.caller import caller
+from web.access.gate import no_such_batch
+from web.access.limits import client
 from web.batches.batch import Image
 from web.batches.export import as_csv
 from web.batches.options import asked
@@ -60,6 +65,7 @@ STREAM = Answer(
         "image-waiting": shapes.Image,
         "image-classified": shapes.Image,
         "image-failed": shapes.Image,
+        "image-cancelled": shapes.Image,
         "current": shapes.Counts,
         "waits": Waiting,
         "done": shapes.Counts,
@@ -81,18 +87,21 @@ def create() -> tuple[Response, int, dict[str, str]]:
     now = datetime.now(UTC)
     id = new_batch_id(now, os.urandom(4))
     if request.mimetype == "application/json":
-        tier().records.make(asked(_options(), id, now))
+        tier().records.make(replace(asked(_options(), id, now), owner=caller().identity))
         return jsonify(_receipt(id, [])), 201, {"Location": url_for("api.read", id=id)}
+    tier().records.make(BatchRecord(id, owner=caller().identity))
     # A form without a length is no wish for an id: its files would be lost without a word.
     taken = _take(id) if has_body() or request.mimetype.startswith("multipart/") else []
     return jsonify(_receipt(id, taken)), 201, {"Location": url_for("api.read", id=id)}
 
 
 @blueprint.post("/<id>/images")
-@operation({201: Answer(TAKEN, shapes.Receipt)}, problems=(404,), body=FILES)
+@operation({201: Answer(TAKEN, shapes.Receipt)}, problems=(404, 409), body=FILES)
 def add(id: str) -> tuple[Response, int]:
     """Add files to a batch. Sending the same files again, after an error, adds none twice."""
-    return jsonify(_receipt(_checked(id), _take(id))), 201
+    if tier().records.read(_checked(id)).cancelled_at:
+        raise Conflict(f"batch {id!r} was cancelled; make another one, or take that back: POST /api/batches/{id}/retry")
+    return jsonify(_receipt(id, _take(id))), 201
 
 
 @blueprint.get("/<id>")
@@ -196,6 +205,7 @@ def _take(id: str) -> list[Taken]:
     sent: Counter[str] = Counter()
     with tier().bodies.taken(), stored_in(id):
         taken = tier().intake.take(id, _by_field(files, sent))
+    tier().backlog.add(client(), [image.key for image in taken if image.outcome is None])
     log.info("upload_taken", batch=id, files=len(taken), rejected=_rejected(taken))
     if not sent[FIELD]:
         found = f", only in {', '.join(repr(field[:80]) for field in sent)}" if sent else ""
@@ -238,4 +248,4 @@ def _checked(id: str) -> str:
 
 
 def _no_such_batch(id: str) -> NotFound:
-    return NotFound(f"there is no batch {id[:80]!r}; its id is in the answer to the upload and in the page's address")
+    return NotFound(no_such_batch(id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import time
@@ -12,6 +13,8 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, GatewayTimeout
 
 from app.domain import Failure
 from app.errors import InvalidImage
+from web.access.caller import caller
+from web.access.limits import client
 from web.batches.batch import Outcome
 from web.http.bodies import body
 from web.http.gunicorn_internals import connection
@@ -40,10 +43,12 @@ def classify() -> Response:
     with tier().waiters.taken(), tier().bodies.taken():
         part = _only_file()
         try:
-            taken = tier().intake.admit(tier().current_batch.id(datetime.now(UTC)), part)
+            taken = tier().intake.admit(tier().current_batch.id(datetime.now(UTC), caller().identity), part)
         finally:
             part.body.close()
-        tier().intake.publish([taken])
+        # Somebody waits for it, and the batch is of all who do.
+        tier().intake.publish([taken], math.inf)
+        tier().backlog.add(client(), [taken.key] if taken.outcome is None else [])
         label = _label(taken)
     text = label if part.field == PLAIN else f"{names.without_extension(part.filename)}:{label}"
     return Response(text, mimetype="text/plain")

@@ -66,8 +66,8 @@ def _of_queues(known: Depths, name: str) -> Iterator[Metric]:
     if known.queue is None or known.dead_letters is None:
         return
     depth = {"visible": known.queue.visible, "in_flight": known.queue.in_flight, "delayed": known.queue.delayed}
-    help = "Images outstanding: messages in the task queue, by state."
+    help = "Images outstanding: messages in the task queue and the bulk queue, by state."
     yield gauges("elastiq_queue_messages", help, "state", depth)
     yield gauge("elastiq_dead_letters", "Messages that five attempts could not finish.", known.dead_letters)
-    lengths = {name: known.queue.visible, dead_letter_queue(name): known.dead_letters}
+    lengths = {**known.waiting, dead_letter_queue(name): known.dead_letters}
     yield gauges("celery_queue_length", "Messages that wait in a queue.", "queue_name", lengths)

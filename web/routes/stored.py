@@ -8,6 +8,7 @@ from flask import Blueprint, Response, jsonify
 from werkzeug.exceptions import NotFound
 
 from app.domain import BATCH_ID, path_of
+from web.access.gate import no_such_batch
 from web.openapi import shapes
 from web.openapi.operations import Answer, operation
 from web.openapi.parameters import Text
@@ -25,7 +26,7 @@ blueprint = Blueprint("stored", __name__, url_prefix="/api/batches")
 def stored(id: str) -> Response:
     """Return the stored files of a batch behind ``?after=PATH``, by path, and where the next answer begins."""
     if not BATCH_ID.fullmatch(id):
-        raise NotFound(f"{id[:80]!r} is no batch's id; it is in the answer to the upload and in the page's address")
+        raise NotFound(no_such_batch(id))
     after = AFTER.read()
     with tier().readers.taken():
         found = list(islice(tier().storage.images(id, f"{id}/{after}" if after else ""), MOST))

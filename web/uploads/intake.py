@@ -26,10 +26,11 @@ log = structlog.get_logger(__name__)
 STORING_THREADS = 16
 # Files spooled and not yet stored, over all requests; a request that brings more waits, and so does its client.
 IN_HAND = 2 * STORING_THREADS
-# A long upload's images are published on the way, so that results begin before it ends.
-PUBLISH_EVERY = 100
+# A long upload's images are published on the way, so that results begin before it ends; the first few sooner, so that a
+# worker is on its way.
+PUBLISH_FIRST, PUBLISH_EVERY = 10, 100
 
-Publish = Callable[[Sequence[str]], None]
+Publish = Callable[[Sequence[str], float | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Intake:
         limits: how large a file and an image may be.
         storage: where images and the reasons of refused ones go.
         feed: is told of both.
-        publish: hands keys to the task queue and returns once it has accepted them all.
+        publish: hands keys to the queues, as `web.uploads.publish.Publisher.publish` does.
         counts: is told how many files were accepted and rejected.
     """
 
@@ -57,8 +58,8 @@ class Intake:
         self._pool = ThreadPoolExecutor(STORING_THREADS, "store")
         self._in_hand = BoundedSemaphore(IN_HAND)
 
-    def take(self, batch: str, parts: Iterable[Part]) -> list[Taken]:
-        """Take every file of ``parts`` into ``batch`` and publish the images among them.
+    def take(self, batch: str, parts: Iterable[Part], first: float | None = None) -> list[Taken]:
+        """Take every file of ``parts`` into ``batch`` and publish the images among them, ``first`` of it at once.
 
         What was stored before an error, of the upload or of a service, is published all the same.
 
@@ -74,10 +75,10 @@ class Intake:
         try:
             for part in parts:
                 pending.append(self._submit(batch, part))
-                if len(pending) == PUBLISH_EVERY:
-                    taken += self._settle(pending)
+                if len(pending) == (PUBLISH_EVERY if taken else PUBLISH_FIRST):
+                    taken += self._settle(pending, first)
         finally:
-            taken += self._settle(pending)
+            taken += self._settle(pending, first)
         return taken
 
     def admit(self, batch: str, part: Part) -> Taken:
@@ -92,14 +93,14 @@ class Intake:
             self._counts.count("images_rejected")
             raise
 
-    def publish(self, taken: Iterable[Taken]) -> None:
-        """Publish those that have no outcome yet.
+    def publish(self, taken: Iterable[Taken], first: float | None = None) -> None:
+        """Publish those that have no outcome yet; ``first`` of the batch go before what waits in bulk.
 
         Raises:
             TransientError, ConfigurationError: the queue did not accept them all.
         """
         if keys := [image.key for image in taken if image.outcome is None]:
-            self._publish(keys)
+            self._publish(keys, first)
             self._counts.count("images_accepted", len(keys))
 
     def _admit(self, batch: str, part: Part) -> Taken:
@@ -143,12 +144,12 @@ class Intake:
             part.body.close()
             self._in_hand.release()
 
-    def _settle(self, pending: list[Future[Taken]]) -> list[Taken]:
+    def _settle(self, pending: list[Future[Taken]], first: float | None) -> list[Taken]:
         """Wait for the files in hand and publish them; raise the first error only after that."""
         group, pending[:] = pending[:], []
         errors = [err for future in group if (err := future.exception())]
         taken = [future.result() for future in group if not future.exception()]
-        self.publish(taken)
+        self.publish(taken, first)
         if errors:
             unforeseen = [err for err in errors if not isinstance(err, ElastiqError)]
             raise (unforeseen or errors)[0]

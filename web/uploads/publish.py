@@ -1,7 +1,8 @@
-"""Publishing: one message per image, confirmed by the task queue before anybody is told that it is on its way."""
+"""Publishing: one message per image, confirmed by its queue before anybody is told that it is on its way."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -12,6 +13,7 @@ from celery import Celery
 from app.errors import ConfigurationError, TransientError
 from app.process import spans
 from tasks.celery import CLASSIFY, bulk
+from web.uploads.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -25,18 +27,33 @@ class Publisher:
     Args:
         celery: the application whose task queue it is.
         summon: is told how many images the queue has accepted.
+        bulk: the queue of what may wait; empty where there is none.
+        first: how many images of a batch do not wait there, unless it is told otherwise.
     """
 
-    def __init__(self, celery: Celery, summon: Callable[[int], object] = lambda count: None) -> None:
+    def __init__(
+        self,
+        celery: Celery,
+        summon: Callable[[int], object] = lambda count: None,
+        bulk: str = "",
+        first: float = math.inf,
+    ) -> None:
         self._celery, self._summon = celery, summon
+        self._bulk, self._first, self._turns = bulk, first if bulk else math.inf, Turns()
 
-    def publish(self, keys: Sequence[str]) -> None:
-        """Hand ``keys`` to the task queue; return once it has accepted them all.
+    def publish(self, keys: Sequence[str], first: float | None = None) -> None:
+        """Hand ``keys``, all of one batch, to the queues; return once these have accepted them all.
+
+        Args:
+            keys: the images.
+            first: how many of the batch go before what waits in the bulk queue; 0: none of them, infinite: all.
 
         Raises:
             TransientError: it has not; the images are stored, and publishing some of them twice does no harm.
             ConfigurationError: the queue is missing or closed to us.
         """
+        most = self._first if first is None or not self._bulk else first
+        at_once = self._turns.first(keys[0].partition("/")[0], len(keys), most) if math.isfinite(most) else len(keys)
         try:
             # Lone messages of concurrent requests share calls anyway.
             with (
@@ -44,8 +61,8 @@ class Publisher:
                 bulk() if len(keys) > 1 else nullcontext(),
                 self._celery.producer_or_acquire() as producer,
             ):
-                headers = spans.carrier()
-                sent = [(key, self._send(key, producer, headers)) for key in keys]
+                options = {"ignore_result": True, "producer": producer, "headers": spans.carrier()}
+                sent = [(key, self._send(key, n >= at_once, options)) for n, key in enumerate(keys)]
         except TransientError as err:
             raise TransientError(f"the images are stored, but not all are queued; send them again ({err})") from err
         except ConfigurationError as err:
@@ -55,6 +72,6 @@ class Publisher:
             log.info("images_queued", tasks=dict(sent[at : at + LOGGED_AT_ONCE]))
         self._summon(len(keys))
 
-    def _send(self, key: str, producer: Any, headers: dict[str, str]) -> str:
-        sent = self._celery.send_task(CLASSIFY, (key,), ignore_result=True, producer=producer, headers=headers)
-        return str(sent.id)
+    def _send(self, key: str, behind: bool, options: dict[str, Any]) -> str:
+        where = {"queue": self._bulk} if behind else {}
+        return str(self._celery.send_task(CLASSIFY, (key,), **options, **where).id)

@@ -21,9 +21,9 @@ from app.account.doctor.findings import Finding, asked, bad, unknown, well
 from app.account.doctor.launching import launching
 from app.account.doctor.needs import Account
 from app.account.doctor.permissions import permissions
-from app.aws.address import task_queue_url
+from app.aws.address import bulk_queue_url, task_queue_url
 from app.aws.errors import DENIED, EXPIRED, NO_TOPIC
-from app.settings import Settings
+from app.settings import QueueSettings, Settings
 
 # AWS refuses what is dated five minutes wrong; S3, a quarter of an hour.
 SKEW_S, REFUSED_S = 30.0, 300.0
@@ -62,7 +62,9 @@ def look(
         (settings.buckets.output, "ELASTIQ_OUTPUT_BUCKET"),
     ):
         yield asked(f"bucket {name}", partial(_bucket, settings, name, variable))
-    yield asked(f"queue {settings.queue.name}", partial(_queue, settings))
+    yield asked(f"queue {settings.queue.name}", partial(_queue, settings, settings.queue.name, task_queue_url))
+    if bulk := settings.queue.bulk:
+        yield asked(f"queue {bulk}", partial(_queue, settings, bulk, bulk_queue_url))
     yield asked(f"topic {settings.queue.topic}", partial(_topic, settings))
     yield from permissions(settings, roles)
     if settings.ec2.launch_template:
@@ -176,12 +178,12 @@ def _bucket(settings: Settings, name: str, variable: str) -> Finding:
     return well(what, f"there, in {region}")
 
 
-def _queue(settings: Settings) -> Finding:
-    what = f"queue {settings.queue.name}"
+def _queue(settings: Settings, name: str, address: Callable[[aws.Client, QueueSettings], str]) -> Finding:
+    what = f"queue {name}"
     sqs = aws.client("sqs", settings.aws, read_timeout_s=5, attempts=2)
     with aws.translated("asking for the task queue"):
         try:
-            url = task_queue_url(sqs, settings.queue)
+            url = address(sqs, settings.queue)
             found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]).get("Attributes", {})
         except ClientError as err:
             if aws.error_code(err) in aws.NO_QUEUE:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from app import aws
-from app.aws.address import dead_letter_queue_url, task_queue_url
+from app.aws.address import bulk_queue_url, dead_letter_queue_url, task_queue_url
 from app.aws.queues import arn_of
 from app.domain import FLEET_TAG
 from app.settings import Settings
@@ -58,6 +58,11 @@ class Account:
     def tasks(self) -> str:
         """Return the task queue's address."""
         return task_queue_url(self.client("sqs"), self.settings.queue)
+
+    @property
+    def bulk(self) -> str:
+        """Return the bulk queue's address."""
+        return bulk_queue_url(self.client("sqs"), self.settings.queue)
 
     @property
     def dead(self) -> str:
@@ -178,12 +183,21 @@ def _launches(settings: Settings) -> bool:
     return bool(settings.ec2.launch_template) and not settings.autoscaler.watch_only
 
 
+def _one(settings: Settings) -> bool:
+    return not settings.queue.bulk
+
+
+def _two(settings: Settings) -> bool:
+    return bool(settings.queue.bulk)
+
+
 _RECEIPT = {"ReceiptHandle": "none"}
 _HIDE = {**_RECEIPT, "VisibilityTimeout": 0}
 # As many as nobody may ask for: what waits is neither taken nor counted as tried.
 _NONE = {"MaxNumberOfMessages": 0}
 _INPUT, _OUTPUT = "the input bucket", "the output bucket"
-_TASKS, _DEAD, _TOPIC, _OWN = "the task queue", "the dead-letter queue", "the events topic", "a listener's queue"
+_TASKS, _BULK = "the task queue", "the bulk queue"
+_DEAD, _TOPIC, _OWN = "the dead-letter queue", "the events topic", "a listener's queue"
 
 NEEDS = (
     Need("s3:ListBucket", _INPUT, ROLES, partial(_list, "input")),
@@ -195,11 +209,17 @@ NEEDS = (
     Need("s3:PutObject", f"{_OUTPUT}'s failures", (WEB, AUTOSCALER), partial(_put, "output", f"{NOTHING}.error.txt")),
     Need("s3:PutObject", f"{_OUTPUT}'s _autoscaler/*", (AUTOSCALER,), partial(_put, "output", "_autoscaler/none")),
     Need("s3:PutObject", f"{_OUTPUT}'s _batches/*", (WEB,), partial(_put, "output", "_batches/none")),
-    Need("sqs:SendMessage", _TASKS, ROLES, _queue("send_message_batch", "tasks", Entries=[])),
+    Need("sqs:SendMessage", _TASKS, (WEB, WORKER), _queue("send_message_batch", "tasks", Entries=[])),
+    Need("sqs:SendMessage", _TASKS, (AUTOSCALER,), _queue("send_message_batch", "tasks", Entries=[]), _one),
     Need("sqs:ReceiveMessage", _TASKS, (WORKER,), _queue("receive_message", "tasks", **_NONE)),
     Need("sqs:DeleteMessage", _TASKS, (WORKER,), _queue("delete_message", "tasks", **_RECEIPT)),
     Need("sqs:ChangeMessageVisibility", _TASKS, (WORKER,), _queue("change_message_visibility", "tasks", **_HIDE)),
     Need("sqs:GetQueueAttributes", _TASKS, (WEB, AUTOSCALER), _counts("tasks")),
+    Need("sqs:SendMessage", _BULK, ROLES, _queue("send_message_batch", "bulk", Entries=[]), _two),
+    Need("sqs:ReceiveMessage", _BULK, (WORKER,), _queue("receive_message", "bulk", **_NONE), _two),
+    Need("sqs:DeleteMessage", _BULK, (WORKER,), _queue("delete_message", "bulk", **_RECEIPT), _two),
+    Need("sqs:ChangeMessageVisibility", _BULK, (WORKER,), _queue("change_message_visibility", "bulk", **_HIDE), _two),
+    Need("sqs:GetQueueAttributes", _BULK, (WEB, AUTOSCALER), _counts("bulk"), _two),
     Need("sqs:GetQueueAttributes", _DEAD, (WEB, AUTOSCALER), _counts("dead")),
     Need("sqs:ReceiveMessage", _DEAD, (AUTOSCALER,), _queue("receive_message", "dead", **_NONE)),
     Need("sqs:DeleteMessage", _DEAD, (AUTOSCALER,), _queue("delete_message", "dead", **_RECEIPT)),

@@ -27,6 +27,15 @@ times = st.datetimes(
 )
 entropies = st.binary(min_size=4, max_size=16)
 scores = st.floats(0, 1)
+
+
+def _ids_of_odd_days() -> st.SearchStrategy[str]:
+    """Return ids of the last days of months, and of days that follow them, in years that are leap years or look so."""
+    years = st.sampled_from(["0000", "0004", "1900", "2000", "2023", "2024", "2100", "9999"])
+    days = st.builds("{:02}{:02}".format, st.integers(0, 13), st.integers(28, 32))
+    return st.builds("{}{}T235959999Z-00000000".format, years, days)
+
+
 predictions = st.builds(Prediction, st.text(), scores)
 classifications = st.builds(
     Classification.of, st.text(), st.lists(predictions, min_size=1, max_size=5), st.text(min_size=1)
@@ -57,6 +66,16 @@ def test_a_batch_id_is_recognised_and_is_safe_in_an_address(at: datetime, entrop
 )
 def test_other_texts_are_no_batch_id(text: str) -> None:
     assert not BATCH_ID.fullmatch(text)
+
+
+@given(st.from_regex(r"\d{8}T\d{9}Z-[0-9a-f]{8}", fullmatch=True) | _ids_of_odd_days())
+def test_what_is_a_batch_id_has_a_time_that_there_is(text: str) -> None:
+    try:
+        datetime.strptime(f"{text[:18]}+0000", "%Y%m%dT%H%M%S%f%z")
+        is_time = text.isascii() and text[13:15] < "60"
+    except ValueError:
+        is_time = False
+    assert bool(BATCH_ID.fullmatch(text)) == is_time
 
 
 @given(times)

@@ -53,8 +53,10 @@ def test_every_setting_is_read_from_its_own_variable() -> None:
         "AWS_REGION": "eu-central-1",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
         "ELASTIQ_QUEUE_URL": "http://127.0.0.1:4566/000000000000/q",
+        "ELASTIQ_BULK_QUEUE_URL": "http://127.0.0.1:4566/000000000000/q-bulk",
         "ELASTIQ_TOPIC_ARN": "arn:aws:sns:eu-central-1:000000000000:t",
         "ELASTIQ_AUTH": "keys,basic",
+        "ELASTIQ_LIMITS_STORAGE": "redis://127.0.0.1:6379",
         "ELASTIQ_LOG_FORMAT": "json",
         "ELASTIQ_LOG_STREAM": "stdout",
         "ELASTIQ_ENGINE": "torch",
@@ -72,6 +74,16 @@ def test_every_setting_is_read_from_its_own_variable() -> None:
             environment[named(field)],
             environment[named(field)] + ".0",
         )
+
+
+def test_there_is_a_bulk_queue_unless_the_task_queue_is_given_without_one() -> None:
+    url, bulk_url = "http://127.0.0.1:4566/0/q", "http://127.0.0.1:4566/0/b"
+    assert Settings.from_environment({"ELASTIQ_QUEUE": "q"}).queue.bulk == "q-bulk"
+    assert not Settings.from_environment({"ELASTIQ_QUEUE_URL": url}).queue.bulk
+    both = {"ELASTIQ_QUEUE_URL": url, "ELASTIQ_BULK_QUEUE_URL": bulk_url}
+    assert Settings.from_environment(both).queue.bulk == "elastiq-tasks-bulk"
+    with pytest.raises(ConfigurationError, match=r"ELASTIQ_BULK_QUEUE_URL is set, and ELASTIQ_QUEUE_URL is not"):
+        Settings.from_environment({"ELASTIQ_BULK_QUEUE_URL": bulk_url})
 
 
 def test_no_two_settings_share_a_variable() -> None:

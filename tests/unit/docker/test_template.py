@@ -17,7 +17,7 @@ from app.aws.queues import QueuePlan, dead_letter_attributes, dead_letter_queue,
 from app.brakes import KEY as BRAKES
 from app.deploy.bundle import TIERS, UNITS
 from app.domain import FLEET_TAG
-from app.settings import SECTIONS, Settings
+from app.settings import SECTIONS, QueueSettings, Settings
 from app.storage import FAILURE, RESULT
 from autoscaler.leader import KEY as LEASE
 from autoscaler.remembered import KEY as RATES
@@ -93,8 +93,11 @@ def test_the_queues_are_as_the_code_would_make_them() -> None:
     name = tasks["QueueName"]["Fn::Sub"]
 
     assert dead["QueueName"]["Fn::Sub"] == dead_letter_queue(name)
+    bulk = queues["Bulk"]
+    assert bulk["QueueName"]["Fn::Sub"] == QueueSettings(name=name).bulk
     for made, wanted in (
         (tasks, task_queue_attributes(name, QueuePlan(), "arn")),
+        (bulk, task_queue_attributes(name, QueuePlan(), "arn")),
         (dead, dead_letter_attributes(name, QueuePlan())),
     ):
         for attribute, value in wanted.items():

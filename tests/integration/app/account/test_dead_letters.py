@@ -96,7 +96,7 @@ def test_redrive_sends_the_letter_back_and_takes_the_failure_back(buried: Settin
     assert dead.redrive(storage) == [KEY]
     assert dead.count() == 0
     assert storage.outcome(KEY) is None
-    url = sqs.get_queue_url(QueueName=buried.queue.name)["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=buried.queue.bulk)["QueueUrl"]
     assert len(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)["Messages"]) == 1
 
 
@@ -116,7 +116,7 @@ def test_the_command_lists_and_redrives(buried: Settings, environment: dict[str,
     assert json.loads(listed.stdout)["key"] == KEY
     missing = letters("redrive", "nobody's")
     assert (missing.returncode, missing.stderr) == (1, "not among the dead letters: nobody's\n")
-    assert letters("redrive", KEY).stdout == f"1 sent back to {buried.queue.name}\n"
+    assert letters("redrive", KEY).stdout == f"1 sent back to {buried.queue.bulk}\n"
     assert letters("list").stdout == ""
 
 
@@ -125,7 +125,7 @@ def test_an_image_that_no_worker_had_begun_with_is_sent_back_to_work(config: Set
     sweep(config)
     assert Storage(config).outcome(KEY) is None
     assert DeadLetters(config).count() == 0
-    url = sqs.get_queue_url(QueueName=config.queue.name)["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=config.queue.bulk)["QueueUrl"]
     assert len(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)["Messages"]) == 1
 
 

@@ -32,6 +32,7 @@ def test_everything_is_made_once_and_found_ever_after(unmade: dict[str, str]) ->
         f"output bucket {config.buckets.output}",
         f"dead-letter queue {config.queue.name}-dead",
         f"task queue {config.queue.name}",
+        f"bulk queue {config.queue.name}-bulk",
         f"events topic arn:aws:sns:us-east-1:000000000000:{config.queue.name}-events",
     ]
 
@@ -52,7 +53,7 @@ def test_provisioning_twice_at_once_makes_no_trouble(unmade: dict[str, str]) -> 
     with ThreadPoolExecutor(4) as pool:
         lines = [line for done in pool.map(provision, [config] * 4) for line in done]
 
-    assert len(lines) == 20
+    assert len(lines) == 24
 
 
 def test_a_message_that_fails_five_times_goes_to_the_dead_letter_queue(config: Settings) -> None:
@@ -60,6 +61,7 @@ def test_a_message_that_fails_five_times_goes_to_the_dead_letter_queue(config: S
 
     assert int(redrive["maxReceiveCount"]) == 5
     assert redrive["deadLetterTargetArn"] == attributes(config, dead_letter_queue(config.queue.name))["QueueArn"]
+    assert json.loads(attributes(config, config.queue.bulk)["RedrivePolicy"]) == redrive
 
 
 def test_messages_are_kept_for_two_weeks_leased_for_half_a_minute_and_polled_long(config: Settings) -> None:

@@ -51,7 +51,23 @@ def test_the_address_is_looked_up_once(config: Settings, proxy: FaultProxy) -> N
     for _ in range(3):
         reader.depth()
 
-    assert proxy.calls == {"GetQueueUrl": 1, "GetQueueAttributes": 3}
+    assert proxy.calls == {"GetQueueUrl": 2, "GetQueueAttributes": 6}, "the task queue's and the bulk queue's"
+
+
+def test_what_waits_in_the_bulk_queue_counts_and_is_told_apart(config: Settings, sqs: Any) -> None:
+    for name, count in ((config.queue.name, 1), (config.queue.bulk, 3)):
+        for _ in range(count):
+            sqs.send_message(QueueUrl=url(sqs, name), MessageBody="task")
+
+    assert QueueReader(config).depth() == QueueDepth(visible=4, in_flight=0)
+    assert [depth.visible for depth in QueueReader(config).depths().values()] == [1, 3]
+
+
+def test_an_account_from_before_the_bulk_queue_has_nothing_in_it(config: Settings, sqs: Any) -> None:
+    sqs.delete_queue(QueueUrl=url(sqs, config.queue.bulk))
+    sqs.send_message(QueueUrl=url(sqs, config.queue.name), MessageBody="task")
+
+    assert QueueReader(config).depth() == QueueDepth(visible=1, in_flight=0)
 
 
 @pytest.mark.parametrize("dead_letters", [False, True])

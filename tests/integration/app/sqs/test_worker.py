@@ -33,6 +33,23 @@ def test_a_worker_serves_several_queues_in_turn(bench: Bench) -> None:
     wait_for(lambda: bench.depth(f"{bench.name}-a") == bench.depth(f"{bench.name}-b") == (0, 0, 0), 10)
 
 
+def test_one_task_passes_all_that_wait_in_a_background_queue_and_a_retry_stays_in_it(bench: Bench) -> None:
+    behind = f"{bench.name}-behind"
+    app = bench.app(options={"background_queues": [behind]})
+    for number in range(100, 160):
+        app.send_task("work", (number, 0.2), queue=behind)
+    bench.worker("-P", "threads", "-c", "2", "-Q", f"{bench.name},{behind}", options={"background_queues": [behind]})
+    wait_for(lambda: sum(bench.done().values()) >= 4, 30)
+    app.send_task("work", (1, 0.2))
+    wait_for(lambda: bench.done()[1], 30)
+    at = next(n for n, line in enumerate(bench.lines(what="end")) if line["number"] == 1)
+    assert at < 30, "most of what was sent before it comes after it"
+    wait_for(lambda: sum(bench.done().values()) == 61, 60)
+    app.send_task("again", (2, 2.0), queue=behind)
+    wait_for(lambda: bench.depth(behind) == (0, 0, 1), 10)
+    assert bench.depth() == (0, 0, 0)
+
+
 def test_a_fifo_queue_keeps_the_order_of_a_group(bench: Bench) -> None:
     name = f"{bench.name}.fifo"
     app = bench.app()

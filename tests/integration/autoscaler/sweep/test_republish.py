@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from app import aws
+from app.aws.depth import QueueReader
+from app.batches.records import Records
 from app.domain import Classification, Failure, Prediction, new_batch_id
 from app.settings import Settings
 from app.storage import Storage
@@ -34,6 +36,7 @@ class Case:
         self.config, self.storage, self.app = config, Storage(config), make_app(config)
         self.sqs = aws.client("sqs", config.aws)
         self.url = self.sqs.get_queue_url(QueueName=config.queue.name)["QueueUrl"]
+        self.behind = self.sqs.get_queue_url(QueueName=config.queue.bulk)["QueueUrl"]
         self.batch = batch_of(datetime.now(UTC))
         self.republisher = Republisher(config, self.app)
         self.now = 0.0
@@ -59,14 +62,15 @@ class Case:
         return done
 
     def queued(self) -> list[str]:
-        """Take the task queue's messages out, and return their keys."""
+        """Take the messages of both queues out, and return their keys."""
         keys = []
-        # Without a wait: the queue's own is 20 s.
-        ask = {"QueueUrl": self.url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0}
-        while found := self.sqs.receive_message(**ask).get("Messages"):
-            for message in found:
-                keys.append(key_of(message["Body"]))
-                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        for url in (self.url, self.behind):
+            # Without a wait: the queue's own is 20 s.
+            ask = {"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0}
+            while found := self.sqs.receive_message(**ask).get("Messages"):
+                for message in found:
+                    keys.append(key_of(message["Body"]))
+                    self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return sorted(keys)
 
 
@@ -99,6 +103,7 @@ def test_what_has_neither_outcome_nor_message_is_published_again_after_two_windo
     assert case.rounds(ALL - 1) == NOTHING
     with capture_logs() as logged:
         assert case.rounds(1) == Resent(republished=2)
+    assert QueueReader(case.config).depths()[case.config.queue.bulk].visible == 2, "behind what people have just sent"
     assert case.queued() == sorted(lost[1:])
     (line,) = [line for line in logged if line["event"] == "images_queued"]
     assert sorted(line["tasks"]) == sorted(lost[1:])
@@ -187,3 +192,29 @@ def test_a_queue_is_believed_empty_only_after_three_looks_over_a_window_without_
         believed: Any = emptiness.look(outstanding, now)
         empty = seen[max((n + 1 for n, (count, _) in enumerate(seen) if count), default=0) :]
         assert believed == (len(empty) >= LOOKS and empty[-1][1] - empty[0][1] >= WINDOW_S)
+
+
+def test_images_of_a_cancelled_batch_are_not_published_again_and_others_are(case: Case) -> None:
+    dropped = batch_of(datetime.now(UTC))
+    case.store("a.png", "b.png", batch=dropped)
+    (lost,) = case.store("c.png")
+    asked: list[set[str]] = []
+
+    def cancelled(batches: set[str]) -> set[str]:
+        asked.append(batches)
+        return batches & {dropped}
+
+    case.republisher = Republisher(case.config, case.app, dropped=cancelled)
+    assert case.rounds(12).republished == 1
+    assert case.queued() == [lost]
+    assert asked[0] == {dropped, case.batch}
+
+
+def test_the_sweep_asks_the_records_which_batches_are_cancelled(case: Case) -> None:
+    config = replace(case.config, autoscaler=replace(case.config.autoscaler, republish_s=WINDOW_S))
+    case.store("a.png")
+    Records(config).update(case.batch, lambda record: replace(record, cancelled_at=datetime.now(UTC)))
+    sweep, at = Sweep(config, case.app), datetime.now(UTC) + timedelta(minutes=10)
+    for n in range(12):
+        sweep.round(n * WINDOW_S / 2, at + timedelta(seconds=n * WINDOW_S / 2))
+    assert case.queued() == []

@@ -14,6 +14,7 @@ import pytest
 from app.access.keys import KeyStore, make
 from app.access.scopes import OPERATE, READ, SUBMIT
 from app.access.users import line
+from app.batches.records import Records
 from tests.support import photographs
 from tests.support.web import ROOT, Site
 
@@ -131,3 +132,44 @@ def test_on_loopback_it_is_called_by_loopback_s_names_or_by_those_it_is_told(ser
     site = serve(ELASTIQ_HOSTS="photos.example")
     for name, status in (("localhost:1", 200), ("[::1]", 200), ("photos.example", 200), ("evil.example", 421)):
         assert site.get("/", headers={"Host": name}).status == status
+
+
+def test_a_batch_is_its_owner_s_and_an_operator_s_and_for_others_it_is_not_there(serve: Serve) -> None:
+    site = serve(ELASTIQ_AUTH="keys")
+    alice, bob = ({"Authorization": f"Bearer {key(site, name, SUBMIT, READ)}"} for name in ("alice", "bob"))
+    root = {"Authorization": f"Bearer {key(site, 'root', READ, OPERATE)}"}
+    form = {"files": ("a.png", CAT)}
+    made = [
+        site.post("/api/batches", fields=form, headers=alice).json()["id"],
+        site.post("/api/batches", headers=alice).json()["id"],
+        site.post("/api/batches", json={"name": "cats"}, headers=alice).json()["id"],
+    ]
+    for id in made:
+        assert site.post(f"/api/batches/{id}/images", fields={"files": ("b.png", CAT)}, headers=alice).status == 201
+        for path in ("", "/cost", "/results.csv", "/stored", "/images/b.png"):
+            asked = f"/api/batches/{id}{path}"
+            assert [site.get(asked, headers=who).status for who in (alice, root, bob)] == [200, 200, 404], path
+        assert site.get(f"/api/batches/{id}/events", headers=bob).status == 404
+        assert site.post(f"/api/batches/{id}/images", fields=form, headers=bob).status == 404
+    nobody_s = "20261124T101530123Z-9f2c01ab"
+    told = [site.get(f"/api/batches/{id}", headers=bob).json()["detail"].replace(id, "") for id in (made[0], nobody_s)]
+    assert told[0] == told[1]
+    assert site.post(f"/api/batches/{nobody_s}/images", fields=form, headers=bob).status == 404
+    assert not site.keys(nobody_s)
+
+
+def test_the_single_images_of_two_callers_are_in_two_batches(serve: Serve) -> None:
+    site = serve(ELASTIQ_AUTH="keys", ELASTIQ_WAIT_SECONDS="1")
+    for name in ("alice", "bob"):
+        headers = {"Authorization": f"Bearer {key(site, name, SUBMIT)}"}
+        assert site.post("/", fields={"myfile": ("a.png", CAT)}, headers=headers).status == 504
+    ids = {stored.partition("/")[0] for stored in site.all_keys()}
+    assert {Records(site.config).read(id).owner for id in ids} == {"keys:alice", "keys:bob"}
+
+
+def test_where_batches_are_shared_their_address_is_enough(serve: Serve) -> None:
+    site = serve(ELASTIQ_AUTH="keys", ELASTIQ_SHARED_BATCHES="1")
+    alice, bob = ({"Authorization": f"Bearer {key(site, name, SUBMIT, READ)}"} for name in ("alice", "bob"))
+    id = site.post("/api/batches", fields={"files": ("a.png", CAT)}, headers=alice).json()["id"]
+    assert site.get(f"/api/batches/{id}", headers=bob).status == 200
+    assert site.get(f"/api/batches/{id}").status == 401

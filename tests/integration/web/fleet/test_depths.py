@@ -39,7 +39,9 @@ def test_both_queues_are_told_apart(config: Settings, reader: DepthReader) -> No
     send(config, config.queue.name)
     send(config, config.queue.name)
     send(config, dead_letter_queue(config.queue.name))
-    assert reader.read() == Depths(QueueDepth(2, 0, 0), 1)
+    send(config, config.queue.bulk)
+    assert reader.read() == Depths(QueueDepth(3, 0, 0), 1)
+    assert reader.read().waiting == {config.queue.name: 2, config.queue.bulk: 1}
 
 
 def test_what_was_read_is_kept_for_a_few_seconds(
@@ -49,16 +51,16 @@ def test_what_was_read_is_kept_for_a_few_seconds(
     send(config, config.queue.name)
     clock.now += KEPT_S
     assert reader.read() == EMPTY
-    assert proxy.calls[COUNT] == 2
+    assert proxy.calls[COUNT] == 3
     clock.now += 0.1
     assert reader.read() == Depths(QueueDepth(1, 0, 0), 0)
-    assert proxy.calls[COUNT] == 4
+    assert proxy.calls[COUNT] == 6
 
 
 def test_those_who_ask_at_the_same_time_share_the_calls(reader: DepthReader, proxy: FaultProxy) -> None:
     with ThreadPoolExecutor(20) as pool:
         assert set(pool.map(lambda _: reader.read(), range(100))) == {EMPTY}
-    assert proxy.calls[COUNT] == 2
+    assert proxy.calls[COUNT] == 3
 
 
 def test_an_answer_that_does_not_come_is_said_in_words_and_asked_for_no_more_often(

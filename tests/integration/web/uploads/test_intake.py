@@ -27,6 +27,7 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.kms_proxy import KmsProxy
 from tests.support.waiting import wait_for
 from tests.support.web import Site, key_path
+from web.uploads.intake import PUBLISH_FIRST
 
 CAT, COFFEE = photographs.chelsea(), photographs.coffee()
 HOSTILE = '../../x"><script>.jpg'
@@ -68,7 +69,7 @@ def test_a_refused_file_costs_its_neighbours_nothing_and_keeps_its_reason(serve:
         assert site.storage.outcome(image["key"]) == Failure.of(image["key"], image["reason"])
     assert site.keys(made["id"]) == [f"{made['id']}/a.png", f"{made['id']}/b.png"]
     assert site.queued() == 2
-    assert site.batch(made["id"])["counts"] == {"total": 7, "waiting": 2, "done": 0, "failed": 5}
+    assert site.batch(made["id"])["counts"] == {"total": 7, "waiting": 2, "done": 0, "failed": 5, "cancelled": 0}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits another process's memory")
@@ -128,7 +129,7 @@ def test_a_refused_file_that_is_sent_again_is_refused_once(site: Site) -> None:
     site.upload(("a.jpg", b"text"), path=f"/api/batches/{id}/images")
     assert site.batch(id)["counts"]["failed"] == 1
     site.upload(("a.jpg", b"other text"), ("a.jpg", CAT), path=f"/api/batches/{id}/images")
-    assert site.batch(id)["counts"] == {"total": 3, "waiting": 1, "done": 0, "failed": 2}
+    assert site.batch(id)["counts"] == {"total": 3, "waiting": 1, "done": 0, "failed": 2, "cancelled": 0}
 
 
 def test_other_files_of_the_same_name_get_numbers(site: Site) -> None:
@@ -225,7 +226,7 @@ def test_an_upload_without_files_is_told_where_to_put_them(site: Site, fields: l
 
 
 def test_a_body_that_is_no_form_is_refused(site: Site) -> None:
-    answer = site.post("/api/batches", body=b"{}", headers={"Content-Type": "application/json"})
+    answer = site.post("/api/batches", body=b"{}", headers={"Content-Type": "application/xml"})
     assert answer.status == 415
     assert "multipart/form-data" in answer.json()["detail"]
 
@@ -313,6 +314,23 @@ def test_a_large_upload_passes_through_little_memory(serve: Serve) -> None:
     assert answer.status == 201
     assert answer.json()["rejected"] == 25
     assert max(peak) - before < 100_000_000  # of the 500 MB that came
+
+
+def test_the_first_images_of_a_long_upload_are_queued_while_the_rest_is_on_its_way(serve: Serve) -> None:
+    site = serve()
+    part = b'--limit\r\nContent-Disposition: form-data; name="files"; filename="%d.png"\r\n\r\n%s\r\n'
+    queued = []
+
+    def body() -> object:
+        for number in range(12):
+            yield part % (number, CAT)
+        wait_for(lambda: site.queued() > 0, 10)
+        queued.append(site.queued())
+        yield b"--limit--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=limit"}
+    answer = site.post("/api/batches", body=body(), headers=headers, chunked=True)
+    assert (answer.status, queued, site.queued()) == (201, [PUBLISH_FIRST], 12)
 
 
 def test_nothing_else_is_written_into_the_input_bucket(site: Site) -> None:

@@ -216,3 +216,37 @@ def test_a_lasting_queue_cannot_hear_a_fanout_and_is_told_why(connect: Connect) 
     channel = connect().channel()
     with pytest.raises(ChannelError, match="auto_delete"):
         Queue("q", Exchange("commands", type="fanout")).bind(channel).declare()
+
+
+def test_what_comes_by_another_queue_passes_all_that_waits_in_a_background_queue(connect: Connect) -> None:
+    connection, got = connect(background_queues=["behind"]), []
+    send(connection, 40, "behind")
+    channel = connection.channel()
+    channel.basic_qos(prefetch_count=2)
+    queues = [Queue("behind"), Queue("q")]
+    with Consumer(channel, queues, callbacks=[lambda body, message: got.append(message)]):
+        drain(connection, lambda: len(got) == 2)
+        # Every slot is taken by the background queue, and the other is listened to all the same.
+        send(connection, 2)
+        wait_for(lambda: memory.cloud.depth("q") == (0, 2, 0), 5)
+        for n in range(3):
+            got[n].ack()
+            drain(connection, lambda n=n: len(got) == 3 + n)  # type: ignore[misc]
+    assert [message.delivery_info["routing_key"] for message in got] == ["behind"] * 2 + ["q"] * 2 + ["behind"]
+
+
+def test_nothing_is_asked_of_a_background_queue_while_another_queues_messages_wait(connect: Connect) -> None:
+    connection, got = connect(background_queues=["behind"]), []
+    send(connection, 8)
+    channel = connection.channel()
+    channel.basic_qos(prefetch_count=2)
+    with Consumer(channel, [Queue("q"), Queue("behind")], callbacks=[lambda body, message: got.append(message)]):
+        drain(connection, lambda: len(got) == 2)
+        behind = next(poller for poller in channel.pollers if poller.name == "behind")
+        assert not channel._room_behind()
+        for n in range(8):
+            wait_for(lambda n=n: len(got) > n or channel.deliver_one(), 5)  # type: ignore[misc]
+            got[n].ack()
+        send(connection, 1, "behind")
+        drain(connection, lambda: len(got) == 9)
+    assert not behind.buffer

@@ -106,3 +106,17 @@ def test_long_names_stay_within_80_characters_and_stay_different() -> None:
     names = {sqs_name("q" * 90 + end) for end in ("a", "b", "a.fifo")}
     assert len(names) == 3
     assert max(map(len, names)) <= 80
+
+
+def test_queues_that_are_made_may_share_a_dead_letter_queue(cloud: MemoryCloud, api: Api) -> None:
+    queues = Queues(api, options(queue_name_prefix="shop.", dead_letter_queue="orders-dead"))
+    queues.url("orders")
+    queues.url("orders-bulk")
+    queues.url("orders.fifo")
+    assert set(cloud.queues) == {
+        "shop-orders",
+        "shop-orders-bulk",
+        "shop-orders-dead",
+        "shop-orders.fifo",
+        "shop-orders-dead.fifo",
+    }

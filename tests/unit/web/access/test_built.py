@@ -45,4 +45,4 @@ def test_elsewhere_it_is_to_be_said_who_is_asked_or_that_nobody_is(host: str) ->
 )
 def test_a_way_that_lacks_what_it_needs_is_an_error_that_names_it(environment: dict[str, str], missing: str) -> None:
     with pytest.raises(ConfigurationError, match=missing):
-        build(of(**environment))
+        build(of(**environment), lambda id: None)

@@ -8,7 +8,7 @@ from flask import Flask, request
 from app.access.scopes import OPERATE, READ, SCOPES, SUBMIT
 from web.access import table
 from web.access.caller import Caller, caller
-from web.access.gate import REALM, Gate
+from web.access.gate import REALM, Gate, no_such_batch
 from web.http import problems
 
 
@@ -67,3 +67,15 @@ def test_without_a_way_nobody_is_asked(app: Flask) -> None:
     client = app.test_client()
     assert [client.get(f"/{scope}").status_code for scope in SCOPES] == [200, 200, 200]
     assert client.get("/forgotten").status_code == 403
+
+
+def test_what_is_asked_of_a_batch_that_is_not_ones_own_is_answered_as_if_there_were_none(app: Flask) -> None:
+    table.SCOPE_OF["batch"] = READ
+    Gate([ByWord()], may_see=lambda caller, id: (caller.identity, id) == ("test:somebody", "his")).install(app)
+    app.add_url_rule("/api/batches/<id>/anything", "batch", methods=["GET", "DELETE"])
+    app.add_url_rule("/batches/<id>", "batch", lambda id: f"hello {id}")
+    client, headers = app.test_client(), {"X-Scopes": "read"}
+    assert client.get("/api/batches/his/anything", headers=headers).text == "hello his"
+    refused = client.delete("/api/batches/another/anything", headers=headers)
+    assert (refused.status_code, refused.get_json()["detail"]) == (404, no_such_batch("another"))
+    assert client.get("/batches/another", headers=headers).status_code == 200, "the page has nothing of it"

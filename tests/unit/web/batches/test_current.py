@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+from app.batches.record import BatchRecord
 from app.domain import BATCH_ID
 from web.batches.current import CurrentBatch
 
@@ -36,3 +37,13 @@ def test_those_who_come_at_the_same_time_get_the_same() -> None:
     current = CurrentBatch()
     with ThreadPoolExecutor(16) as pool:
         assert len(set(pool.map(lambda _: current.id(NOW), range(200)))) == 1
+
+
+def test_each_owner_has_a_batch_of_his_own_with_a_record_that_says_so() -> None:
+    begun: list[BatchRecord] = []
+    current = CurrentBatch(begun.append)
+    alice, bob = (current.id(NOW, owner) for owner in ("keys:alice", "keys:bob"))
+    assert current.id(NOW, "keys:alice") == alice != bob
+    assert [(record.id, record.owner) for record in begun] == [(alice, "keys:alice"), (bob, "keys:bob")]
+    later = current.id(NOW + timedelta(minutes=1), "keys:alice")
+    assert begun[2].id == later != alice

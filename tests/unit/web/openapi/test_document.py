@@ -27,6 +27,15 @@ def test_every_route_is_in_it_and_nothing_else() -> None:
     assert described == {(path, method) for path, method, _ in METHODS}
 
 
+def test_a_route_that_is_not_open_says_its_scope_and_that_it_may_ask_who_calls() -> None:
+    guarded, open_ = api()["paths"]["/metrics"]["get"], api()["paths"]["/healthz"]["get"]
+    assert guarded["x-scope"] == "operate"
+    assert {"401", "403"} <= set(guarded["responses"])
+    assert set(guarded["security"][0]) <= set(api()["components"]["securitySchemes"])
+    assert "security" not in open_
+    assert "401" not in open_["responses"]
+
+
 @pytest.mark.parametrize(("path", "method", "endpoint"), METHODS)
 def test_each_route_of_ours_says_what_it_answers(path: str, method: str, endpoint: str) -> None:
     if endpoint != "static":

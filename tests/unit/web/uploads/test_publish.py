@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from base64 import b64decode
 
 import pytest
@@ -80,3 +81,20 @@ def test_a_queue_that_is_missing_is_no_reason_to_send_them_again(publisher: Publ
     memory.cloud.fail("send_message_batch", *[QueueMissing("no such queue")] * 50)
     with pytest.raises(ConfigurationError, match="the images are stored, but cannot be queued"):
         publisher.publish(["b/a.png"])
+
+
+def test_what_is_beyond_the_first_images_of_a_batch_waits_in_the_bulk_queue(tier: Tier) -> None:
+    queue = tier.settings.queue
+    publisher = Publisher(tier.celery, bulk=queue.bulk, first=3)
+    publisher.publish(["a/1.png", "a/2.png"])
+    publisher.publish(["a/3.png", "a/4.png", "a/5.png"])
+    assert (memory.cloud.depth(queue.name)[0], memory.cloud.depth(queue.bulk)[0]) == (3, 2)
+    publisher.publish(["b/1.png"], 0)
+    publisher.publish([f"c/{n}.png" for n in range(5)], math.inf)
+    assert (memory.cloud.depth(queue.name)[0], memory.cloud.depth(queue.bulk)[0]) == (8, 3)
+    assert f"{queue.bulk}-dead" not in memory.cloud.queues, "dead letters of both are in one queue"
+
+
+def test_without_a_bulk_queue_all_go_by_the_one_there_is(tier: Tier) -> None:
+    Publisher(tier.celery, first=3).publish([f"a/{n}.png" for n in range(5)], 0)
+    assert memory.cloud.depth(tier.settings.queue.name)[0] == 5

@@ -39,7 +39,7 @@ def test_where_all_is_well_it_says_so_and_leaves_nothing_behind(environment: dic
     s3, sqs = aws.client("s3", config.aws), aws.client("sqs", config.aws)
     for bucket in (config.buckets.input, config.buckets.output):
         assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
-    assert len(sqs.list_queues(QueueNamePrefix=config.queue.name)["QueueUrls"]) == 2
+    assert len(sqs.list_queues(QueueNamePrefix=config.queue.name)["QueueUrls"]) == 3
     topics = aws.client("sns", config.aws).list_topics()["Topics"]
     (topic,) = [one["TopicArn"] for one in topics if one["TopicArn"].endswith(f":{config.queue.topic}")]
     assert aws.client("sns", config.aws).list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
@@ -50,7 +50,7 @@ def test_what_is_missing_is_named_with_what_to_do(unmade: dict[str, str], tmp_pa
 
     assert ended.returncode == 1
     failed = [line for line in ended.stdout.splitlines() if line.startswith("FAIL")]
-    assert [line.split()[1] for line in failed] == ["model:", "bucket", "bucket", "queue"]
+    assert [line.split()[1] for line in failed] == ["model:", "bucket", "bucket", "queue", "queue"]
     assert "python -m tasks.engine build" in failed[0]
     assert all("run `elastiq provision`" in line for line in failed[1:])
     assert "some could not be tried, for what is not there: the input bucket" in ended.stdout
