@@ -131,7 +131,12 @@ def busy(site: Site, images: int) -> dict[str, Any]:
         "publishes_per_image": round(published / images, 4),
         "calls_to_hear_per_image": {action: round(number / images, 4) for action, number in sorted(heard.items())},
         "calls_to_work_per_image": round(
-            sum(call.resource in site.config.queue.names and call.action in WORK for call in log) / images, 4
+            sum(
+                call.resource in (site.config.queue.name, site.config.queue.bulk) and call.action in WORK
+                for call in log
+            )
+            / images,
+            4,
         ),
         "log_bytes_of_the_worker_per_image": round(logged / images),
         "watching_calls_per_s": round((published + heard.total()) / seconds, 2),
