@@ -38,6 +38,7 @@ def test_a_webhook_may_go_to_hosts_that_are_listed_alone() -> None:
         ([], "JSON object"),
         (None, "JSON object"),
         ({"colour": "red"}, "no option 'colour'"),
+        ({"owner": "keys:bob"}, "no option 'owner'"),
         ({"name": 5}, "name"),
         ({"name": "x" * 201}, "name"),
         ({"name": "a\nb"}, "name"),
