@@ -202,7 +202,7 @@ def _make(id: str, now: datetime) -> tuple[dict[str, Any], str]:
     """Make a batch of the current request; return the answer, and the digest of what was sent."""
     if request.mimetype == "application/json":
         options = _options()
-        tier().records.make(replace(asked(options, id, now), owner=caller().identity))
+        tier().orders.make(replace(asked(options, id, now), owner=caller().identity))
         return _receipt(id, []), _digest_of(options)
     tier().records.make(BatchRecord(id, owner=caller().identity))
     sent: list[list[str]] = []
