@@ -4,38 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.batches.record import LONGEST_NAME, BatchRecord
+from app.batches.webhook import target
 from app.errors import PermanentError
 
 # Ten years: S3's own rule does better for what is kept longer.
 LONGEST_S = 10 * 366 * 86400
-FIELDS = ("name", "expires_s")
+FIELDS = ("name", "expires_s", "webhook")
 
 
 class BadOption(PermanentError):
     """What is asked of a batch cannot be done; the message says which option it is."""
 
 
-def asked(data: object, id: str, now: datetime) -> BatchRecord:
+def asked(data: object, id: str, now: datetime, hosts: str = "") -> BatchRecord:
     """Return the record of a batch for which ``data``, JSON as it came, is asked.
 
     Args:
         data: the body of the request.
         id: the batch's.
         now: when it is made, UTC.
+        hosts: those that a webhook may go to.
 
     Raises:
+        HookRefused: its webhook may not go there.
         BadOption: it is no object, or one with a field that is unknown or has no value that it may have.
     """
     if not isinstance(data, dict):
         raise BadOption("the options of a batch are a JSON object")
     if unknown := sorted(set(map(str, data)) - set(FIELDS)):
         raise BadOption(f"there is no option {unknown[0][:80]!r}; there are: {', '.join(FIELDS)}")
-    return replace(BatchRecord(id), name=_name(data), expires_at=_expires_at(data, now))
+    return BatchRecord(id, name=_name(data), expires_at=_expires_at(data, now), webhook=_webhook(data, hosts))
 
 
 def _name(data: Mapping[str, Any]) -> str:
@@ -43,6 +45,15 @@ def _name(data: Mapping[str, Any]) -> str:
     if not isinstance(name, str) or len(name) > LONGEST_NAME or not name.isprintable():
         raise BadOption(f"name is no text of at most {LONGEST_NAME} printable characters")
     return name
+
+
+def _webhook(data: Mapping[str, Any], hosts: str) -> str:
+    url = data.get("webhook") or ""
+    if not isinstance(url, str):
+        raise BadOption("webhook is no address")
+    if url:
+        target(url, hosts)
+    return url
 
 
 def _expires_at(data: Mapping[str, Any], now: datetime) -> datetime | None:

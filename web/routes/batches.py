@@ -198,11 +198,17 @@ def life(id: str, path: str) -> Response:
     return answer
 
 
+def _hosts() -> str:
+    """Return the hosts that webhooks may go to; none where they could not be signed."""
+    hooks = tier().settings.hooks
+    return hooks.hosts if hooks.secret else ""
+
+
 def _make(id: str, now: datetime) -> tuple[dict[str, Any], str]:
     """Make a batch of the current request; return the answer, and the digest of what was sent."""
     if request.mimetype == "application/json":
         options = _options()
-        tier().orders.make(replace(asked(options, id, now), owner=caller().identity))
+        tier().orders.make(replace(asked(options, id, now, _hosts()), owner=caller().identity))
         return _receipt(id, []), _digest_of(options)
     tier().records.make(BatchRecord(id, owner=caller().identity))
     sent: list[list[str]] = []
