@@ -59,10 +59,13 @@ class Counts:
     async def queues(self, names: Iterable[str]) -> list[dict[str, Any]]:
         """Return each queue's counts, and after it those of its dead letters; a queue that is missing is left out.
 
+        Dead letters that several queues share are told once.
+
         Raises:
             Unavailable, Refused: SQS does not tell.
         """
-        return await asyncio.to_thread(lambda: [row for name in names for row in self._rows(name)])
+        rows = await asyncio.to_thread(lambda: [row for name in names for row in self._rows(name)])
+        return list({row["name"]: row for row in rows}.values())
 
     def _rows(self, name: str) -> list[dict[str, Any]]:
         try:

@@ -58,6 +58,14 @@ def test_a_queue_is_counted_and_after_it_its_dead_letters(flower: Any) -> None:
     ]
 
 
+def test_dead_letters_that_queues_share_are_told_once(flower: Any) -> None:
+    app = application(dead_letter_queue="mine-dead")
+    for queue in ("mine", "mine-bulk"):
+        app.send_task("work", (1,), queue=queue)
+
+    assert [row["name"] for row in asked(flower, app, "mine", "mine-bulk")] == ["mine", "mine-dead", "mine-bulk"]
+
+
 def test_a_queue_that_is_missing_is_left_out_and_not_made(flower: Any) -> None:
     assert asked(flower, application(), "nowhere") == []
     assert not memory.cloud.queues
