@@ -15,6 +15,8 @@ from app.batches.records import Records
 from app.dispatch import Dispatch
 from app.process.address import is_loopback
 from app.settings import Settings
+from app.sources.images import Images
+from app.sources.progress import Progresses
 from app.sqs.metrics import Metrics
 from app.storage import Storage
 from app.telemetry.workload import Workload
@@ -35,6 +37,7 @@ from web.http.streams import Streams
 from web.routes import batches as api
 from web.routes import course as compat
 from web.routes import description, health, metrics, monitor, pages, stored
+from web.sources.runner import Runner
 from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake
 from web.uploads.publish import Publisher
@@ -92,13 +95,14 @@ def _tier(settings: Settings) -> Tier:
     dispatch = Dispatch(celery, "web")
     summons = Summons(dispatch.send, fleet.unseen)
     publisher = Publisher(celery, summons.send, settings.queue.bulk, settings.web.interactive_images)
-    openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
     records = Records(settings, lambda id: dispatch.send(BatchChanged(id)))
+    openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
         celery=celery,
         storage=storage,
         records=records,
+        runner=Runner(settings, records, Progresses(settings), publisher.publish),
         queue=QueueReader(settings),
         feed=feed,
         current_batch=CurrentBatch(records.make),
@@ -110,7 +114,7 @@ def _tier(settings: Settings) -> Tier:
         lives=Lives(storage),
         workload=Workload(registry, settings.queue.name, settings.autoscaler.target_s),
         intake=Intake(settings.images, storage, feed, publisher.publish, counts),
-        previews=Previews(storage, settings.images.max_pixels, previews),
+        previews=Previews(Images(settings, storage, records), settings.images.max_pixels, previews),
         streams=Streams(settings.web.streams),
         openers=openers,
         readers=readers,

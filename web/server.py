@@ -91,6 +91,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         before_a_stop(self._tier.close)
         self._listener = Listener(self._tier)
         self._listener.start()
+        self._tier.runner.start()
         threading.Thread(target=_say_when_ready, args=(self._address,), daemon=True).start()
 
     def _end(self, arbiter: object, worker: object) -> None:

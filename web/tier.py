@@ -24,6 +24,7 @@ from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
 from web.http.seats import Seats
 from web.http.streams import Streams
+from web.sources.runner import Runner
 from web.uploads.intake import Intake
 
 EXTENSION = "elastiq"
@@ -37,6 +38,7 @@ class Tier:
         celery: the application that images are published through and events are heard by.
         current_batch: the batch of the images that come one at a time.
         records: what is known of batches beside their images.
+        runner: goes on with batches whose images are in S3 already.
         counts: what this process has done; `web.routes.metrics` tells it.
         registry: all that Prometheus is told.
         workload: what workers say, for Prometheus.
@@ -53,6 +55,7 @@ class Tier:
     celery: Celery
     storage: Storage
     records: Records
+    runner: Runner
     queue: QueueReader
     feed: Feed
     current_batch: CurrentBatch
@@ -73,6 +76,7 @@ class Tier:
 
     def close(self) -> None:
         """End every stream and every wait."""
+        self.runner.stop()
         self.feed.close()
         self.fleet.close()
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import structlog
 from flask import Blueprint, Response, jsonify, request, url_for
-from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, Conflict, NotFound, RequestEntityTooLarge
 
-from app.batches.record import BatchRecord
+from app.batches.record import BULK, BatchRecord
 from app.domain import BATCH_ID, new_batch_id
 from app.process.objects import parse
+from app.sources import source
+from app.sources.progress import Progress
 from web.access.caller import caller
 from web.access.gate import no_such_batch
 from web.batches.batch import Image
@@ -31,6 +33,8 @@ from web.http.security import CONTENT_POLICY
 from web.openapi import shapes
 from web.openapi.operations import EVENTS, JSON, Answer, Body, operation
 from web.openapi.parameters import Choice, Text
+from web.sources.runner import results_of
+from web.sources.stream import counts_of
 from web.tier import tier
 from web.uploads import names
 from web.uploads.intake import Taken
@@ -66,6 +70,7 @@ STREAM = Answer(
         "image-failed": shapes.Image,
         "current": shapes.Counts,
         "waits": Waiting,
+        "counts": shapes.Counts,
         "done": shapes.Counts,
     },
 )
@@ -85,7 +90,11 @@ def create() -> tuple[Response, int, dict[str, str]]:
     now = datetime.now(UTC)
     id = new_batch_id(now, os.urandom(4))
     if request.mimetype == "application/json":
-        tier().records.make(replace(asked(_options(), id, now), owner=caller().identity))
+        record = replace(asked(_options(), id, now, _source), owner=caller().identity)
+        tier().records.make(record)
+        if record.source is not None:
+            tier().runner.begin(id)
+            log.info("batch_has_source", batch=id, source=record.source)
         return jsonify(_receipt(id, [])), 201, {"Location": url_for("api.read", id=id)}
     tier().records.make(BatchRecord(id, owner=caller().identity))
     # A form without a length is no wish for an id: its files would be lost without a word.
@@ -97,19 +106,23 @@ def create() -> tuple[Response, int, dict[str, str]]:
 @operation({201: Answer(TAKEN, shapes.Receipt)}, problems=(404,), body=FILES)
 def add(id: str) -> tuple[Response, int]:
     """Add files to a batch. Sending the same files again, after an error, adds none twice."""
-    return jsonify(_receipt(_checked(id), _take(id))), 201
+    first = 0 if tier().records.read(_checked(id)).priority == BULK else None
+    return jsonify(_receipt(id, _take(id, first))), 201
 
 
 @blueprint.get("/<id>")
 @operation({200: Answer("The batch.", shapes.Batch)}, problems=(404,), takes=(CURSOR,))
 def read(id: str) -> Response:
     """Return a batch, or with ``?after=CURSOR`` only its images that have news since."""
+    record = tier().records.read(_checked(id))
+    if record.source is not None:
+        return _sourced(record)
     snapshot = _snapshot(id, CURSOR.read())
     answer = jsonify(
         id=id,
         url=_page(id),
         cursor=snapshot.cursor,
-        record=tier().records.read(id).to_public(),
+        record=record.to_public(),
         counts=snapshot.counts.to_json(),
         cost=tier().costs.of_batch(id),
         waits=tier().fleet.waiting().to_json() if snapshot.counts.waiting else None,
@@ -137,6 +150,9 @@ def follow(id: str) -> Response:
         known = feed.exists(_checked(id)) or tier().records.find(id) is not None
     if not known:
         raise _no_such_batch(id)
+    if tier().records.read(id).source is not None:
+        runner = tier().runner
+        return tier().streams.answer(counts_of(lambda: runner.progresses.read(id), lambda: runner.stopped))
     cursor = LAST_EVENT.read() or CURSOR.read()
     return tier().streams.answer(events_of(feed, id, cursor, lambda: fleet.waiting().to_json()))
 
@@ -179,6 +195,9 @@ def life(id: str, path: str) -> Response:
 
 
 def _snapshot(id: str, after: str = "") -> Snapshot:
+    if tier().records.read(_checked(id)).source is not None:
+        where = f"s3://{tier().settings.buckets.output}/{results_of(id)}"
+        raise Conflict(f"a batch with a source is too large for one answer; its results are in {where}, once complete")
     with tier().readers.taken():
         snapshot = tier().feed.snapshot(_checked(id), after)
     if not snapshot.counts.total and tier().records.find(id) is None:
@@ -195,12 +214,37 @@ def _options() -> object:
         raise BadRequest(f"the body is no JSON object: {err}") from err
 
 
-def _take(id: str) -> list[Taken]:
+def _source(data: object) -> dict[str, Any]:
+    buckets = tier().settings.buckets
+    return source.asked(data, buckets.sources, buckets.input).to_json()
+
+
+def _sourced(record: BatchRecord) -> Response:
+    """Return a batch whose images nobody uploads: how many there are, and where their results will be."""
+    progress = tier().runner.progresses.read(record.id) or Progress()
+    where = f"s3://{tier().settings.buckets.output}/{results_of(record.id)}"
+    counts = progress.counts()
+    answer = jsonify(
+        id=record.id,
+        url=_page(record.id),
+        cursor="",
+        record=record.to_public(),
+        counts=counts,
+        cost=tier().costs.of_batch(record.id),
+        waits=tier().fleet.waiting().to_json() if counts["waiting"] else None,
+        images=[],
+        progress={**progress.to_public(), "results": where},
+    )
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _take(id: str, first: float | None = None) -> list[Taken]:
     limit = tier().settings.images.max_file_bytes
     files = parts(body(), request.headers.get("Content-Type", ""), fields=frozenset({FIELD}), max_bytes=limit)
     sent: Counter[str] = Counter()
     with tier().bodies.taken(), stored_in(id):
-        taken = tier().intake.take(id, _by_field(files, sent))
+        taken = tier().intake.take(id, _by_field(files, sent), first)
     log.info("upload_taken", batch=id, files=len(taken), rejected=_rejected(taken))
     if not sent[FIELD]:
         found = f", only in {', '.join(repr(field[:80]) for field in sent)}" if sent else ""
