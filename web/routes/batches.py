@@ -158,7 +158,7 @@ def follow(id: str) -> Response:
 
 
 @blueprint.get("/<id>/results.csv")
-@operation({200: Answer("The table.", media=("text/csv",))}, problems=(404,))
+@operation({200: Answer("The table.", media=("text/csv",))}, problems=(404, 409))
 def results(id: str) -> Response:
     """Return a batch as a table."""
     snapshot = _snapshot(id)
