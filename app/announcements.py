@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self, get_args
 from app.brakes import Brake, holding
 from app.domain import (
     LIFE_TIMES,
+    BatchCost,
     CallCounts,
     Classification,
     Failure,
@@ -86,7 +87,7 @@ class ScalingDecided:
         """Return the fields to send."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
         fleet = [_instance_to_event(instance) for instance in self.fleet]
-        cost = asdict(self.cost) if self.cost else None
+        cost = _cost_to_event(self.cost) if self.cost else None
         return {**plain, "drain": list(self.drain), "depth": asdict(self.depth), "fleet": fleet, "cost": cost}
 
     @classmethod
@@ -234,7 +235,7 @@ class ImagesQueued:
 
 @dataclass(frozen=True, slots=True)
 class CallsMade:
-    """What a worker has called of AWS since its start."""
+    """What a worker, or a web process, has called of AWS since its start."""
 
     TYPE: ClassVar[str] = "calls-made"
 
@@ -444,11 +445,22 @@ def clipped(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
 
 
+def _cost_to_event(cost: FleetCost) -> dict[str, Any]:
+    each = [{"id": id, "usd": usd} for id, usd in cost.each]
+    return {**asdict(cost), "each": each, "batches": [asdict(batch) for batch in cost.batches]}
+
+
 def _cost_of(said: Fields | None) -> FleetCost | None:
     if said is None:
         return None
     dollars = {name: said.number(name) for name in ("hour_usd", "day_usd", "total_usd")}
-    return FleetCost(priced_as=said.name("priced_as"), calls=_calls_of(said.part("calls")), **dollars)
+    each = tuple((one.name("id"), one.number("usd")) for one in said.maybe_parts("each"))
+    batches = tuple(
+        BatchCost(one.name("id"), one.number("usd"), one.count("images")) for one in said.maybe_parts("batches")
+    )
+    return FleetCost(
+        priced_as=said.name("priced_as"), calls=_calls_of(said.part("calls")), each=each, batches=batches, **dollars
+    )
 
 
 def _calls_of(said: Fields) -> CallCounts:

@@ -21,6 +21,8 @@ DRAIN_TAG = "elastiq-drain"
 FLEET_TAG = "elastiq-fleet"
 # By this command of remote control the autoscaler has an idle worker stay.
 STAY_COMMAND = "elastiq_stay"
+# By this one workers are told whether to drop the messages of a batch.
+DROP_COMMAND = "elastiq_drop"
 # Where a batch keeps what became of files that it did not take; no image's path begins like this.
 REJECTED = re.compile(r"rejected/[0-9a-f]{12}/")
 
@@ -173,6 +175,15 @@ class CallCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchCost:
+    """What a batch has cost so far, in dollars, and how many of its images were done."""
+
+    id: str
+    usd: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
 class FleetCost:
     """What the fleet costs, in dollars, as the autoscaler has it.
 
@@ -182,6 +193,8 @@ class FleetCost:
         total_usd: since the autoscaler's start.
         priced_as: what an instance is taken for, in words.
         calls: what the autoscaler itself has called.
+        each: of each instance that is billed, since its launch.
+        batches: of those batches whose costs have changed of late.
     """
 
     hour_usd: float
@@ -189,6 +202,8 @@ class FleetCost:
     total_usd: float
     priced_as: str
     calls: CallCounts = CallCounts()
+    each: tuple[tuple[str, float], ...] = ()
+    batches: tuple[BatchCost, ...] = ()
 
 
 class InstanceState(StrEnum):

@@ -90,6 +90,10 @@ class Fields:
         """Return a text that names something."""
         return self._text(name, self._get(name), LONGEST_NAME)
 
+    def maybe_name(self, name: str) -> str | None:
+        """Return a text that names something, or None where that came, or nothing did."""
+        return None if self._data.get(name) is None else self.name(name)
+
     def names(self, name: str) -> tuple[str, ...]:
         """Return a list of texts that name something."""
         return tuple(self._text(name, value, LONGEST_NAME) for value in self._list(name))
@@ -105,6 +109,19 @@ class Fields:
     def parts(self, name: str) -> list[Fields]:
         """Return the objects in the list of this name."""
         return [Fields(value, f"{self._path(name)}[{at}]") for at, value in enumerate(self._list(name))]
+
+    def pairs(self, name: str) -> list[tuple[int, int]]:
+        """Return the pairs of whole numbers in the list of this name."""
+        for pair in (found := self._list(name)):
+            if not isinstance(pair, list) or len(pair) != 2 or not all(type(one) is int for one in pair):
+                raise self._wrong(name, "no list of pairs")
+            if not all(0 <= one <= GREATEST for one in pair):
+                raise self._wrong(name, "no list of counts")
+        return [(first, second) for first, second in found]
+
+    def maybe_parts(self, name: str) -> list[Fields]:
+        """Return the objects in the list of this name; none where an older version says nothing."""
+        return self.parts(name) if name in self._data else []
 
     def wrong(self, name: str) -> MalformedAnnouncement:
         """Return the error of a field that has none of the values that it may have."""

@@ -90,7 +90,8 @@ class Observer:
         bill = self.bill
         types = sorted({_kind_of(one) for one in seen.fleet}) or [TAKEN_FOR]
         words = f"${self._given:g} an hour" if self._given else " and ".join(types)
-        return FleetCost(bill.hour_usd, bill.day_usd, bill.total_usd, words[:LONGEST_NAME], calls.made())
+        each = tuple((id, round(usd, 6)) for id, usd in bill.each.items())
+        return FleetCost(bill.hour_usd, bill.day_usd, bill.total_usd, words[:LONGEST_NAME], calls.made(), each)
 
     def launched(self, instances: Iterable[Instance]) -> None:
         """Take note of what has just been launched."""

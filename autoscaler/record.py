@@ -89,10 +89,14 @@ class Keeper:
         self._kept = kept
         self._next_s = -math.inf
 
+    def due(self, news: object, at_s: float) -> bool:
+        """Return whether `keep` would write."""
+        return news != self._kept and at_s >= self._next_s
+
     def keep(self, content: dict[str, Any], news: object, at_s: float | None = None) -> None:
         """Write ``content``, unless the last that was written had the same ``news``; ``at_s``: the time in seconds."""
         at_s = self._clock() if at_s is None else at_s
-        if news == self._kept or at_s < self._next_s:
+        if not self.due(news, at_s):
             return
         try:
             self._record.write(content)

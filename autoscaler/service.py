@@ -7,9 +7,11 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import structlog
 
+from app.announcements import Said
 from app.errors import ConfigurationError
 from app.process import tracing
 from app.process.alive import AliveFile
@@ -18,6 +20,7 @@ from app.process.signals import StopSignals
 from app.settings import Settings
 from autoscaler.announce import Announcer, announcement
 from autoscaler.brakes import Brakes, Kept
+from autoscaler.chronicle import Chronicle
 from autoscaler.figures import Figures
 from autoscaler.fleet import make_fleet
 from autoscaler.leader import Leader
@@ -74,8 +77,9 @@ class Autoscaler:
         self._hearing = Hearing(settings.worker.concurrency, clock, self._reclaimed.begin(clock())) if listens else None
         self._announcer, self._leader = Announcer(app, self._name), Leader(settings, self._name)
         self._figures = Figures(settings, self._leader.leads)
+        self._chronicle = Chronicle(settings, self._name)
         self._wish = Wish(settings.ec2.fleet if settings.autoscaler.watch_only else "")
-        self._listener = Listener(app, self._hearing, self._figures.workload.hear, rouse) if self._hearing else None
+        self._listener = Listener(app, self._hearing, self._hear, rouse) if self._hearing else None
         self.fleet = make_fleet(
             settings, lambda ids: self._announcer.ask_to_leave(self._nodes(ids)), self._hearing, clock
         )
@@ -103,23 +107,33 @@ class Autoscaler:
             fleet=type(self.fleet).__name__,
         )
         self._figures.serve()
+        self._chronicle.begin()
         self._leader.start()
         if self._listener:
             self._listener.start()
         sweep.start(settings, self._name, stopped, self._leader.leads)
         self._loop.run(wait, settings.autoscaler.observe_s, AliveFile(settings.process.alive_file))
         stopped.set()
+        if self._leader.leads():
+            self._chronicle.stop()
         self._leader.stop()
         if self._listener:
             self._listener.stop()
         self._announcer.stop()
         log.info("autoscaler_stopped")
 
+    def _hear(self, said: Said) -> None:
+        self._figures.workload.hear(said)
+        self._chronicle.hear(said)
+
     def _nodes(self, ids: Iterable[str]) -> list[str]:
         return self._hearing.nodes(ids) if self._hearing else []
 
     def _tell(self, seen: Observation, decision: ScalingDecision, limits: Limits) -> None:
         """Tell of a decision, and keep what the next autoscaler begins with."""
+        if seen.cost:
+            batches = self._chronicle.share(seen.cost, idle=not seen.depth.total)
+            seen = replace(seen, cost=replace(seen.cost, batches=batches))
         self._announcer.decided(seen, decision, limits)
         self._figures.decided(announcement(seen, decision, limits, self._name), self._observer.launches)
         self._remembered.note(seen.estimates)
@@ -128,6 +142,7 @@ class Autoscaler:
         self._reclaimed.note(self._hearing.interrupted() if self._hearing else {})
         self._kept.note(seen.brakes(limits), seen.at)
         self._wish.note(decision.desired, seen.at)
+        self._chronicle.note()
         # Where a renewal costs money.
         billed = bool(self._settings.ec2.launch_template)
         self._leader.rest(billed and not seen.alive and not seen.depth.total)

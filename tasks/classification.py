@@ -35,7 +35,15 @@ NOTED_FROM = MAX_RECEIVES - 1
 SHOWN = 256
 
 
-@app.task(bind=True, name=CLASSIFY, max_retries=RETRIES, throws=(PermanentError,), resultrepr_maxsize=SHOWN)
+@app.task(
+    bind=True,
+    name=CLASSIFY,
+    max_retries=RETRIES,
+    throws=(PermanentError,),
+    resultrepr_maxsize=SHOWN,
+    # By its name, so that a client that only submits never loads a worker.
+    Request="tasks.worker.request:Request",
+)
 def classify(self: Task, key: str) -> dict[str, Any]:
     """Classify the image ``key`` of the input bucket and store the result under ``<key>.txt``.
 

@@ -8,10 +8,11 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.announcements import BatchChanged
 from app.aws.calls import calls
 from app.aws.depth import QueueReader
+from app.batches.cancelling import Cancelling
 from app.batches.records import Records
+from app.batches.telling import Telling
 from app.dispatch import Dispatch
 from app.process.address import is_loopback
 from app.settings import Settings
@@ -36,7 +37,7 @@ from web.http.seats import Seats
 from web.http.streams import Streams
 from web.routes import batches as api
 from web.routes import course as compat
-from web.routes import description, health, metrics, monitor, pages, stored
+from web.routes import description, health, metrics, monitor, orders, pages, stored
 from web.sources.runner import Runner
 from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake
@@ -70,7 +71,7 @@ def create_app(settings: Settings) -> Flask:
 
 def add_routes(app: Flask) -> None:
     """Have ``app`` answer every path that this tier has."""
-    for part in (api, compat, description, health, metrics, monitor, pages, stored):
+    for part in (api, compat, description, health, metrics, monitor, orders, pages, stored):
         app.register_blueprint(part.blueprint)
 
 
@@ -90,12 +91,19 @@ def _is_ours(settings: Settings) -> Callable[[str], bool]:
 def _tier(settings: Settings) -> Tier:
     celery = make_app(settings)
     storage = Storage(settings, connections=64)
-    feed, fleet = Feed(storage), FleetFeed(listens=settings.queue.listen)
-    counts, registry = Metrics(), CollectorRegistry()
     dispatch = Dispatch(celery, "web")
+    telling = Telling(celery, dispatch)
+
+    def changed(id: str) -> None:
+        feed.changed(id)
+        telling.changed(id)
+
+    records = Records(settings, changed)
+    feed = Feed(storage, record=records.read)
+    fleet = FleetFeed(listens=settings.queue.listen, target_s=settings.autoscaler.target_s)
+    counts, registry = Metrics(), CollectorRegistry()
     summons = Summons(dispatch.send, fleet.unseen)
     publisher = Publisher(celery, summons.send, settings.queue.bulk, settings.web.interactive_images)
-    records = Records(settings, lambda id: dispatch.send(BatchChanged(id)))
     openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
     return Tier(
         settings=settings,
@@ -103,6 +111,7 @@ def _tier(settings: Settings) -> Tier:
         storage=storage,
         records=records,
         runner=Runner(settings, records, Progresses(settings), publisher.publish),
+        cancelling=Cancelling(settings, records, telling),
         queue=QueueReader(settings),
         feed=feed,
         current_batch=CurrentBatch(records.make),
@@ -110,7 +119,7 @@ def _tier(settings: Settings) -> Tier:
         depths=DepthReader(settings),
         counts=counts,
         registry=registry,
-        costs=Costs(calls.made),
+        costs=Costs(calls.made, dispatch.send),
         lives=Lives(storage),
         workload=Workload(registry, settings.queue.name, settings.autoscaler.target_s),
         intake=Intake(settings.images, storage, feed, publisher.publish, counts),

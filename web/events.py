@@ -24,16 +24,15 @@ class Listener(EventListener):
     def _heard(self, said: Said) -> None:
         self._tier.workload.hear(said)
         self._tier.costs.hear(said)
+        self._tier.fleet.hear(said)
         if isinstance(said.what, ImageClassified | ImageFailed):
             self._outcome(said.what)
         elif isinstance(said.what, BatchChanged):
             self._tier.records.heard(said.what.batch)
-        else:
-            self._tier.fleet.hear(said)
+            self._tier.feed.changed(said.what.batch)
 
     def _outcome(self, what: ImageClassified | ImageFailed) -> None:
         self._tier.feed.publish(what.outcome)
         self._tier.lives.heard(what.outcome.key, what.life)
-        self._tier.fleet.finished()
         self._tier.costs.finished(what.outcome.key)
         self._tier.counts.count("images_classified" if isinstance(what, ImageClassified) else "images_failed")

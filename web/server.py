@@ -21,6 +21,7 @@ from app.settings import Settings
 from web.access.built import check_door
 from web.application import create_app
 from web.events import Listener
+from web.fleet.recall import Recall
 from web.http import traced
 from web.http.gunicorn_internals import Log, before_a_stop, remember
 from web.http.gunicorn_worker import Worker
@@ -92,11 +93,14 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         self._listener = Listener(self._tier)
         self._listener.start()
         self._tier.runner.start()
+        self._recall = Recall(self._settings, self._tier.fleet, self._tier.costs)
+        self._recall.start()
         threading.Thread(target=_say_when_ready, args=(self._address,), daemon=True).start()
 
     def _end(self, arbiter: object, worker: object) -> None:
         """In the worker, when it has served its last request, or could not begin."""
         if self._listener is not None:
+            self._recall.stop()
             self._listener.stop()
             self._tier.streams.finish(STREAMS_END_S)
         tracing.end()

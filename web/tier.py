@@ -10,6 +10,7 @@ from flask import current_app
 from prometheus_client import CollectorRegistry
 
 from app.aws.depth import QueueReader
+from app.batches.cancelling import Cancelling
 from app.batches.records import Records
 from app.settings import Settings
 from app.sqs.metrics import Metrics
@@ -39,6 +40,7 @@ class Tier:
         current_batch: the batch of the images that come one at a time.
         records: what is known of batches beside their images.
         runner: goes on with batches whose images are in S3 already.
+        cancelling: cancels batches.
         counts: what this process has done; `web.routes.metrics` tells it.
         registry: all that Prometheus is told.
         workload: what workers say, for Prometheus.
@@ -56,6 +58,7 @@ class Tier:
     storage: Storage
     records: Records
     runner: Runner
+    cancelling: Cancelling
     queue: QueueReader
     feed: Feed
     current_batch: CurrentBatch

@@ -51,6 +51,11 @@ class BatchRecord:
         """Return when the batch was made, UTC, which its id says."""
         return made_at(self.id)
 
+    @property
+    def dropped(self) -> bool:
+        """Return whether what waits of it is not to be classified."""
+        return bool(self.cancelled_at or self.deleted_at)
+
     def to_json(self) -> dict[str, Any]:
         """Return the form that is stored; times are seconds since 1970."""
         return {"made_at": self.made_at.timestamp()} | {f.name: _plain(getattr(self, f.name)) for f in fields(self)}

@@ -116,11 +116,11 @@ class Records:
 
     def ids(self, after: str = "") -> Iterator[str]:
         """Yield the ids of the batches that have a record, the oldest first, those behind ``after``."""
-        last = ""
         for item in self._bucket.list(BATCHES, f"{BATCHES}{after}0" if after else ""):  # "0" comes behind "/"
             id, _, name = str(item["Key"]).removeprefix(BATCHES).partition("/")
-            if name == "record.json" and id != last and BATCH_ID.fullmatch(id):
-                last = id
+            if id.startswith("_"):
+                return  # marks, which come behind all batches
+            if name == "record.json" and BATCH_ID.fullmatch(id):
                 yield id
 
     def forget(self, id: str) -> None:

@@ -77,10 +77,16 @@ class Progress:
         told = ("published", "skipped", "listed", "parts", "problem")
         return {"state": self.state, **{name: getattr(self, name) for name in told}}
 
-    def counts(self) -> dict[str, int]:
-        """Return the batch's images by state; of what is being listed, those so far."""
-        waiting = max(0, self.published - self.done - self.failed)
-        return {"total": self.published, "waiting": waiting, "done": self.done, "failed": self.failed}
+    def counts(self, *, cancelled: bool = False) -> dict[str, int]:
+        """Return the batch's images by state; of what is being listed, those so far.
+
+        Args:
+            cancelled: whether the batch was cancelled, so that nobody works on what has no outcome.
+        """
+        left = max(0, self.published - self.done - self.failed)
+        waiting = {"waiting": 0 if cancelled else left}
+        outcomes = {"done": self.done, "failed": self.failed, "cancelled": left if cancelled else 0}
+        return {"total": self.published, **waiting, **outcomes}
 
 
 class Progresses:

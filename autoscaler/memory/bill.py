@@ -21,6 +21,7 @@ class Bill:
         day_usd: of that day.
         total_usd: since the autoscaler's start.
         hour_usd: an hour at the rate of now.
+        each: of each instance that is there, since its launch, by its id.
         since: from when on each instance that is there is billed.
     """
 
@@ -28,6 +29,7 @@ class Bill:
     day_usd: float = 0.0
     total_usd: float = 0.0
     hour_usd: float = 0.0
+    each: Mapping[str, float] = field(default_factory=dict)
     since: Mapping[str, datetime] | None = field(default=None, repr=False)
 
     def and_then(self, fleet: Iterable[Instance], at: datetime, price: Callable[[Instance], float]) -> Bill:
@@ -44,12 +46,12 @@ class Bill:
         there = [one for one in fleet if one.state in _BILLED]
         known = self.since if self.since is not None else {one.id: one.launched_at for one in there}
         since = {one.id: known.get(one.id) or min(at, max(self.until, one.launched_at)) for one in there}
-        added = 0.0
+        added, each = 0.0, {}
         for one in there:
-            before_s = _billed_s(since[one.id], self.until) if one.id in known else 0.0
-            added += price(one) / 3600 * (_billed_s(since[one.id], at) - before_s)
+            each[one.id] = price(one) / 3600 * _billed_s(since[one.id], at)
+            added += each[one.id] - (price(one) / 3600 * _billed_s(since[one.id], self.until) if one.id in known else 0)
         day = self.day_usd if at.date() == self.until.date() else 0.0
-        return Bill(at, day + added, self.total_usd + added, sum(map(price, there)), since)
+        return Bill(at, day + added, self.total_usd + added, sum(map(price, there)), each, since)
 
 
 def _billed_s(since: datetime, at: datetime) -> float:

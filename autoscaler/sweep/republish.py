@@ -84,10 +84,17 @@ class Republisher:
         settings: the queue, the buckets, and ``republish_s``, the window in seconds.
         app: publishes.
         before: called before anything is given a message again, so that images with a dead letter get their failure.
+        dropped: returns those of some batches whose messages are to be dropped, as the batches are cancelled.
     """
 
-    def __init__(self, settings: Settings, app: Celery, before: Callable[[], object] = lambda: None) -> None:
-        self._app, self._before = app, before
+    def __init__(
+        self,
+        settings: Settings,
+        app: Celery,
+        before: Callable[[], object] = lambda: None,
+        dropped: Callable[[set[str]], set[str]] = lambda batches: set(),
+    ) -> None:
+        self._app, self._before, self._dropped = app, before, dropped
         self._window_s = settings.autoscaler.republish_s
         self._queue = QueueReader(settings)
         # They are old, and may be many: what people wait for goes before them.
@@ -114,6 +121,9 @@ class Republisher:
             return Resent()
         stored_before = at - timedelta(seconds=self._window_s)
         found = self._unfinished.search(stored_before)
+        if found:
+            dropped = self._dropped({_batch_of(key) for key in found})
+            found = frozenset(key for key in found if _batch_of(key) not in dropped)
         if not found:
             self._unfinished.remember(stored_before)
             self._pause_s = min(LONGEST_PAUSE_S, 2 * self._pause_s)
@@ -161,3 +171,7 @@ class Republisher:
             return False
         self._counts.put(COUNTS + key, str(made + 1).encode(), "text/plain")
         return True
+
+
+def _batch_of(key: str) -> str:
+    return key.partition("/")[0]

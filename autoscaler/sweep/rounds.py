@@ -17,6 +17,10 @@ from celery import Celery
 
 from app.account.dead_letters import DeadLetters
 from app.announcements import Swept
+from app.batches.cancelling import Cancelling
+from app.batches.records import Records
+from app.batches.telling import Telling
+from app.dispatch import Dispatch
 from app.errors import ElastiqError
 from app.process.steps import repeat
 from app.settings import Settings
@@ -46,7 +50,9 @@ class Sweep:
         self._settings, self._app = settings, app
         self._storage = Storage(settings)
         self._dead = DeadLetters(settings)
-        self._republisher = Republisher(settings, app, self._report_if_any)
+        telling = Telling(app, Dispatch(app, "sweep"))
+        cancelling = Cancelling(settings, Records(settings, telling.changed), telling)
+        self._republisher = Republisher(settings, app, self._report_if_any, cancelling.dropped)
         self._swept = Swept()
         self._listener_sweep = ListenerSweep(settings.queue.listener_prefix)
         self._looked_at, self._listeners_at = float("-inf"), float("-inf")

@@ -17,6 +17,7 @@ from celery.app import trace
 from celery.events import EventDispatcher
 from celery.worker import state
 from celery.worker.control import control_command
+from celery.worker.request import Request as Request
 
 from app.errors import ConfigurationError
 
@@ -31,6 +32,10 @@ STANDS_ON = (
     ("celery.worker.state", "should_stop"),
     ("celery.worker.state", "maybe_shutdown"),
     ("celery.worker.control", "Panel.data"),
+    ("celery.app.task", "Task.Request"),
+    ("celery.worker.request", "Request.revoked"),
+    ("celery.worker.request", "Request._announce_revoked:reason"),
+    ("celery.worker.request", "Request._announce_revoked:expired"),
     ("celery.events.dispatcher", "EventDispatcher:buffer_group"),
     ("celery.events.dispatcher", "EventDispatcher:buffer_limit"),
     ("celery.events.dispatcher", "EventDispatcher:on_send_buffered"),
@@ -106,6 +111,15 @@ def in_place_of_shutdown(do: Callable[[], object]) -> Callable[[], object]:
         do()
 
     return do
+
+
+def revoke(request: Request) -> None:
+    """Acknowledge a request that is not run, and say so by an event.
+
+    Stands on ``Request._announce_revoked``, which ``Request.revoked`` calls, asked before a request has a thread; and
+    on ``Task.Request``, the class of a task's requests.
+    """
+    request._announce_revoked("cancelled", False, None, False)
 
 
 def gather_events(dispatcher: EventDispatcher, groups: Set[str], most: int, gathered: Callable[[], object]) -> None:

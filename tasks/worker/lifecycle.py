@@ -17,13 +17,14 @@ from celery import bootsteps
 
 from app.announcements import CallsMade
 from app.aws.calls import calls
+from app.batches.marks import DROPPED, Marks
 from app.errors import ConfigurationError
 from app.process import tracing
 from app.process.alive import AliveFile
 from app.settings import Settings, settings
 from tasks import announce
 from tasks.celery import app
-from tasks.worker import celery_internals, staying, traced
+from tasks.worker import celery_internals, dropping, staying, traced
 from tasks.worker.leaving import IDLE, Farewell, leave
 from tasks.worker.notices import Notices, metadata_for
 
@@ -243,10 +244,38 @@ class HeedNotices(bootsteps.StartStopStep):
             self._notices.stop()
 
 
+class HeedDropped(bootsteps.StartStopStep):
+    """Has a worker know which batches' messages it is to drop, before it takes any."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **_: Any) -> None:
+        self._looking: dropping.Looking | None = self._begin()
+
+    def start(self, consumer: Any) -> None:
+        """Go on to look while messages come."""
+        self._looking = self._looking or self._begin()
+        transport = consumer.connection.transport
+        self._looking.touched_at = lambda: float(transport.touched_at)
+
+    def stop(self, consumer: Any) -> None:
+        """Look no more: the worker stops, or connects anew."""
+        if self._looking is not None:
+            self._looking.stop()
+            self._looking = None
+
+    def _begin(self) -> dropping.Looking:
+        looking = dropping.Looking(Marks(settings(), DROPPED).names)
+        looking.start(dropping.PATIENCE_S)
+        return looking
+
+
 def install(application: Any) -> None:
     """Add these steps to the worker's blueprint."""
     steps: dict[str, set[Callable[..., Any]]] = application.steps
-    steps["consumer"].update({LoadEngine, Trace, Events, Farewell, IdleStop, StayAlive, HeedNotices, TellCalls})
+    steps["consumer"].update(
+        {LoadEngine, Trace, Events, Farewell, IdleStop, StayAlive, HeedNotices, HeedDropped, TellCalls}
+    )
 
 
 install(app)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import structlog
 import urllib3
 
 ROOT = Path(__file__).parents[2]
@@ -183,6 +184,9 @@ def main() -> None:
     parser.add_argument("--keys", type=int, default=10_000)
     parser.add_argument("--ahead", type=int, default=10_000)
     given = parser.parse_args()
+    # Lines are made as in a web process, and go nowhere.
+    nowhere = Path(os.devnull).open("w")  # noqa: SIM115  for as long as the process
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(nowhere))
     figures: dict[str, Any] = {}
     for name, part, count in (("publish", publish, given.keys), ("pass", passes, given.ahead)):
         if given.part in (None, name):

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, Playwright, Route, expect
 
-from app.announcements import Swept, WorkerHeartbeat, WorkerLeaving, WorkerOffline
-from app.domain import Instance, InstanceState
+from app.announcements import ImageFailed, Swept, WorkerHeartbeat, WorkerLeaving, WorkerOffline
+from app.domain import Failure, Instance, InstanceState
 from tests.e2e.conftest import ARGUMENTS, chromium, visitors
 from tests.support import axe, photographs
 from tests.support.fleet import announcer, decision, wait_for_listener
@@ -157,14 +157,19 @@ def test_the_monitor_of_a_fleet_from_nothing_heard_to_its_end(serve: Serve, visi
             announce.say(decision(desired=n, held=n % 3 == 0, drain=("i-1",) * (n % 4)))
         announce.say(decision(desired=19))
         expect(page.locator("#decisions li").nth(20)).to_be_visible()
-        expect(page.locator(".host")).to_have_count(4)
+        announce.say(ImageFailed(Failure.of("20261128T101112123Z-0a1b2c3d/a cat.png", "word " * 40)), "i-0aaa@x")
+        announce.say(ImageFailed(Failure.of(f"mine/{LONG}", "cut short")), "i-0aaa@x")
+        announce.say(decision(desired=19))
+        expect(page.locator("#instances tbody tr")).to_have_count(5)
+        expect(page.locator("#failures li")).to_have_count(2)
+        page.get_by_label("1 hour").check()
         judge(page)
         announce.say(WorkerLeaving("idle"), "i-0aaa@ip-10-0-0-7")
         announce.say(Swept(listeners=1, republished=40, given_up=2))
         for node in ("i-0aaa@ip-10-0-0-7", "stranger@elsewhere"):
             announce.say(WorkerOffline(active=0, processed=1), node)
         announce.say(decision(desired=0, fleet=()))
-        expect(page.locator("#departures")).to_contain_text("i-0aaa had no work")
+        expect(page.locator("#instances")).to_contain_text("had no work")
         expect(page.locator("#instances")).to_contain_text("nothing to do")
         judge(page)
     os.killpg(site.process.pid, signal.SIGKILL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +10,7 @@ import pytest
 
 from app.local import EmbeddedCloud
 from tests.support.fault_proxy import FaultProxy
+from tests.support.web import Site
 from tests.support.workers import Bench
 
 
@@ -34,3 +35,17 @@ def proxy(cloud: EmbeddedCloud) -> Iterator[FaultProxy]:
     """A proxy that a module's worker and publisher reach the cloud through."""
     with FaultProxy(cloud.endpoint_url) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def serve(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    """Start a web tier on this test's own buckets and queue, with more settings."""
+    sites: list[Site] = []
+
+    def start(**settings: str) -> Site:
+        sites.append(Site({**environment, **settings}, tmp_path / f"web-{len(sites)}.log"))
+        return sites[-1].start()
+
+    yield start
+    for site in sites:
+        site.stop()

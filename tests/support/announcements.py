@@ -22,6 +22,7 @@ from app.announcements import (
 )
 from app.domain import (
     LIFE_TIMES,
+    BatchCost,
     CallCounts,
     Classification,
     Failure,
@@ -41,7 +42,9 @@ TIMES = st.integers(0, LATEST * 10**6 - 1).map(lambda us: datetime.fromtimestamp
 INSTANCES = st.builds(Instance, NAMES, st.sampled_from(InstanceState), TIMES, st.none() | TIMES)
 PREDICTIONS = st.builds(Prediction, NAMES, NUMBERS)
 CALLS = st.builds(CallCounts, COUNTS, COUNTS, COUNTS, COUNTS)
-COSTS = st.builds(FleetCost, NUMBERS, NUMBERS, NUMBERS, NAMES, CALLS)
+EACH = st.lists(st.tuples(NAMES, NUMBERS), max_size=3).map(tuple)
+BATCHES = st.lists(st.builds(BatchCost, NAMES, NUMBERS, COUNTS), max_size=2).map(tuple)
+COSTS = st.builds(FleetCost, NUMBERS, NUMBERS, NUMBERS, NAMES, CALLS, EACH, BATCHES)
 MOMENTS = st.floats(0, LATEST, exclude_max=True)
 LIVES = st.builds(Life, NAMES, NAMES, COUNTS, MOMENTS, *(st.none() | MOMENTS for _ in LIFE_TIMES))
 ANNOUNCEMENTS: st.SearchStrategy[Announcement] = st.one_of(

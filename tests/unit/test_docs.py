@@ -17,6 +17,7 @@ from app.account.dead_letters import HIDDEN_MOST
 from app.announcements import ScalingDecided, Swept
 from app.prices import CORE_MS
 from app.settings import Settings
+from tests.benchmarks.reports import ENTRIES
 from tests.support.template import resources
 from tests.unit.test_repository import DOCUMENTS, PACKAGES, ROOT, SOURCES, short, tracked
 from web.http.security import CONTENT_POLICY, PAGE_POLICY
@@ -170,3 +171,18 @@ def test_the_hosts_are_kept_as_the_document_says() -> None:
         template["LaunchTemplateData"]["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
         for template in resources("AWS::EC2::LaunchTemplate").values()
     )
+
+
+def test_the_reports_are_those_that_are_tried_and_each_has_its_test() -> None:
+    rows = [line.split(" | ") for line in (ROOT / "docs/why.md").read_text().splitlines() if line.startswith("| `")]
+    written = {}
+    for trial, reports, *_ in rows:
+        project, named = "", []
+        for one in re.split("[,;] ", reports):
+            project = one.partition("#")[0] or project
+            named.append(f"{project}#{one.partition('#')[2]}")
+        written[trial.strip("| `")] = {name for name in named if name[-1].isdigit()}
+
+    assert written == {entry.name: set(entry.reports) for entry in ENTRIES}
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/why.md").read_text()))
+    assert not {test for test in named if f"def {test}(" not in CODE}

@@ -27,6 +27,7 @@ SCOPE_OF = {
     "api.results": READ,
     "api.image": READ,
     "api.life": READ,
+    "orders.cancel": SUBMIT,
     "stored.stored": READ,
     "monitor.page": OPERATE,
     "monitor.read": OPERATE,

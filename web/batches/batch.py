@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,16 +14,22 @@ Outcome = Classification | Failure
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image and what became of it; ``position`` is its place in the order of the batch's news."""
+    """One image and what became of it; ``position`` is its place in the order of the batch's news.
+
+    One that has no outcome is ``cancelled`` if its batch is.
+    """
 
     key: str
     outcome: Outcome | None
     position: int = 0
+    cancelled: bool = False
 
     @property
     def state(self) -> str:
-        """Return ``waiting``, ``done`` or ``failed``."""
-        return state_of(self.outcome)
+        """Return ``waiting``, ``done``, ``failed`` or ``cancelled``."""
+        if self.outcome is None:
+            return "cancelled" if self.cancelled else "waiting"
+        return "done" if isinstance(self.outcome, Classification) else "failed"
 
     def to_json(self) -> dict[str, Any]:
         """Return the form that the API answers with."""
@@ -39,6 +45,7 @@ class Counts:
     waiting: int
     done: int
     failed: int
+    cancelled: int
 
     def to_json(self) -> dict[str, int]:
         """Return the form that the API answers with."""
@@ -48,13 +55,6 @@ class Counts:
 def cursor(epoch: str, position: int) -> str:
     """Return the text that a client gives back to get only what is newer than ``position``."""
     return f"{epoch}-{position}"
-
-
-def state_of(outcome: Outcome | None) -> str:
-    """Return the state of an image with this outcome."""
-    if outcome is None:
-        return "waiting"
-    return "done" if isinstance(outcome, Classification) else "failed"
 
 
 def details(outcome: Outcome | None) -> dict[str, Any]:
@@ -79,7 +79,8 @@ class Batch:
         self.epoch = epoch
         # In the order of the news: an image that changes goes to the end.
         self._images: dict[str, Image] = {}
-        self._tally = {"waiting": 0, "done": 0, "failed": 0}
+        self._tally = {"waiting": 0, "done": 0, "failed": 0, "cancelled": 0}
+        self._cancelled = False
 
     def __len__(self) -> int:
         return len(self._images)
@@ -93,16 +94,38 @@ class Batch:
             Whether that is news.
         """
         known = self._images.get(key)
-        if known is not None:
-            if outcome is None or isinstance(known.outcome, Classification) or known.outcome == outcome:
-                return False
-            self._tally[known.state] -= 1
-            del self._images[key]
-        self.position += 1
-        image = Image(key, outcome, self.position)
-        self._images[key] = image
-        self._tally[image.state] += 1
+        if known is not None and (
+            outcome is None or isinstance(known.outcome, Classification) or known.outcome == outcome
+        ):
+            return False
+        self._put(key, outcome)
         return True
+
+    def cancel(self, cancelled: bool) -> list[str]:
+        """Note whether the batch is cancelled; return the keys of which that is news, those without an outcome."""
+        if cancelled == self._cancelled:
+            return []
+        self._cancelled = cancelled
+        news = [image.key for image in self._images.values() if image.outcome is None]
+        for key in news:
+            self._put(key, None)
+        return news
+
+    def forgive(self, names: Container[str], position: int) -> list[str]:
+        """Note that images are tried again: those that had failed at ``position``, and whose failure has gone since.
+
+        Args:
+            names: the result objects that there are.
+            position: of the batch, before they were listed.
+
+        Returns:
+            The keys of which that is news.
+        """
+        failed = [image for image in self._images.values() if image.state == "failed" and image.position <= position]
+        news = [image.key for image in failed if image.key + FAILURE not in names and image.key + RESULT not in names]
+        for key in news:
+            self._put(key, None)
+        return news
 
     def outcome(self, key: str) -> Outcome | None:
         """Return what became of one image; None while nothing has."""
@@ -134,6 +157,14 @@ class Batch:
         """Return the position that ``cursor`` stands for; 0, the beginning, when it is none of ours."""
         epoch, _, position = cursor.rpartition("-")
         return int(position) if epoch == self.epoch and position.isascii() and position.isdigit() else 0
+
+    def _put(self, key: str, outcome: Outcome | None) -> None:
+        """Have an image's state be the batch's latest news."""
+        if (known := self._images.pop(key, None)) is not None:
+            self._tally[known.state] -= 1
+        self.position += 1
+        image = self._images[key] = Image(key, outcome, self.position, self._cancelled and outcome is None)
+        self._tally[image.state] += 1
 
     def _is_news(self, name: str) -> bool:
         if name.endswith(FAILURE):

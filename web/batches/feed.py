@@ -10,12 +10,13 @@ import asyncio
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import structlog
 
+from app.batches.record import BatchRecord
 from app.errors import TransientError
 from app.storage import Storage
 from web.batches.batch import Outcome
@@ -37,10 +38,16 @@ class Feed:
     Args:
         storage: the two buckets.
         clock: seconds, monotonic.
+        record: returns what is known of a batch beside its images.
     """
 
-    def __init__(self, storage: Storage, clock: Clock = time.monotonic) -> None:
-        self._storage, self._clock = storage, clock
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Clock = time.monotonic,
+        record: Callable[[str], BatchRecord] = BatchRecord,
+    ) -> None:
+        self._storage, self._clock, self._record = storage, clock, record
         self._pool = ThreadPoolExecutor(READING_THREADS, "read")
         self._polling = ThreadPoolExecutor(POLLING_THREADS, "poll")
         self._watches: OrderedDict[str, Watch] = OrderedDict()
@@ -89,11 +96,14 @@ class Feed:
             def is_news() -> bool:
                 nonlocal change
                 change = watch.since(position)
-                return bool(change.images) or change.complete or change.current > current or self._closed.is_set()
+                return bool(change.images) or change.complete or change.current > current or is_over()
 
-            while not self._closed.is_set():
+            def is_over() -> bool:
+                return self._closed.is_set() or watch.gone
+
+            while not is_over():
                 await watch.bell.wait_for(is_news, sign_of_life_s)
-                if self._closed.is_set():
+                if is_over():
                     return
                 yield change
                 current = current or change.current
@@ -121,6 +131,13 @@ class Feed:
         """Tell the listeners of a batch what became of one of its images, before the next poll would."""
         self._tell(outcome.key, outcome)
 
+    def changed(self, batch: str) -> None:
+        """Have the listeners of a batch learn what was done to it: its record was changed."""
+        with self._lock:
+            watch = self._watches.get(batch)
+        if watch is not None:
+            watch.look_again()
+
     def expect(self, keys: Iterable[str]) -> None:
         """Tell the listeners of a batch that it has these images."""
         for key in keys:
@@ -146,7 +163,7 @@ class Feed:
             watch = self._watches.get(batch)
             if watch is None:
                 self._forget()
-                watch = self._watches[batch] = Watch(batch, self._storage, self._pool, self._clock)
+                watch = self._watches[batch] = Watch(batch, self._storage, self._pool, self._clock, self._record)
             self._watches.move_to_end(batch)
             watch.listeners += 1
         try:

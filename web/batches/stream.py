@@ -1,8 +1,8 @@
 """A batch's news as server-sent events.
 
-`image-waiting`, `image-classified` and `image-failed` carry one image as the API shows it. `current` says that all that
-was there before has been told, and `done` ends the stream; both carry the counts. `waits` says what the images wait
-for, while nothing comes. Each image's event has an id, a cursor: who reconnects with it gets only what is newer.
+`image-waiting`, `image-classified`, `image-failed` and `image-cancelled` carry one image as the API shows it. `current`
+says that all that was there before has been told, and `done` ends the stream; both carry the counts. `waits` says what
+the images wait for, while nothing comes. An image's event has an id, a cursor: who reconnects gets only what is newer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from web.batches.watch import Change
 
 SIGN_OF_LIFE_S = 5.0
 RETRY_MS = 2000
-_EVENT = {"waiting": "image-waiting", "done": "image-classified", "failed": "image-failed"}
+_EVENT = {
+    "waiting": "image-waiting",
+    "done": "image-classified",
+    "failed": "image-failed",
+    "cancelled": "image-cancelled",
+}
 
 
 async def events_of(

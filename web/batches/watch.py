@@ -12,6 +12,7 @@ from math import inf
 
 import structlog
 
+from app.batches.record import BatchRecord
 from app.errors import ElastiqError
 from app.storage import Storage
 from web.batches.batch import Batch, Counts, Image, Outcome, cursor
@@ -70,9 +71,21 @@ class Watch:
         storage: the two buckets.
         pool: reads results.
         clock: seconds, monotonic.
+        record: returns what is known of a batch beside its images.
+
+    Attributes:
+        gone: whether the batch was deleted.
     """
 
-    def __init__(self, batch: str, storage: Storage, pool: Executor, clock: Clock) -> None:
+    def __init__(
+        self,
+        batch: str,
+        storage: Storage,
+        pool: Executor,
+        clock: Clock,
+        record: Callable[[str], BatchRecord] = BatchRecord,
+    ) -> None:
+        self._record, self.gone = record, False
         self.batch = Batch(batch, secrets.token_hex(4))
         self.changed = threading.Condition()
         self.bell = Bell()
@@ -86,6 +99,8 @@ class Watch:
         self._interval = FASTEST_POLL_S
         # Whether the input bucket was listed when the names in `_unread` were, and nothing was left waiting after that.
         self._inputs_listed = self._confirmed = False
+        # Whether something was done to the batch since they were listed.
+        self._again = False
         # Whether the outcomes that were there when somebody began to follow have been read.
         self._current = False
         # What `since` has answered of what is known, by position.
@@ -109,6 +124,13 @@ class Watch:
                 # The end is near: look at once whether anybody has added to the batch.
                 self._due = self._clock()
                 self._tell_all()
+
+    def look_again(self) -> None:
+        """Have the buckets asked as soon as may be: something was done to the batch."""
+        with self.changed:
+            self._confirmed, self._again = False, True
+            self._due = self._clock()
+            self._tell_all()
 
     def wake(self) -> None:
         """Have everyone who waits look again."""
@@ -239,21 +261,25 @@ class Watch:
         started = self._clock()
         if not self._unread:
             # While some wait there can be no end, so the input bucket need not be asked.
-            self._list(whole=not self.batch.counts().waiting)
+            self._list(whole=self._again or not self.batch.counts().waiting)
         news = self._read()
         self._polled_at = self._clock()
         self._interval = FASTEST_POLL_S if news else min(SLOWEST_POLL_S, self._interval * 1.3)
         pause = max(self._interval, least_pause_s, (self._polled_at - started) / POLL_SHARE)
-        more = self._unread or not (self._confirmed or self.batch.counts().waiting)
+        more = self._unread or self._again or not (self._confirmed or self.batch.counts().waiting)
         self._due = self._polled_at + (0 if more else pause)
 
     def _list(self, *, whole: bool) -> None:
+        self._again = False
+        record, position = self._record(self.batch.id), self.batch.position
         # Images before outcomes: an outcome that is listed has its image then.
         for image in self._storage.images(self.batch.id) if whole else ():
             self.learn(image.key, None)
-        names = list(self._storage.outcomes(self.batch.id))
+        names = dict.fromkeys(self._storage.outcomes(self.batch.id))
         with self.changed:
-            self._inputs_listed = whole
+            self._inputs_listed, self.gone = whole, record.deleted_at is not None
+            for key in self.batch.cancel(record.cancelled_at is not None) + self.batch.forgive(names, position):
+                self._tell(key)
             self._unread = deque(self.batch.unread(names))
 
     def _read(self) -> bool:

@@ -1,14 +1,13 @@
 """What images cost, in dollars: hosts, as the autoscaler has them billed, and the calls of every process.
 
-What is spent between two words of the autoscaler goes to the batches whose images were done meanwhile; where none was,
-to those that are done next, or, while nothing waits, to those that were done last. It is made of events, so what was
-spent while this process did not listen is not in it.
+The autoscaler shares it out among batches, keeps that, and says so; what all of it comes to is counted here, of what
+was heard since this process began.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -16,77 +15,86 @@ from typing import Any
 from prometheus_client.metrics_core import Metric
 
 from app.announcements import CallsMade, Said, ScalingDecided
-from app.domain import CallCounts, FleetCost
+from app.domain import BatchCost, CallCounts
+from app.fields import Fields
+from app.hour.shares import KEPT, Shares, batches_of
 from app.prices import prices
 from app.telemetry.families import counter, counters, gauge
 
-# Batches, and nodes, that are remembered.
-KEPT = 1000
-
 
 class Costs:
-    """Adds up and divides. Safe to share between threads.
+    """Adds up what is heard. Safe to share between threads.
 
     Args:
-        own: returns what this process has called so far.
+        made: returns what this process has called so far.
+        tell: announces that to the others.
     """
 
-    def __init__(self, own: Callable[[], CallCounts]) -> None:
-        self._own = own
+    def __init__(self, made: Callable[[], CallCounts], tell: Callable[[CallsMade], object]) -> None:
+        self._made, self._tell = made, tell
+        self._told = CallCounts()
         self._lock = threading.Lock()
-        self._told: OrderedDict[str, CallCounts] = OrderedDict()
-        self._leader: tuple[str, FleetCost] | None = None
-        self._hosts_usd, self._calls = 0.0, Counter[str]()
-        self._undivided_usd = 0.0
-        self._finished: Counter[str] = Counter()
-        self._last: Counter[str] = Counter()
-        self._images = 0
-        # Dollars and images of each batch.
-        self._batches: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._shares = Shares()
+        self._batches: OrderedDict[str, BatchCost] = OrderedDict()
 
     def finished(self, key: str) -> None:
         """Take note that an image has got its outcome."""
         with self._lock:
-            self._finished[key.partition("/")[0]] += 1
-            self._images += 1
+            self._shares.finished(key)
 
     def hear(self, said: Said) -> None:
-        """Take note of what an autoscaler or a worker says of costs; anything else is passed over."""
+        """Take note of what is said of costs; when an autoscaler speaks, say what this process has called itself."""
+        if isinstance(said.what, CallsMade):
+            with self._lock:
+                self._shares.called(said.node, said.what.calls)
+        elif isinstance(said.what, ScalingDecided) and said.what.cost is not None:
+            cost = said.what.cost
+            with self._lock:
+                self._shares.called(said.node, cost.calls)
+                self._shares.spent(said.what.leader, cost, said.at, idle=not said.what.depth.total)
+                self._learn(cost.batches)
+            self._say()
+
+    def adopt(self, batches: list[Fields]) -> None:
+        """Take over what the autoscaler has kept of batches; what it has said since is newer.
+
+        Raises:
+            MalformedAnnouncement: it is something else.
+        """
+        kept = batches_of(batches)
         with self._lock:
-            if isinstance(said.what, CallsMade):
-                self._call(said.node, said.what.calls)
-            elif isinstance(said.what, ScalingDecided) and said.what.cost is not None:
-                self._call(said.node, said.what.cost.calls)
-                self._call("", self._own())
-                self._spend(said.what.leader, said.what.cost, idle=not said.what.depth.total)
+            said, self._batches = self._batches, OrderedDict()
+            self._learn(kept)
+            self._learn(said.values())
 
     def view(self) -> dict[str, Any] | None:
         """Return what is known, as the API answers with; None before an autoscaler has said anything."""
         with self._lock:
-            if self._leader is None:
-                return None
-            cost, calls = self._leader[1], CallCounts(**self._calls)
-            calls_usd = prices().of_calls(calls)
-            spent = self._hosts_usd + calls_usd
-            return {
-                "now_usd_per_hour": round(cost.hour_usd, 6),
-                "hosts_today_usd": round(cost.day_usd, 6),
-                "hosts_usd": round(self._hosts_usd, 6),
-                "calls_usd": round(calls_usd, 6),
-                "calls": asdict(calls),
-                "images": self._images,
-                "thousand_images_usd": round(1000 * spent / self._images, 6) if self._images else None,
-                "priced_as": cost.priced_as,
-                "prices_as_of": prices().as_of,
-            }
+            cost, calls, images = self._shares.cost, self._shares.calls, self._shares.images
+            hosts_usd = self._shares.hosts_usd
+        if cost is None:
+            return None
+        calls_usd = prices().of_calls(calls)
+        return {
+            "now_usd_per_hour": round(cost.hour_usd, 6),
+            "hosts_today_usd": round(cost.day_usd, 6),
+            "hosts_usd": round(hosts_usd, 6),
+            "calls_usd": round(calls_usd, 6),
+            "calls": asdict(calls),
+            "images": images,
+            "thousand_images_usd": round(1000 * (hosts_usd + calls_usd) / images, 6) if images else None,
+            "priced_as": cost.priced_as,
+            "prices_as_of": prices().as_of,
+        }
 
     def of_batch(self, id: str) -> dict[str, Any] | None:
-        """Return what a batch has cost so far; None where nothing of it was done while this process listened."""
+        """Return what a batch has cost so far; None where no autoscaler has said."""
         with self._lock:
-            if id not in self._batches:
-                return None
-            usd, images = self._batches[id]
-            return {"usd": round(usd, 6), "images": images, "thousand_images_usd": round(1000 * usd / images, 6)}
+            batch = self._batches.get(id)
+        if batch is None or not batch.images:
+            return None
+        thousand_usd = round(1000 * batch.usd / batch.images, 6)
+        return {"usd": round(batch.usd, 6), "images": batch.images, "thousand_images_usd": thousand_usd}
 
     def metrics(self) -> Iterator[Metric]:
         """Yield what Prometheus is told."""
@@ -100,33 +108,16 @@ class Costs:
         yield counter("elastiq_cost_calls_usd", "Dollars for calls, since this process listens.", view["calls_usd"])
         yield counters("elastiq_billed_calls", "Calls that AWS bills, of all processes.", "kind", view["calls"])
 
-    def _call(self, node: str, calls: CallCounts) -> None:
-        """Add what a process has called since it said so last; the first time, all of it: it has just begun."""
-        before = asdict(self._told.pop(node, CallCounts()))
-        self._told[node] = calls
-        while len(self._told) > KEPT:
-            self._told.popitem(last=False)
-        more = {kind: max(0, number - before[kind]) for kind, number in asdict(calls).items()}
-        self._calls.update(more)
-        self._undivided_usd += prices().of_calls(CallCounts(**more))
-
-    def _spend(self, leader: str, cost: FleetCost, *, idle: bool) -> None:
-        before = self._leader[1].total_usd if self._leader and self._leader[0] == leader else cost.total_usd
-        self._leader = leader, cost
-        more = max(0.0, cost.total_usd - before)
-        self._hosts_usd += more
-        self._undivided_usd += more
-        if self._finished:
-            self._divide(self._finished)
-            self._last, self._finished = self._finished, Counter()
-        elif idle and self._last:
-            self._divide(self._last, again=True)
-
-    def _divide(self, among: Counter[str], *, again: bool = False) -> None:
-        each = self._undivided_usd / among.total()
-        self._undivided_usd = 0.0
-        for batch, count in among.items():
-            usd, images = self._batches.pop(batch, (0.0, 0))
-            self._batches[batch] = usd + each * count, images + (0 if again else count)
+    def _learn(self, batches: Any) -> None:
+        for batch in batches:
+            self._batches[batch.id] = batch
+            self._batches.move_to_end(batch.id)
         while len(self._batches) > KEPT:
             self._batches.popitem(last=False)
+
+    def _say(self) -> None:
+        """Tell the others what this process has called, if it has stored anything since the last time."""
+        made = self._made()
+        if made.s3_put != self._told.s3_put:
+            self._told = made
+            self._tell(CallsMade(made))

@@ -1,4 +1,4 @@
-"""What the autoscaler and the workers say of themselves: the latest of each, and a quarter of an hour for the monitor.
+"""What the autoscaler and the workers say of themselves: the latest of each, and the last hour for the monitor.
 
 It is made of events, so it may lag or miss one; no work depends on it. `web.events` tells it, and
 `web.routes.monitor` shows it.
@@ -14,9 +14,20 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-from app.announcements import Said, ScalingDecided, Swept, WorkerCounts, WorkerLeaving, WorkerOffline
+from app.announcements import (
+    ImageClassified,
+    ImageFailed,
+    Said,
+    ScalingDecided,
+    Swept,
+    WorkerCounts,
+    WorkerLeaving,
+    WorkerOffline,
+)
+from app.hour.hour import Hour
+from app.hour.sightings import Decision
 from web.fleet import waiting
-from web.fleet.sightings import Decision, Departure, Sample, Worker
+from web.fleet.sightings import Departure, Worker
 from web.fleet.waiting import Heard
 from web.http.bell import Bell
 
@@ -24,12 +35,12 @@ from web.http.bell import Bell
 HEARD_S = 30.0
 # Workers speak every two seconds, or every thirty where their heartbeats are made fewer.
 WORKER_S = 90.0
-DECISIONS, DEPARTURES = 100, 20
-# What the picture over time shows, and the width of one point in it, in seconds.
-HISTORY_S, SAMPLE_S = 900.0, 5.0
+DEPARTURES = 20
+TARGET_S = 60.0
 
 Clock = Callable[[], float]
 OfTheFleet = ScalingDecided | Swept | WorkerLeaving | WorkerCounts
+Outcome = ImageClassified | ImageFailed
 
 
 class FleetFeed:
@@ -38,49 +49,54 @@ class FleetFeed:
     Args:
         clock: seconds since 1970. What is heard is dated by it: other hosts' clocks may be wrong.
         listens: whether anything will ever be heard.
+        target_s: an image that waits longer is late.
     """
 
-    def __init__(self, clock: Clock = time.time, *, listens: bool = True) -> None:
+    def __init__(self, clock: Clock = time.time, *, listens: bool = True, target_s: float = TARGET_S) -> None:
         self._clock, self._listens = clock, listens
         self._began_at = clock()
         self._changed, self._bell = threading.Lock(), Bell()
         self._closed = False
-        self._position = 0
-        # Each with the position at which it was news.
-        self._decisions: deque[tuple[int, Decision]] = deque(maxlen=DECISIONS)
-        self._history: deque[tuple[int, Sample]] = deque(maxlen=int(HISTORY_S / SAMPLE_S))
+        self._hour = Hour(target_s)
+        self._heard_at: float | None = None  # first
         self._departures: deque[Departure] = deque(maxlen=DEPARTURES)
         self._workers: dict[str, Worker] = {}
         self._swept: tuple[Swept, float] | None = None
-        self._finished = 0
 
     def hear(self, said: Said) -> None:
-        """Take note of what is said of the fleet; anything else is passed over."""
+        """Take note of what is said of the fleet and of images; anything else is passed over."""
         what, now = said.what, self._clock()
-        if not isinstance(what, OfTheFleet):
+        if not isinstance(what, OfTheFleet | Outcome):
             return
         with self._changed:
-            self._position += 1
+            self._heard_at = now if self._heard_at is None else self._heard_at
+            self._hour.hear(said, now)
             match what:
-                case ScalingDecided():
-                    self._decided(Decision(now, now, said.at, what))
                 case Swept():
                     self._swept = what, now
                 case WorkerLeaving():
                     self._leaves(said, what, now)
-                case _:
+                case WorkerCounts():
                     self._counted(said, what, now)
-        self._bell.ring()
+        if isinstance(what, OfTheFleet):  # images are too many to ring for each
+            self._bell.ring()
 
-    def finished(self) -> None:
-        """Take note that an image has got its outcome."""
+    def adopt(self, kept: object) -> bool:
+        """Take over what the autoscaler has kept of the hour; return whether that reaches to when this one listened.
+
+        Raises:
+            MalformedAnnouncement: it is no hour.
+        """
         with self._changed:
-            self._finished += 1
+            listened_at = self._clock() if self._heard_at is None else self._heard_at
+            until = self._hour.adopt(kept, listened_at)
+        self._bell.ring()
+        return until >= listened_at
 
     def latest(self) -> ScalingDecided | None:
         """Return the newest decision, if it was heard within `HEARD_S`."""
         with self._changed:
-            newest = self._newest()
+            newest = self._hour.newest
         return newest.what if newest and _is_heard(newest, self._clock()) else None
 
     def waiting(self) -> waiting.Waiting:
@@ -98,7 +114,7 @@ class FleetFeed:
 
     def _heard(self) -> Heard:
         with self._changed:
-            now, newest = self._clock(), self._newest()
+            now, newest = self._clock(), self._hour.newest
             there = [worker for worker in self._present(now) if worker.leaving is None]
         silent_s = now - (newest.until if newest else self._began_at)
         decision = newest.what if newest else None
@@ -120,7 +136,7 @@ class FleetFeed:
         while not self._closed:
             with self._changed:
                 view = self._view(position)
-                position = self._position
+                position = self._hour.position
             yield {**view, "whole": whole}
             whole = False
             await self._bell.wait_for(lambda: self._closed, pace_s)
@@ -132,23 +148,7 @@ class FleetFeed:
         self._bell.ring()
 
     def _is_news(self, position: int) -> bool:
-        return self._closed or self._position != position
-
-    def _decided(self, decision: Decision) -> None:
-        last = self._newest()
-        if last is not None and decision.came_late(last):
-            return
-        if last is not None and last.says_the_same_as(decision):
-            self._decisions.pop()
-            decision = last.again(decision)
-        self._decisions.append((self._position, decision))
-        sample = Sample.of(decision, self._finished)
-        if self._history and self._history[-1][1].bin(SAMPLE_S) == sample.bin(SAMPLE_S):
-            self._history.pop()
-        self._history.append((self._position, sample))
-
-    def _newest(self) -> Decision | None:
-        return self._decisions[-1][1] if self._decisions else None
+        return self._closed or self._hour.position != position
 
     def _leaves(self, said: Said, what: WorkerLeaving, now: float) -> None:
         self._departures.append(Departure(said.instance, what.why, now))
@@ -169,7 +169,7 @@ class FleetFeed:
 
     def _view(self, since: int) -> dict[str, Any]:
         now = self._clock()
-        newest = self._newest()
+        newest = self._hour.newest
         workers = {worker.id: worker for worker in self._present(now)}
         instances = [
             {**instance, **_told_by(workers.pop(instance["id"], None))}
@@ -184,8 +184,7 @@ class FleetFeed:
             "other_workers": [{"id": worker.id, **_told_by(worker)} for worker in workers.values()],
             "departures": [departure.to_json() for departure in reversed(self._departures)],
             "swept": {**asdict(self._swept[0]), "at": self._swept[1]} if self._swept else None,
-            "decisions": [one.summary() for at, one in reversed(self._decisions) if at > since],
-            "history": [one.to_json() for at, one in self._history if at > since and one.at >= now - HISTORY_S],
+            **self._hour.view(now, since),
         }
 
 
@@ -194,7 +193,7 @@ def _state_of(newest: Decision | None, now: float) -> dict[str, Any]:
     if newest is None:
         return {"heard": False, "heard_at": None, "says": "no autoscaler heard yet"}
     if _is_heard(newest, now):
-        return {"heard": True, "heard_at": newest.until, "says": f"decided by {newest.what.leader}"}
+        return {"heard": True, "heard_at": newest.until, "says": "the autoscaler is at work"}
     says = f"no autoscaler heard for {now - newest.until:.0f} s; what is shown is older"
     return {"heard": False, "heard_at": newest.until, "says": says}
 

@@ -6,12 +6,14 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from app.batches.record import LONGEST_NAME
 from app.domain import CallCounts, InstanceState, QueueDepth
+from app.hour.sightings import Sample
+from app.hour.timeline import Doing
 from web.batches.options import LONGEST_S
-from web.fleet.sightings import Departure, Sample
+from web.fleet.sightings import Departure
 from web.fleet.waiting import Waiting
 
 Moment = Annotated[float, "Seconds since 1970."]
-State = Literal["waiting", "done", "failed"]
+State = Literal["waiting", "done", "failed", "cancelled"]
 
 
 class Problem(TypedDict):
@@ -63,6 +65,7 @@ class Counts(TypedDict):
     waiting: int
     done: int
     failed: int
+    cancelled: int
 
 
 class BatchOptions(TypedDict):
@@ -109,6 +112,13 @@ class BatchRecord(TypedDict):
     source: Annotated[dict[str, Any] | None, "Where its images come from if nobody uploads them."]
     cancelled_at: Moment | None
     name: str
+
+
+class Ordered(TypedDict):
+    """A batch of which something was ordered."""
+
+    id: str
+    record: BatchRecord
 
 
 class BatchCost(TypedDict):
@@ -221,6 +231,54 @@ class DecisionSummary(TypedDict):
     leader: str
 
 
+class Piece(TypedDict):
+    """What a machine did, and from when on."""
+
+    doing: Doing
+    at: Moment
+
+
+class Bar(TypedDict):
+    """One machine over the last hour."""
+
+    id: str
+    number: Annotated[int, "No other machine of the hour has it."]
+    began_at: Moment
+    until: Annotated[float, "When it was last told of, or its end; seconds since 1970."]
+    own: Annotated[bool, "Whether it is the autoscaler's."]
+    ended: bool
+    usd: Annotated[float | None, "Dollars since its launch."]
+    done: Annotated[int, "Images."]
+    why: Annotated[str | None, "Why its worker leaves."]
+    pieces: list[Piece]
+
+
+class Waits(TypedDict):
+    """Seconds from an image's queueing to its stored outcome: of the last quarter of an hour, and the hour's late."""
+
+    target_s: float
+    p50_s: float | None
+    p99_s: float | None
+    hour_images: int
+    hour_late: int
+
+
+class FailedImage(TypedDict):
+    """One image that failed."""
+
+    key: str
+    at: Moment
+
+
+class FailureReason(TypedDict):
+    """Why images failed in the last hour."""
+
+    reason: str
+    count: int
+    last_at: Moment
+    images: Annotated[list[FailedImage], "The latest first."]
+
+
 class FleetCost(TypedDict):
     """What the fleet costs, in dollars."""
 
@@ -236,7 +294,7 @@ class FleetCost(TypedDict):
 
 
 class Fleet(TypedDict):
-    """What waits, which instances work on it, and why there are so many, as far as this web process has heard."""
+    """What waits, which machines work on it, why there are so many, and what the last hour saw."""
 
     now: Moment
     autoscaler: Autoscaler
@@ -248,6 +306,9 @@ class Fleet(TypedDict):
     swept: dict[str, float] | None
     decisions: Annotated[list[DecisionSummary], "Newest first."]
     history: list[Sample]
+    timeline: list[Bar]
+    waits: Waits
+    failures: Annotated[list[FailureReason], "The most frequent first."]
     queue: QueueDepth | None
     dead_letters: int | None
     queue_problem: str | None

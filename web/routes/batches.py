@@ -68,6 +68,7 @@ STREAM = Answer(
         "image-waiting": shapes.Image,
         "image-classified": shapes.Image,
         "image-failed": shapes.Image,
+        "image-cancelled": shapes.Image,
         "current": shapes.Counts,
         "waits": Waiting,
         "counts": shapes.Counts,
@@ -103,11 +104,13 @@ def create() -> tuple[Response, int, dict[str, str]]:
 
 
 @blueprint.post("/<id>/images")
-@operation({201: Answer(TAKEN, shapes.Receipt)}, problems=(404,), body=FILES)
+@operation({201: Answer(TAKEN, shapes.Receipt)}, problems=(404, 409), body=FILES)
 def add(id: str) -> tuple[Response, int]:
     """Add files to a batch. Sending the same files again, after an error, adds none twice."""
-    first = 0 if tier().records.read(_checked(id)).priority == BULK else None
-    return jsonify(_receipt(id, _take(id, first))), 201
+    record = tier().records.read(_checked(id))
+    if record.cancelled_at:
+        raise Conflict(f"batch {id!r} was cancelled; make another one, or take that back: POST /api/batches/{id}/retry")
+    return jsonify(_receipt(id, _take(id, 0 if record.priority == BULK else None))), 201
 
 
 @blueprint.get("/<id>")
@@ -223,7 +226,7 @@ def _sourced(record: BatchRecord) -> Response:
     """Return a batch whose images nobody uploads: how many there are, and where their results will be."""
     progress = tier().runner.progresses.read(record.id) or Progress()
     where = f"s3://{tier().settings.buckets.output}/{results_of(record.id)}"
-    counts = progress.counts()
+    counts = progress.counts(cancelled=record.cancelled_at is not None)
     answer = jsonify(
         id=record.id,
         url=_page(record.id),

@@ -1,11 +1,10 @@
-// A picture of the last quarter of an hour: areas on top of each other, and lines over them. Time goes to the right.
+// A picture of the last quarter of an hour, or of all of it: areas on top of each other, and lines over them. Time goes to the right.
 
 import { element, find } from "./dom.js";
 import { areaPath, ceiling, linePath, named, peak, SPAN_S, scales, split, stacked } from "./plot.js";
+import { drawn as node } from "./svg.js";
 
 /** @import { Scales, Series, Size } from "./plot.js" */
-
-const SVG = "http://www.w3.org/2000/svg";
 
 /** @template {{at: number}} T what is known of one moment */
 export class Chart {
@@ -25,6 +24,7 @@ export class Chart {
     /** @type {T[]} */
     this._samples = [];
     this._now = 0;
+    this._span = SPAN_S;
     /** @type {number | null} */
     this._at = null;
     this._svg.addEventListener("pointermove", (event) => onPoint(this._timeAt(event)));
@@ -36,10 +36,12 @@ export class Chart {
    * Show `samples` as they stand at `now`.
    * @param {T[]} samples the oldest first
    * @param {number} now
+   * @param {number} span seconds
    */
-  show(samples, now) {
+  show(samples, now, span) {
     this._samples = samples;
     this._now = now;
+    this._span = span;
     this._draw();
   }
 
@@ -53,9 +55,9 @@ export class Chart {
     const size = this._size();
     const { width, height } = size;
     if (!width) return;
-    const seen = this._samples.filter(({ at }) => at > this._now - SPAN_S);
+    const seen = this._samples.filter(({ at }) => at > this._now - this._span);
     const top = ceiling(peak(seen, this._series));
-    const scale = scales(size, this._now, top);
+    const scale = scales(size, this._now, top, this._span);
     const cross = this._at === null ? [] : [vertical("cross", scale.x(this._at), scale, height)];
     const silent = seen.length ? [] : [text("Nothing heard yet", width / 2, height / 2, "silent")];
     this._svg.replaceChildren(
@@ -92,9 +94,9 @@ export class Chart {
    */
   _times({ edge, x }, { width, height, letter }) {
     const foot = height - letter / 3;
-    const ago = named(width, letter).map((minutes) => {
+    const ago = named(width, letter, this._span).map((minutes, index) => {
       const at = x(this._now - minutes * 60);
-      return text(`${minutes} min`, at, foot, "", minutes === 15 ? "start" : "middle");
+      return text(`${minutes} min`, at, foot, "", index ? "middle" : "start");
     });
     return [...ago, text("now", width - edge.right, foot, "", "end")];
   }
@@ -132,7 +134,7 @@ export class Chart {
   /** @param {MouseEvent} event */
   _timeAt(event) {
     const { left } = this._svg.getBoundingClientRect();
-    return scales(this._size(), this._now, 1).timeAt(event.clientX - left);
+    return scales(this._size(), this._now, 1, this._span).timeAt(event.clientX - left);
   }
 }
 
@@ -167,16 +169,5 @@ function text(words, x, y, className, anchor) {
   const made = node("text", { x, y, class: className });
   if (anchor) made.setAttribute("text-anchor", anchor);
   made.textContent = words;
-  return made;
-}
-
-/**
- * @template {keyof SVGElementTagNameMap} K
- * @param {K} name
- * @param {Record<string, string | number>} attributes
- */
-function node(name, attributes) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
   return made;
 }

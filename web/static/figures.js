@@ -1,9 +1,9 @@
 // The monitor's figures, each with what is said beside it. Pure.
 
 import { dollars } from "./cost.js";
-import { duration, number, rate } from "./words.js";
+import { duration, number, rate, seconds, tenths } from "./words.js";
 
-/** @import { Cost, Depth, Instance, LatestDecision, View } from "./fleet.js" */
+/** @import { Cost, Depth, Instance, LatestDecision, View, Waits } from "./fleet.js" */
 
 /**
  * @typedef {object} Figure
@@ -18,15 +18,16 @@ const UNKNOWN = { value: "–", more: "" };
 /**
  * Return each figure by the id of its place in the page.
  * @param {View} view
- * @returns {Record<"outstanding" | "running" | "arriving" | "oldest" | "spending" | "dead", Figure>}
+ * @returns {Record<"outstanding" | "running" | "arriving" | "oldest" | "waiting" | "spending" | "dead", Figure>}
  */
-export function figures({ queue, dead_letters: dead, decision, instances, cost }) {
+export function figures({ queue, dead_letters: dead, decision, instances, cost, waits }) {
   return {
     outstanding: queue ? outstanding(queue) : { value: "?", more: "SQS does not tell" },
     running: decision ? running(decision, instances) : UNKNOWN,
     arriving: decision ? arriving(decision) : UNKNOWN,
     oldest: decision ? oldest(decision) : UNKNOWN,
-    spending: cost ? spending(cost) : UNKNOWN,
+    waiting: waiting(waits),
+    spending: cost ? spending(cost, decision) : UNKNOWN,
     dead: { value: dead === null ? "?" : number(dead), more: dead ? "elastiq dead-letters list" : "" },
   };
 }
@@ -55,10 +56,32 @@ function arriving({ arrival_rate: arrivals, service_rate: service }) {
   return { value, more, unit: "a second" };
 }
 
-/** @param {Cost} cost @returns {Figure} */
-function spending({ now_usd_per_hour: now, hosts_today_usd: today, thousand_images_usd: thousand, priced_as: as }) {
+/** @param {Waits} waits @returns {Figure} */
+function waiting({ target_s: target, p50_s: half, p99_s: most, hour_images: images, hour_late: late }) {
+  const parts = [];
+  if (most !== null) parts.push(`99 % within ${seconds(most)}`);
+  parts.push(`target ${seconds(target)}`);
+  if (images) parts.push(`${share(late / images)} of the last hour's late`);
+  return {
+    value: half === null ? "–" : seconds(half),
+    more: parts.join(" · "),
+    unit: half === null ? "" : "or less, half",
+  };
+}
+
+/** A part of a whole: only none of it is 0 %. @param {number} part from 0 to 1 */
+function share(part) {
+  if (part > 0 && part < 0.001) return "less than 0.1 %";
+  return part ? `${tenths(part * 100)} %` : "none";
+}
+
+/** @param {Cost} cost @param {LatestDecision | null} decision @returns {Figure} */
+function spending(cost, decision) {
+  const { now_usd_per_hour: now, hosts_today_usd: today, thousand_images_usd: thousand, priced_as: as } = cost;
   const parts = [`${dollars(today)} for hosts today`];
   if (thousand !== null) parts.push(`${dollars(thousand)} per 1,000 images`);
+  if (decision?.budget_h)
+    parts.push(`${tenths(decision.spent_h)} of ${tenths(decision.budget_h)} instance-hours a day used`);
   return { value: dollars(now), more: `${parts.join(" · ")} · ${as}`, unit: "/ h" };
 }
 

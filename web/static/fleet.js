@@ -12,6 +12,8 @@
  * @property {number} desired
  * @property {number | null} arrival_rate images a second
  * @property {number} finished images, since the server's start
+ * @property {number | null} p50_s seconds that half of the images waited that were done since the point before
+ * @property {number | null} p99_s
  */
 
 /**
@@ -34,7 +36,7 @@
 /**
  * The newest decision, with what it was made on; null is what is not known.
  * @typedef {Decision & {ceiling: number, oldest_s: number | null, arrival_rate: number | null,
- *   service_rate: number | null, boot_s: number | null}} LatestDecision
+ *   service_rate: number | null, boot_s: number | null, leader: string, spent_h: number, budget_h: number}} LatestDecision
  *
  * @typedef {Worker & {id: string, state: string, launched_at: number}} Instance
  * @typedef {Worker & {id: string}} OtherWorker
@@ -43,6 +45,25 @@
  * @typedef {{visible: number, in_flight: number, delayed: number}} Depth
  * @typedef {{now_usd_per_hour: number, hosts_today_usd: number, thousand_images_usd: number | null,
  *   priced_as: string}} Cost in dollars
+ */
+
+/**
+ * One machine over the last hour.
+ * @typedef {object} Bar
+ * @property {string} id
+ * @property {number} number
+ * @property {boolean} own whether it is the autoscaler's
+ * @property {number} began_at
+ * @property {number} until when it was last told of; its end, if it has ended
+ * @property {boolean} ended
+ * @property {number | null} usd
+ * @property {number} done images
+ * @property {string | null} why it leaves
+ * @property {{doing: string, at: number}[]} pieces
+ *
+ * @typedef {{target_s: number, p50_s: number | null, p99_s: number | null, hour_images: number,
+ *   hour_late: number}} Waits how long images waited, in seconds
+ * @typedef {{reason: string, count: number, last_at: number, images: {key: string, at: number}[]}} Failed
  */
 
 /**
@@ -58,6 +79,9 @@
  * @property {Swept | null} swept
  * @property {Decision[]} decisions
  * @property {Sample[]} history the oldest first
+ * @property {Bar[]} timeline
+ * @property {Waits} waits
+ * @property {Failed[]} failures
  * @property {Depth | null} queue
  * @property {number | null} dead_letters
  * @property {string | null} queue_problem
@@ -66,7 +90,7 @@
 
 /** @typedef {Sample & {finish_rate: number | null}} RatedSample */
 
-const HISTORY_S = 900;
+const HISTORY_S = 3600;
 const MOST_DECISIONS = 100;
 const LONGEST_STEP_S = 30; // between two samples that tell a rate
 
@@ -82,6 +106,8 @@ export class Fleet {
     this._history = [];
     /** @type {Map<number, Decision>} by when each was made */
     this._decisions = new Map();
+    /** @type {Map<string, Bar>} by id */
+    this._bars = new Map();
     this.learn(view, heardAt);
   }
 
@@ -96,8 +122,15 @@ export class Fleet {
     this._history = samples.filter(({ at }) => at > view.now - HISTORY_S);
     for (const decision of view.decisions) this._decisions.set(decision.at, decision);
     this._decisions = new Map(this.decisions.map((decision) => [decision.at, decision]));
+    for (const bar of view.timeline) this._bars.set(bar.id, bar);
+    for (const { id, ended, until } of this.bars) if (ended && until < view.now - HISTORY_S) this._bars.delete(id);
     this.view = view;
     this._heardAt = heardAt;
+  }
+
+  /** Each machine of the last hour. */
+  get bars() {
+    return [...this._bars.values()];
   }
 
   /** The newest decisions, the latest first. */

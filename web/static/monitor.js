@@ -1,13 +1,16 @@
 // The monitor, put together: the fleet's news come in; figures, charts, instances and decisions show them.
 
+import { naming } from "./bars.js";
 import { Chart } from "./chart.js";
-import { clock, drawDecisions } from "./decisions.js";
+import { drawDecisions } from "./decisions.js";
 import { byId, element, find, here, say } from "./dom.js";
+import { drawFailures, sum } from "./failures.js";
 import { figures } from "./figures.js";
 import { Fleet } from "./fleet.js";
-import { drawHosts, reason } from "./hosts.js";
+import { Machines } from "./machines.js";
 import { News } from "./news.js";
-import { many, rate, sentence, tenths } from "./words.js";
+import { LONG_S, SPAN_S } from "./plot.js";
+import { many, rate, seconds, sentence, tenths } from "./words.js";
 
 /** @import { Figure } from "./figures.js" */
 /** @import { RatedSample, Swept, View } from "./fleet.js" */
@@ -20,6 +23,8 @@ const RATES = [line("arriving", "arriving", "arrival_rate"), line("finished", "f
 const HOSTS = [area("running", "running"), area("draining", "draining"), area("pending", "pending")];
 const INSTANCES = [...HOSTS, line("wanted", "desired", "desired")];
 
+const WAITS = [line("half within", "p50", "p50_s"), line("99 % within", "p99", "p99_s")];
+
 class Monitor {
   constructor() {
     /** @type {Fleet | null} null until something is heard */
@@ -30,7 +35,11 @@ class Monitor {
       new Chart(byId("backlog", HTMLElement), BACKLOG, tenths, point),
       new Chart(byId("rates", HTMLElement), RATES, rate, point),
       new Chart(byId("fleet", HTMLElement), INSTANCES, tenths, point),
+      new Chart(byId("waits", HTMLElement), [...WAITS, this._target()], seconds, point),
     ];
+    this._machines = new Machines(byId("instances", HTMLElement), byId("doing", HTMLElement));
+    this._span = SPAN_S;
+    this._failures = "";
     this._news = new News({
       streamUrl: () => here("/api/fleet/events"),
       pollUrl: () => here("/api/fleet"),
@@ -52,6 +61,11 @@ class Monitor {
 
   start() {
     this._news.start();
+    const long = byId("long", HTMLInputElement);
+    byId("span", HTMLElement).addEventListener("change", () => {
+      this._span = long.checked ? LONG_S : SPAN_S;
+      this._draw();
+    });
     setInterval(() => this._draw(), 1_000); // ages change while nothing else does
   }
 
@@ -68,7 +82,23 @@ class Monitor {
     const { decisions } = this._fleet;
     byId("undecided", HTMLElement).hidden = decisions.length > 0;
     byId("decisions", HTMLElement).hidden = !decisions.length;
-    drawDecisions(byId("decisions", HTMLElement), decisions);
+    drawDecisions(byId("decisions", HTMLElement), decisions, naming(this._fleet.bars));
+    this._fail();
+  }
+
+  /** Draw the failures where they are others: a link that is drawn anew loses the keyboard. */
+  _fail() {
+    const failures = this._fleet?.view.failures ?? [];
+    const told = JSON.stringify(failures);
+    if (told === this._failures) return;
+    this._failures = told;
+    say(byId("failed", HTMLElement), sum(failures));
+    drawFailures(byId("failures", HTMLElement), failures);
+  }
+
+  /** What an image may wait, as a line. @returns {Series<RatedSample>} */
+  _target() {
+    return { name: "target", of: "target", value: () => this._fleet?.view.waits.target_s ?? null, line: true };
   }
 
   _draw() {
@@ -80,9 +110,8 @@ class Monitor {
     trouble(view);
     for (const [id, figure] of Object.entries(figures(view))) drawFigure(byId(id, HTMLElement), figure);
     find(byId("dead", HTMLElement), "strong", HTMLElement).classList.toggle("bad", Boolean(view.dead_letters));
-    for (const one of this._charts) one.show(history, now);
-    drawHosts(byId("instances", HTMLElement), view, now);
-    departures(view);
+    for (const one of this._charts) one.show(history, now, this._span);
+    this._machines.show(this._fleet, now, this._span);
     if (view.swept) byId("swept", HTMLElement).textContent = swept(view.swept);
   }
 
@@ -90,6 +119,7 @@ class Monitor {
     const pulse = byId("pulse", HTMLElement);
     const [state, said] = this._state();
     say(pulse, said);
+    pulse.title = this._fleet?.view.decision ? `decided by ${this._fleet.view.decision.leader}` : "";
     if (pulse.dataset.state !== state) byId("announcer", HTMLElement).textContent = said;
     pulse.dataset.state = state;
   }
@@ -143,14 +173,6 @@ function trouble({ queue_problem: problem, brakes }) {
   const said = [problem, ...brakes].filter(Boolean).join(" ");
   line.hidden = !said;
   if (said) say(line, said);
-}
-
-/** @param {View} view */
-function departures({ departures: gone }) {
-  const line = byId("departures", HTMLElement);
-  line.hidden = !gone.length;
-  const said = gone.slice(0, 3).map(({ id, why, at }) => `${id} ${reason(why)} (${clock(at)})`);
-  line.textContent = `Lately left: ${said.join(" · ")}`;
 }
 
 /** @param {Swept} counts */

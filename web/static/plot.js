@@ -27,6 +27,7 @@
  */
 
 export const SPAN_S = 900;
+export const LONG_S = 3600;
 // What is beside the values, in letters' heights.
 const MARGIN = { left: 3.1, right: 0.5, top: 1.1, bottom: 1.8 };
 const GAP_S = 30; // nothing was heard for so long: then nothing is drawn
@@ -35,19 +36,20 @@ const GAP_S = 30; // nothing was heard for so long: then nothing is drawn
  * @param {Size} size
  * @param {number} now at the right end
  * @param {number} top the greatest value
+ * @param {number} span seconds
  * @returns {Scales}
  */
-export function scales({ width, height, letter }, now, top) {
+export function scales({ width, height, letter }, now, top, span) {
   const { left, right, top: above, bottom } = MARGIN;
   const edge = { left: left * letter, right: right * letter, top: above * letter, bottom: bottom * letter };
   const [across, up] = [width - edge.left - edge.right, height - edge.top - edge.bottom];
   return {
     edge,
-    x: (at) => edge.left + (1 - (now - at) / SPAN_S) * across,
+    x: (at) => edge.left + (1 - (now - at) / span) * across,
     y: (value) => height - edge.bottom - (value / top) * up,
     timeAt: (x) => {
       const share = (x - edge.left) / across;
-      return share >= 0 && share <= 1 ? now - (1 - share) * SPAN_S : null;
+      return share >= 0 && share <= 1 ? now - (1 - share) * span : null;
     },
   };
 }
@@ -56,9 +58,11 @@ export function scales({ width, height, letter }, now, top) {
  * Return the times that are named below a chart, in minutes ago: as many as find room.
  * @param {number} width
  * @param {number} letter the height of one
+ * @param {number} span seconds
  */
-export function named(width, letter) {
-  return width / letter > 24 ? [15, 10, 5] : [15];
+export function named(width, letter, span) {
+  const minutes = span / 60;
+  return width / letter > 24 ? [minutes, (minutes * 2) / 3, minutes / 3] : [minutes];
 }
 
 /**

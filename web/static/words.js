@@ -1,6 +1,7 @@
 // Numbers, times and sizes in words. Pure.
 
 const numbers = new Intl.NumberFormat("en");
+const time = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
 
 /** Compare names, or paths, as people order them: 2 before 10. */
 export const inOrder = new Intl.Collator(undefined, { numeric: true }).compare;
@@ -33,6 +34,16 @@ export function duration(seconds) {
   if (Math.round(seconds) < 60) return `${Math.round(seconds)} s`;
   const minutes = Math.round(seconds / 60);
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** Seconds that are measured: a short time has a decimal. @param {number} value */
+export function seconds(value) {
+  return value < 10 ? `${Math.round(value * 10) / 10} s` : duration(value);
+}
+
+/** Say what o'clock it was. @param {number} at seconds since 1970 */
+export function clock(at) {
+  return time.format(at * 1000);
 }
 
 /** @param {number} value */

@@ -27,6 +27,8 @@ READ: dict[str, Any] = {
         "maybe_flag",
         "name",
         "names",
+        "maybe_name",
+        "pairs",
         "text",
     )
 }
@@ -55,6 +57,9 @@ ODD = st.recursive(
         ("name", "n" * LONGEST_NAME, "n" * LONGEST_NAME),
         ("text", "é" * LONGEST_TEXT, "é" * LONGEST_TEXT),
         ("names", ["a", ""], ("a", "")),
+        ("maybe_name", None, None),
+        ("maybe_name", "n", "n"),
+        ("pairs", [[1, 2], [0, GREATEST]], [(1, 2), (0, GREATEST)]),
         ("names", [""] * MOST, ("",) * MOST),
     ],
 )
@@ -71,6 +76,9 @@ def test_a_field_is_read_as_what_it_is_asked_for(read: str, value: object, resul
         ("count", -1, "x is no count"),
         ("count", 1.0, "x is no count"),
         ("count", True, "x is no count"),
+        ("pairs", [[1]], "x is no list of pairs"),
+        ("pairs", [[1, 2.0]], "x is no list of pairs"),
+        ("pairs", [[1, -2]], "x is no list of counts"),
         ("count", GREATEST + 1, "x is no count"),
         ("number", True, "x is no number"),
         ("number", float("nan"), "x is no number"),
@@ -97,7 +105,7 @@ def test_a_field_that_is_something_else_is_named(read: str, value: object, words
         READ[read](Fields({"x": value}))
 
 
-@pytest.mark.parametrize("read", sorted(READ.keys() - {"maybe_flag"}))
+@pytest.mark.parametrize("read", sorted(READ.keys() - {"maybe_flag", "maybe_name"}))
 def test_a_field_must_be_there(read: str) -> None:
     with pytest.raises(MalformedAnnouncement, match="x is missing"):
         READ[read](Fields({"y": None}))

@@ -51,13 +51,13 @@ def test_the_command_has_it_classified_and_prints_where_the_results_are(site: Si
     told = json.loads(out)
     assert (told["done"], told["failed"], told["parts"], told["state"]) == (2, 0, 1, "complete")
     batch = site.batch(made["batch"])
-    assert batch["counts"] == {"total": 2, "waiting": 0, "done": 2, "failed": 0}
+    assert batch["counts"] == {"total": 2, "waiting": 0, "done": 2, "failed": 0, "cancelled": 0}
     assert batch["progress"]["results"] == told["results"]
     part = told["results"].partition(f"{site.config.buckets.output}/")[2] + "part-00000.jsonl"
     body = aws.client("s3", site.config.aws).get_object(Bucket=site.config.buckets.output, Key=part)["Body"].read()
     assert [json.loads(line)["key"] for line in body.splitlines()] == ["photos/a.jpg", "photos/b.jpg"]
     events = site.get(f"/api/batches/{made['batch']}/events").data.decode()
-    assert events.endswith('event: done\ndata: {"total": 2, "waiting": 0, "done": 2, "failed": 0}\n\n')
+    assert events.endswith('event: done\ndata: {"total": 2, "waiting": 0, "done": 2, "failed": 0, "cancelled": 0}\n\n')
     assert site.get(f"/api/batches/{made['batch']}/results.csv").status == 409
 
 

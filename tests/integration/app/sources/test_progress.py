@@ -82,3 +82,4 @@ def test_what_is_no_progress_is_named(config: Settings) -> None:
 def test_it_is_said_in_a_word(progress: Progress, state: str) -> None:
     assert progress.state == progress.to_public()["state"] == state
     assert sum(progress.counts().values()) == 2 * progress.counts()["total"]
+    assert progress.counts(cancelled=True)["cancelled"] == progress.counts()["waiting"]

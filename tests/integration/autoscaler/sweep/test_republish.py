@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from app import aws
 from app.aws.depth import QueueReader
+from app.batches.records import Records
 from app.domain import Classification, Failure, Prediction, new_batch_id
 from app.settings import Settings
 from app.storage import Storage
@@ -191,3 +192,29 @@ def test_a_queue_is_believed_empty_only_after_three_looks_over_a_window_without_
         believed: Any = emptiness.look(outstanding, now)
         empty = seen[max((n + 1 for n, (count, _) in enumerate(seen) if count), default=0) :]
         assert believed == (len(empty) >= LOOKS and empty[-1][1] - empty[0][1] >= WINDOW_S)
+
+
+def test_images_of_a_cancelled_batch_are_not_published_again_and_others_are(case: Case) -> None:
+    dropped = batch_of(datetime.now(UTC))
+    case.store("a.png", "b.png", batch=dropped)
+    (lost,) = case.store("c.png")
+    asked: list[set[str]] = []
+
+    def cancelled(batches: set[str]) -> set[str]:
+        asked.append(batches)
+        return batches & {dropped}
+
+    case.republisher = Republisher(case.config, case.app, dropped=cancelled)
+    assert case.rounds(12).republished == 1
+    assert case.queued() == [lost]
+    assert asked[0] == {dropped, case.batch}
+
+
+def test_the_sweep_asks_the_records_which_batches_are_cancelled(case: Case) -> None:
+    config = replace(case.config, autoscaler=replace(case.config.autoscaler, republish_s=WINDOW_S))
+    case.store("a.png")
+    Records(config).update(case.batch, lambda record: replace(record, cancelled_at=datetime.now(UTC)))
+    sweep, at = Sweep(config, case.app), datetime.now(UTC) + timedelta(minutes=10)
+    for n in range(12):
+        sweep.round(n * WINDOW_S / 2, at + timedelta(seconds=n * WINDOW_S / 2))
+    assert case.queued() == []

@@ -43,7 +43,7 @@ def test_a_stream_begins_with_what_is_known_and_ends_when_all_is(site: Site) -> 
         ("b.png", "done"),
         ("c.jpg", "failed"),
     }
-    assert json.loads(done["data"]) == {"total": 3, "waiting": 0, "done": 2, "failed": 1}
+    assert json.loads(done["data"]) == {"total": 3, "waiting": 0, "done": 2, "failed": 1, "cancelled": 0}
     assert stream.next() is None
 
 

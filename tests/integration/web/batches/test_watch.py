@@ -152,11 +152,13 @@ def test_the_last_outcome_has_the_images_looked_at_once_more_before_the_batch_is
     looking.store("a.png")
     looking.after(0)
     looking.store("b.png")  # by another process, which tells nobody here
+    looking.fail("a.png")
     looking.watch.learn(failure("a.png").key, failure("a.png"))
     assert not looking.complete
     assert looking.after(0) == 2
     assert not looking.complete
     assert looking.watch.batch.counts().waiting == 1
+    looking.fail("b.png")
     looking.watch.learn(failure("b.png").key, failure("b.png"))
     looking.after(0)
     assert looking.complete
@@ -211,6 +213,7 @@ def test_who_catches_up_knows_all_that_the_buckets_hold_however_much_and_whateve
         "waiting": 1,
         "done": 0,
         "failed": len(names),
+        "cancelled": 0,
     }
 
 
@@ -247,3 +250,17 @@ def test_an_event_wakes_who_waits_for_its_image_and_nobody_else(looking: Looking
         looking.watch.wake()
         assert [waiter.result(20) for waiter in waiting.values()] == [None] * 7
     assert not looking.watch._waiting
+
+
+def test_a_failure_that_was_taken_back_waits_again_and_what_was_done_to_the_batch_is_looked_at_at_once(
+    looking: Looking,
+) -> None:
+    looking.store("a.png")
+    looking.fail("a.png")
+    while not looking.complete:
+        looking.after(0)
+    looking.storage.forget_failure(f"{BATCH}/a.png")
+    looking.watch.look_again()
+    assert not looking.complete
+    assert looking.after(0) == 2
+    assert looking.watch.batch.counts().waiting == 1

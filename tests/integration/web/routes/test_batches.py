@@ -29,7 +29,7 @@ def test_a_batch_shows_each_image_with_what_became_of_it(site: Site) -> None:
     batch = site.batch(id)
     assert batch["id"] == id
     assert batch["url"].endswith(f"/batches/{id}")
-    assert batch["counts"] == {"total": 3, "waiting": 1, "done": 1, "failed": 1}
+    assert batch["counts"] == {"total": 3, "waiting": 1, "done": 1, "failed": 1, "cancelled": 0}
     assert batch["images"] == [
         {
             "key": f"{id}/a.png",
@@ -114,7 +114,7 @@ def test_a_client_that_polls_gets_only_what_is_new(site: Site) -> None:
     site.classify(f"{id}/b.png")
     second = site.get(f"/api/batches/{id}?after={first['cursor']}").json()
     assert [image["filename"] for image in second["images"]] == ["b.png"]
-    assert second["counts"] == {"total": 2, "waiting": 1, "done": 1, "failed": 0}
+    assert second["counts"] == {"total": 2, "waiting": 1, "done": 1, "failed": 0, "cancelled": 0}
     assert site.get(f"/api/batches/{id}?after={second['cursor']}").json()["images"] == []
 
 

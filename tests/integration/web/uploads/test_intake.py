@@ -68,7 +68,7 @@ def test_a_refused_file_costs_its_neighbours_nothing_and_keeps_its_reason(serve:
         assert site.storage.outcome(image["key"]) == Failure.of(image["key"], image["reason"])
     assert site.keys(made["id"]) == [f"{made['id']}/a.png", f"{made['id']}/b.png"]
     assert site.queued() == 2
-    assert site.batch(made["id"])["counts"] == {"total": 7, "waiting": 2, "done": 0, "failed": 5}
+    assert site.batch(made["id"])["counts"] == {"total": 7, "waiting": 2, "done": 0, "failed": 5, "cancelled": 0}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits another process's memory")
@@ -128,7 +128,7 @@ def test_a_refused_file_that_is_sent_again_is_refused_once(site: Site) -> None:
     site.upload(("a.jpg", b"text"), path=f"/api/batches/{id}/images")
     assert site.batch(id)["counts"]["failed"] == 1
     site.upload(("a.jpg", b"other text"), ("a.jpg", CAT), path=f"/api/batches/{id}/images")
-    assert site.batch(id)["counts"] == {"total": 3, "waiting": 1, "done": 0, "failed": 2}
+    assert site.batch(id)["counts"] == {"total": 3, "waiting": 1, "done": 0, "failed": 2, "cancelled": 0}
 
 
 def test_other_files_of_the_same_name_get_numbers(site: Site) -> None:
@@ -225,7 +225,7 @@ def test_an_upload_without_files_is_told_where_to_put_them(site: Site, fields: l
 
 
 def test_a_body_that_is_no_form_is_refused(site: Site) -> None:
-    answer = site.post("/api/batches", body=b"{}", headers={"Content-Type": "application/json"})
+    answer = site.post("/api/batches", body=b"{}", headers={"Content-Type": "application/xml"})
     assert answer.status == 415
     assert "multipart/form-data" in answer.json()["detail"]
 

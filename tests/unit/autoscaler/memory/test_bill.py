@@ -59,3 +59,9 @@ def test_a_day_begins_with_nothing_and_the_whole_goes_on() -> None:
 def test_a_clock_that_goes_back_takes_nothing_back() -> None:
     bill = told(Bill(NOON), (0, [one(-500)]), (30, [one(-500)]))
     assert told(bill, (20, [one(-500)])).total_usd == 30
+
+
+def test_each_instance_has_what_it_has_cost_since_its_launch() -> None:
+    bill = told(Bill(NOON), (0, [one(-500)]), (30, [one(-500), one(28, id="i-0bbb")]))
+    assert bill.each == {"i-0aaa": 530, "i-0bbb": 60}
+    assert told(bill, (40, [one(28, id="i-0bbb")])).each == {"i-0bbb": 60}

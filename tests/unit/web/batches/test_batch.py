@@ -35,7 +35,37 @@ def test_an_image_that_failed_may_be_classified_after_all() -> None:
     assert batch.unread(["b/cat.jpg.error.txt"]) == []
     assert batch.unread(["b/cat.jpg.txt"]) == ["b/cat.jpg.txt"]
     assert batch.update("b/cat.jpg", CAT)
-    assert batch.counts().to_json() == {"total": 1, "waiting": 0, "done": 1, "failed": 0}
+    assert batch.counts().to_json() == {"total": 1, "waiting": 0, "done": 1, "failed": 0, "cancelled": 0}
+
+
+def test_what_waits_in_a_cancelled_batch_is_cancelled_and_a_late_label_wins() -> None:
+    batch = Batch("b", "e")
+    batch.update("b/1", None)
+    batch.update("b/cat.jpg", None)
+    batch.update("b/broken.jpg", Failure.of("b/broken.jpg", "damaged"))
+    position = batch.position
+    assert batch.cancel(True) == ["b/1", "b/cat.jpg"]
+    assert [(image.key, image.state) for image in batch.since(position)] == [
+        ("b/1", "cancelled"),
+        ("b/cat.jpg", "cancelled"),
+    ]
+    assert batch.cancel(True) == []
+    assert batch.update("b/cat.jpg", CAT)
+    batch.update("b/added.jpg", None)
+    assert batch.counts().to_json() == {"total": 4, "waiting": 0, "done": 1, "failed": 1, "cancelled": 2}
+    assert batch.cancel(False) == ["b/1", "b/added.jpg"]
+    assert batch.counts().to_json() == {"total": 4, "waiting": 2, "done": 1, "failed": 1, "cancelled": 0}
+
+
+def test_a_failure_that_has_gone_is_tried_again_unless_it_was_heard_of_meanwhile() -> None:
+    batch = Batch("b", "e")
+    for name in ("b/gone", "b/there", "b/labelled"):
+        batch.update(name, Failure.of(name, "damaged"))
+    position = batch.position
+    batch.update("b/new", Failure.of("b/new", "damaged"))
+    assert batch.forgive({"b/there.error.txt", "b/labelled.txt"}, position) == ["b/gone"]
+    assert {image.key: image.state for image in batch.images() if image.state == "waiting"} == {"b/gone": "waiting"}
+    assert batch.update("b/gone", Failure.of("b/gone", "damaged"))
 
 
 def test_images_of_one_name_in_two_folders_stay_apart_and_in_order() -> None:
@@ -79,4 +109,4 @@ def test_news_since_a_position_brings_a_reader_to_what_is_known_now(
     positions = [image.position for image in batch.since(0)]
     assert positions == sorted(set(positions))
     counts = batch.counts()
-    assert counts.total == len(batch) == counts.waiting + counts.done + counts.failed
+    assert counts.total == len(batch) == counts.waiting + counts.done + counts.failed + counts.cancelled

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from app.announcements import Announcement, Said, Swept, WorkerHeartbeat, WorkerLeaving, WorkerOffline
 from app.brakes import Brake
 from app.domain import QueueDepth
+from app.hour.hour import DECISIONS, KEPT_S, LATELY_S, WIDE_S
 from tests.support.announcements import ANNOUNCEMENTS
 from tests.support.clock import Clock
 from tests.support.fleet import decision
 from tests.support.loops import Each
-from web.fleet.feed import DECISIONS, DEPARTURES, HISTORY_S, FleetFeed
+from web.fleet.feed import DEPARTURES, FleetFeed
 
 HEARTBEAT = WorkerHeartbeat(3, 40)
 
@@ -89,18 +90,19 @@ def test_a_decision_that_does_something_else_is_another_entry(fleet: FleetFeed, 
     assert len(fleet.view()["decisions"]) == 2
 
 
-def test_only_the_last_decisions_and_departures_and_a_quarter_of_an_hour_are_kept(
+def test_only_the_last_decisions_and_departures_and_an_hour_are_kept_with_fewer_points_before_the_last_quarter(
     fleet: FleetFeed, clock: Clock
 ) -> None:
-    for number in range(300):
+    for number in range(900):
         decide(fleet, desired=number)
         hear(fleet, f"i-{number}", WorkerLeaving("idle"))
         clock.now += 5
     view = fleet.view()
-    assert [entry["desired"] for entry in view["decisions"]] == list(range(299, 299 - DECISIONS, -1))
-    assert [gone["id"] for gone in view["departures"]] == [f"i-{number}" for number in range(299, 299 - DEPARTURES, -1)]
-    assert view["history"][0]["at"] == clock.now - HISTORY_S
+    assert [entry["desired"] for entry in view["decisions"]] == list(range(899, 899 - DECISIONS, -1))
+    assert [gone["id"] for gone in view["departures"]] == [f"i-{number}" for number in range(899, 899 - DEPARTURES, -1)]
+    assert clock.now - KEPT_S <= view["history"][0]["at"] <= clock.now - KEPT_S + WIDE_S
     assert view["history"] == sorted(view["history"], key=lambda sample: sample["at"])
+    assert len(view["history"]) == pytest.approx((KEPT_S - LATELY_S) / WIDE_S + LATELY_S / 5, abs=2)
 
 
 def test_the_history_has_one_point_for_five_seconds_the_newest(fleet: FleetFeed, clock: Clock) -> None:

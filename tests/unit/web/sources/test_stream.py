@@ -30,7 +30,7 @@ def test_counts_are_told_when_they_change_until_the_batch_is_complete(
     told = b"".join(each(counts_of(read, lambda: False))).decode()
     assert told.count("event: counts") == 2
     assert '"waiting": 2' in told
-    assert told.endswith('event: done\ndata: {"total": 2, "waiting": 0, "done": 2, "failed": 0}\n\n')
+    assert told.endswith('event: done\ndata: {"total": 2, "waiting": 0, "done": 2, "failed": 0, "cancelled": 0}\n\n')
 
 
 def test_it_ends_with_its_process(each: Each[Any]) -> None:

@@ -1,11 +1,10 @@
-// The monitor's figures, and what is said of hosts.
+// The monitor's figures.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { figures } from "../../../../web/static/figures.js";
-import { reason, work } from "../../../../web/static/hosts.js";
 
-/** @import { Instance, LatestDecision, View } from "../../../../web/static/fleet.js" */
+/** @import { Instance, LatestDecision, View, Waits } from "../../../../web/static/fleet.js" */
 
 /** @type {LatestDecision} */
 const DECISION = {
@@ -20,7 +19,13 @@ const DECISION = {
   arrival_rate: 3.3,
   service_rate: 12,
   boot_s: 40,
+  leader: "host:1",
+  spent_h: 3.25,
+  budget_h: 0,
 };
+
+/** @type {Waits} */
+const WAITS = { target_s: 60, p50_s: null, p99_s: null, hour_images: 0, hour_late: 0 };
 
 /**
  * @param {string} state
@@ -44,6 +49,9 @@ function told(fields) {
     swept: null,
     decisions: [],
     history: [],
+    timeline: [],
+    waits: WAITS,
+    failures: [],
     queue: { visible: 1_000, in_flight: 2, delayed: 0 },
     dead_letters: 0,
     queue_problem: null,
@@ -102,14 +110,21 @@ test("dead letters come with the command that lists them", () => {
   assert.deepEqual(told({}).dead, { value: "0", more: "" });
 });
 
-test("a worker's work is told, or that it was not heard", () => {
-  assert.equal(work(host("running", { active: 3, processed: 1_234 })), "3 in hand · 1,234 done");
-  assert.equal(work(host("running", { active: 0, processed: null })), "0 in hand · 0 done");
-  assert.deepEqual([work(host("pending")), work(host("running"))], ["not ready yet", "not heard"]);
-});
-
-test("why a worker leaves is told in words, or as it said it", () => {
-  assert.deepEqual([reason("idle"), reason("a new reason")], ["had no work", "a new reason"]);
+test("waits are told against the target, with the hour's late ones", () => {
+  assert.deepEqual(told({}).waiting, { value: "–", more: "target 1 min", unit: "" });
+  const waits = { target_s: 45, p50_s: 1.26, p99_s: 75, hour_images: 400, hour_late: 0 };
+  const { value, unit, more } = told({ waits }).waiting;
+  assert.deepEqual([value, unit], ["1.3 s", "or less, half"]);
+  assert.equal(more, "99 % within 1 min · target 45 s · none of the last hour's late");
+  const late = [2, 1, 40].map((hour_late) => told({ waits: { ...waits, hour_images: 4_000, hour_late } }).waiting.more);
+  assert.deepEqual(
+    late.map((words) => words.split(" · ")[2]),
+    [
+      "less than 0.1 % of the last hour's late",
+      "less than 0.1 % of the last hour's late",
+      "1 % of the last hour's late",
+    ],
+  );
 });
 
 test("what it costs is said by the hour, the day and the thousand images", () => {
@@ -119,4 +134,6 @@ test("what it costs is said by the hour, the day and the thousand images", () =>
   assert.equal(more, "$0.41 for hosts today · $0.0041 per 1,000 images · c7i.large");
   const idle = told({ cost: { ...cost, thousand_images_usd: null } }).spending;
   assert.equal(idle.more, "$0.41 for hosts today · c7i.large");
+  const decision = { ...DECISION, budget_h: 10 };
+  assert.match(told({ cost, decision }).spending.more, /3\.3 of 10 instance-hours a day used/);
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fleet } from "../../../../web/static/fleet.js";
 
-/** @import { Decision, Sample, View } from "../../../../web/static/fleet.js" */
+/** @import { Bar, Decision, Sample, View } from "../../../../web/static/fleet.js" */
 
 /**
  * @param {Partial<View>} fields
@@ -13,7 +13,7 @@ import { Fleet } from "../../../../web/static/fleet.js";
 function view(fields) {
   return {
     now: 1_000,
-    autoscaler: { heard: true, says: "decided by a" },
+    autoscaler: { heard: true, says: "the autoscaler is at work" },
     decision: null,
     instances: [],
     other_workers: [],
@@ -21,6 +21,9 @@ function view(fields) {
     swept: null,
     decisions: [],
     history: [],
+    timeline: [],
+    waits: { target_s: 60, p50_s: null, p99_s: null, hour_images: 0, hour_late: 0 },
+    failures: [],
     queue: null,
     dead_letters: 0,
     queue_problem: null,
@@ -37,7 +40,7 @@ function view(fields) {
  */
 function sample(at, finished = 0) {
   const counts = { visible: 0, in_flight: 0, delayed: 0, pending: 0, running: 0, draining: 0, desired: 0 };
-  return { at, finished, arrival_rate: null, ...counts };
+  return { at, finished, arrival_rate: null, p50_s: null, p99_s: null, ...counts };
 }
 
 /**
@@ -73,13 +76,13 @@ test("a decision that is said again, with other words, is one", () => {
   );
 });
 
-test("the history is a quarter of an hour long", () => {
-  const fleet = new Fleet(view({ now: 1_000, history: [sample(101), sample(1_000)] }), 0);
-  fleet.learn(view({ now: 1_001 }), 0);
+test("the history is an hour long", () => {
+  const fleet = new Fleet(view({ now: 4_000, history: [sample(401), sample(4_000)] }), 0);
+  fleet.learn(view({ now: 4_001 }), 0);
 
   assert.deepEqual(
     fleet.history.map(({ at }) => at),
-    [1_000],
+    [4_000],
   );
 });
 
@@ -116,4 +119,35 @@ test("a server that counts from nothing again tells no negative rate", () => {
   const fleet = new Fleet(view({ history: [sample(980, 1_000), sample(985, 5)] }), 0);
 
   assert.equal(fleet.history[1]?.finish_rate, 0);
+});
+
+test("a bar is as it was told last, and one that ended more than an hour ago is forgotten", () => {
+  /** @param {Partial<Bar>} more @returns {Bar} */
+  const bar = (more) => ({
+    id: "i-1",
+    number: 1,
+    own: true,
+    began_at: 0,
+    until: 1_000,
+    ended: false,
+    usd: null,
+    done: 0,
+    why: null,
+    pieces: [],
+    ...more,
+  });
+  const fleet = new Fleet(view({ timeline: [bar({}), bar({ id: "i-2", ended: true })] }), 0);
+  fleet.learn(view({ timeline: [bar({ done: 5 })] }), 0);
+  assert.deepEqual(
+    fleet.bars.map(({ id, done }) => [id, done]),
+    [
+      ["i-1", 5],
+      ["i-2", 0],
+    ],
+  );
+  fleet.learn(view({ now: 4_601 }), 0);
+  assert.deepEqual(
+    fleet.bars.map(({ id }) => id),
+    ["i-1"],
+  );
 });

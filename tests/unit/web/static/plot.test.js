@@ -44,29 +44,29 @@ function sample(at, more) {
 }
 
 test("now is at the right edge, and the span's beginning at the left one", () => {
-  const { edge, x } = scales(SIZE, NOW, 10);
+  const { edge, x } = scales(SIZE, NOW, 10, SPAN_S);
 
   assert.deepEqual([x(NOW - SPAN_S), x(NOW - SPAN_S / 2), x(NOW)], [edge.left, edge.left + 200, edge.left + 400]);
 });
 
 test("nothing is at the foot, and the greatest value at the top", () => {
-  const { edge, y } = scales(SIZE, NOW, 10);
+  const { edge, y } = scales(SIZE, NOW, 10, SPAN_S);
 
   assert.deepEqual([y(0), y(5), y(10)], [edge.top + 200, edge.top + 100, edge.top]);
 });
 
 test("a place tells its time, and none beside the chart", () => {
-  const { edge, timeAt } = scales(SIZE, NOW, 10);
+  const { edge, timeAt } = scales(SIZE, NOW, 10, SPAN_S);
 
   assert.deepEqual([timeAt(edge.left), timeAt(edge.left + 400)], [NOW - SPAN_S, NOW]);
   assert.deepEqual([timeAt(edge.left - 1), timeAt(edge.left + 401)], [null, null]);
 });
 
 test("larger letters have more room beside the values, and name fewer times", () => {
-  const [small, large] = [11, 22].map((letter) => scales({ ...SIZE, letter }, NOW, 10).edge);
+  const [small, large] = [11, 22].map((letter) => scales({ ...SIZE, letter }, NOW, 10, SPAN_S).edge);
 
   assert.equal(large?.left, 2 * (small?.left ?? 0));
-  assert.deepEqual([named(300, 11), named(300, 22)], [[15, 10, 5], [15]]);
+  assert.deepEqual([named(300, 11, 900), named(300, 22, 900), named(300, 11, 3600)], [[15, 10, 5], [15], [60, 40, 20]]);
 });
 
 test("the top is a round number that can be halved, and not below the value", () => {

@@ -1,0 +1,37 @@
+"""Marks on batches: empty objects whose names tell all batches of a kind in one call, without their records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.aws.bucket import Bucket
+from app.settings import Settings
+from app.storage import BATCHES
+
+# Its messages are dropped: it was cancelled or deleted.
+DROPPED = "_dropped"
+
+
+class Marks:
+    """The marks of one kind. Every method raises `ConfigurationError` or `TransientError`.
+
+    Args:
+        settings: the output bucket.
+        kind: such as `DROPPED`.
+    """
+
+    def __init__(self, settings: Settings, kind: str) -> None:
+        self._bucket, self._folder = Bucket(settings.aws, settings.buckets.output), f"{BATCHES}{kind}/"
+
+    def put(self, name: str) -> None:
+        """Mark a batch."""
+        self._bucket.put(self._folder + name, b"", "text/plain")
+
+    def remove(self, name: str) -> None:
+        """Take a mark back, if there is one."""
+        self._bucket.delete(self._folder + name)
+
+    def names(self) -> Iterator[str]:
+        """Yield what is marked, by name."""
+        for item in self._bucket.list(self._folder):
+            yield str(item["Key"]).removeprefix(self._folder)
