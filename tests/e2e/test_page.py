@@ -226,6 +226,45 @@ def test_files_that_could_not_be_uploaded_are_told_and_can_be_tried_again(serve:
     expect(page.locator("#trouble")).to_be_hidden()
 
 
+def test_an_upload_that_was_left_goes_on_when_the_same_folder_is_chosen_and_sends_only_the_rest(
+    serve: Serve, visit: Visit, tmp_path: Path
+) -> None:
+    site = serve()
+    folder = tmp_path / "trip"
+    folder.mkdir()
+    for n in range(40):
+        (folder / f"{n:02d}.png").write_bytes((COFFEE if n == 5 else CAT) + bytes([n]))
+    page = visit(site.url)
+    uploads: list[str] = []
+
+    def let_one_through(route: Route) -> None:
+        uploads.append("")
+        route.continue_() if len(uploads) == 1 else route.abort()
+
+    page.route("**/images", let_one_through)
+    page.set_input_files("#folder", folder)
+    expect(page.locator('.tile[data-state="waiting"]').first).to_be_visible()
+    page.get_by_role("button", name="Pause upload").click()
+    expect(page.get_by_role("button", name="Go on uploading")).to_be_focused()
+    stored = wait_for(lambda: len(site.all_keys()), 20)
+    assert stored < 40
+    address, browser = page.url, page.context
+    page.close()  # as a browser that ends, which asks nobody
+    page = browser.new_page()
+    page.goto(address)
+    expect(page.locator("#unsent")).to_contain_text(f"{40 - stored} files were not uploaded")
+    page.set_input_files("#folder", folder)
+    expect(page.locator("#toast")).to_have_text(f"{stored} of 40 are uploaded already.")
+    expect(tally(page)).to_have_text("0 of 40")
+    wait_for(lambda: len(site.all_keys()) == 40, 30)
+    expect(page.get_by_role("button", name="Pause upload")).to_be_hidden()
+    taken = site.logged("upload_taken")
+    assert sum(line["files"] for line in taken) == 40, "no file was sent twice"
+    expect(page.locator("#unsent")).to_be_hidden()
+    # One's own files are drawn small, by a worker.
+    wait_for(lambda: width(tile(page, "05.png")) == 480, 30)
+
+
 def test_without_a_stream_to_be_had_the_page_polls(serve: Serve, visit: Visit) -> None:
     site = serve(ELASTIQ_WEB_THREADS="8")
     waiting = site.upload(("never.png", CAT))["id"]

@@ -3,7 +3,7 @@
 import { here } from "./dom.js";
 import { Images } from "./images.js";
 import { News } from "./news.js";
-import { Uploader } from "./upload.js";
+import { reasonOf, Uploader } from "./upload.js";
 import { waitsIn } from "./waits.js";
 
 /** @import { Handed } from "./files.js" */
@@ -20,6 +20,14 @@ import { waitsIn } from "./waits.js";
  * @property {() => void} onStored the server has more of what is uploaded; told also of a batch that was closed.
  * @property {() => void} onUploaded nothing is left to upload.
  * @property {() => void} onMissing there is no such batch.
+ * @property {(had: number, of: number) => void} onHad so many of the files that were handed in were uploaded before.
+ */
+
+/**
+ * A file that the server has.
+ * @typedef {{key: string, size: number, stored_at: string}} Held
+ *
+ * @typedef {(url: string, options: RequestInit) => Promise<Pick<Response, "ok" | "status" | "text" | "json">>} Ask
  */
 
 const POLL_MS = 2_000;
@@ -33,10 +41,13 @@ export class Batch {
    * @param {string | null} id null for one that its first upload makes.
    * @param {number} maxFileBytes the server's limit
    * @param {Listener} listener
-   * @param {{browser?: Browser, post?: Post}} [outside] what it reaches the server with
+   * @param {{browser?: Browser, post?: Post, ask?: Ask}} [outside] what it reaches the server with
    */
-  constructor(id, maxFileBytes, listener, { browser, post } = {}) {
+  constructor(id, maxFileBytes, listener, { browser, post, ask = (url, options) => fetch(url, options) } = {}) {
     this.id = id;
+    this._ask = ask;
+    /** Whether it was there before this page. */
+    this._earlier = id !== null;
     /** Whether the server cannot be reached. */
     this.silent = false;
     /** @type {Waits | null} what the server says that the images wait for */
@@ -52,6 +63,7 @@ export class Batch {
       onBatch: /** @param {string} named */ (named) => this._named(named),
       onReceipt: () => this._stored(),
       onIdle: () => this._uploaded(),
+      onSilence: /** @param {boolean} silent */ (silent) => this._silence(silent),
     };
     this.uploader = new Uploader(this.images, id, maxFileBytes, uploads, post);
     this._news = new News(this._subject(), browser);
@@ -63,9 +75,43 @@ export class Batch {
     return this._found === null ? 0 : this.images.finished - this._found;
   }
 
-  /** @param {Handed[]} files */
-  add(files) {
-    this.uploader.add(files.map(({ file, path }) => this.images.add(file, path)));
+  /** Take files: those that the batch has from an earlier visit are not sent again. @param {Handed[]} files */
+  async add(files) {
+    const stored = this._earlier ? await this._held() : new Map();
+    if (this._closed) return;
+    /** @type {Item[]} */
+    const sent = [];
+    for (const { file, path } of files) {
+      const held = stored.get(path);
+      if (held && isHeld(file, held)) this.images.adopt(held.key, file, path);
+      else sent.push(this.images.add(file, path));
+    }
+    if (sent.length < files.length) {
+      this._tell(({ onHad }) => onHad(files.length - sent.length, files.length));
+      this._follow();
+    }
+    this.uploader.add(sent);
+  }
+
+  /** Send nothing more, and have the server drop what waits. */
+  async cancel() {
+    this.uploader.cancel();
+    if (this.id && this.images.counts.waiting) await this._order("POST", "/cancel");
+  }
+
+  /** Have the server try again what failed. */
+  async again() {
+    await this._order("POST", "/retry");
+    this.images.again();
+    this._ends = 0;
+    this._follow();
+  }
+
+  /** Have the server delete it, with its images and its labels. */
+  async remove() {
+    this.uploader.cancel();
+    if (this.id) await this._order("DELETE", "");
+    this.close();
   }
 
   /** Upload again what could not be. */
@@ -97,6 +143,7 @@ export class Batch {
         "image-waiting": (event) => this._hear(event),
         "image-classified": (event) => this._hear(event),
         "image-failed": (event) => this._hear(event),
+        "image-cancelled": (event) => this._hear(event),
         current: () => this._current(),
         waits: (event) => this._waits(JSON.parse(event.data)),
         done: () => this._done(),
@@ -135,6 +182,36 @@ export class Batch {
   _uploaded() {
     this.images.settle();
     this._tell(({ onUploaded }) => onUploaded());
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @throws {Error} the server does not do it, and says why.
+   */
+  async _order(method, path) {
+    const answer = await this._ask(`${this._url}${path}`, { method });
+    if (answer.ok) return;
+    throw new Error(reasonOf({ status: answer.status, text: await answer.text() }));
+  }
+
+  /** Return the files that the server has, by path; none if it does not say: it takes no file twice anyway. */
+  async _held() {
+    /** @type {Map<string, Held>} */
+    const found = new Map();
+    try {
+      for (let after = /** @type {string | null} */ (""); after !== null; ) {
+        const answer = await this._ask(`${this._url}/stored?after=${encodeURIComponent(after)}`, {});
+        if (!answer.ok) break;
+        /** @type {{files: ({path: string} & Held)[], next: string | null}} */
+        const { files, next } = await answer.json();
+        for (const file of files) found.set(file.path, file);
+        after = next;
+      }
+    } catch {
+      // No connection.
+    }
+    return found;
   }
 
   /** @param {MessageEvent<string>} event */
@@ -199,4 +276,13 @@ export function batchIn(path) {
   } catch {
     return named; // no UTF-8: then it is no batch of ours, and the server says so
   }
+}
+
+/**
+ * Whether a file is the one that was uploaded under its path: as large, and not changed since.
+ * @param {File} file
+ * @param {Held} held
+ */
+export function isHeld(file, { size, stored_at: at }) {
+  return file.size === size && file.lastModified <= Date.parse(at);
 }

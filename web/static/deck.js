@@ -27,6 +27,8 @@ export class Deck {
     this._show = "all";
     /** @type {string | null} */
     this._label = null;
+    /** The least confidence that is shown, from 0 to 1. */
+    this._least = 0;
     this._pace = new Pace();
     this._cost = new Cost(byId("cost", HTMLElement));
     this._announcedAt = 0;
@@ -48,6 +50,7 @@ export class Deck {
       label: this._label,
       text: this._search.value,
       order: isOrder(order) ? order : "added",
+      least: this._least,
     };
   }
 
@@ -83,6 +86,16 @@ export class Deck {
     const line = byId("trouble", HTMLElement);
     line.hidden = !count;
     if (count) find(line, "span", HTMLElement).textContent = `${number(count)} could not be uploaded.`;
+  }
+
+  /** Tell of files that an earlier visit did not upload. @param {number} count */
+  unsent(count) {
+    const line = byId("unsent", HTMLElement);
+    line.hidden = !count;
+    if (!count) return;
+    const were = count === 1 ? "1 file was" : `${number(count)} files were`;
+    find(line, "span", HTMLElement).textContent =
+      `${were} not uploaded when this page was left. Choose the same again: what is there is not sent twice.`;
   }
 
   /** @param {Images} images */
@@ -148,7 +161,10 @@ export class Deck {
 
   /** Say how far it is, not too often, for those who do not see it. @param {Images} images */
   _announce({ counts, total, open }) {
-    const text = `${counts.done} of ${total} classified${counts.failed ? `, ${counts.failed} failed` : ""}`;
+    const others = /** @type {const} */ (["failed", "cancelled"])
+      .filter((state) => counts[state])
+      .map((state) => `, ${counts[state]} ${state}`);
+    const text = `${counts.done} of ${total} classified${others.join("")}`;
     const now = performance.now();
     if (text === this._spoken || (open && now - this._announcedAt < ANNOUNCE_MS)) return;
     this._announcedAt = now;

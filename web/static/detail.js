@@ -99,5 +99,6 @@ export class Detail {
 /** @param {Item} item */
 function heading({ state, label }) {
   if (state === "done") return label ?? "";
+  if (state === "cancelled") return "Cancelled";
   return state === "failed" ? "Not classified" : "Waiting…";
 }

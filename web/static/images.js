@@ -1,7 +1,7 @@
 // The images of the batch in view: each one's state, and the counts that follow from it. Pure.
 
 /**
- * @typedef {"queued" | "uploading" | "waiting" | "done" | "failed"} State
+ * @typedef {"queued" | "uploading" | "waiting" | "done" | "failed" | "cancelled"} State
  *
  * @typedef {object} Prediction
  * @property {string} label
@@ -14,7 +14,7 @@
  * @property {string} key
  * @property {string} filename
  * @property {string} path the folders that it was uploaded with, and its name
- * @property {"waiting" | "done" | "failed"} state
+ * @property {"waiting" | "done" | "failed" | "cancelled"} state
  * @property {string | null} label
  * @property {number | null} score
  * @property {Prediction[]} top5
@@ -45,7 +45,7 @@ export class Images {
     /** @type {Item[]} */
     this.items = [];
     /** @type {Record<State, number>} */
-    this.counts = { queued: 0, uploading: 0, waiting: 0, done: 0, failed: 0 };
+    this.counts = { queued: 0, uploading: 0, waiting: 0, done: 0, failed: 0, cancelled: 0 };
     /** @type {Map<string, Set<Item>>} */
     this.labels = new Map();
     /** @type {Map<string, Item>} */
@@ -67,7 +67,7 @@ export class Images {
 
   /** Images that have one. */
   get finished() {
-    return this.counts.done + this.counts.failed;
+    return this.counts.done + this.counts.failed + this.counts.cancelled;
   }
 
   /** Files that could not be uploaded. */
@@ -93,6 +93,40 @@ export class Images {
     if (item) this.set(item, fieldsOf(told));
     else if (uploading) this._early.set(told.key, told);
     else this._byKey.set(told.key, this._insert({ ...fieldsOf(told), file: null }));
+  }
+
+  /**
+   * A file that the server has already, under this key, is no new image.
+   * @param {string} key
+   * @param {File} file
+   * @param {string} path
+   */
+  adopt(key, file, path) {
+    const item = this._byKey.get(key);
+    if (item) {
+      item.file ??= file;
+      return;
+    }
+    this._byKey.set(key, this._insert({ key, name: file.name, path, file, state: "waiting" }));
+  }
+
+  /** Those that failed on the server are tried again there. */
+  again() {
+    for (const item of this.items.filter(({ state, key, again }) => state === "failed" && key && !again)) {
+      this._count(item, -1);
+      Object.assign(item, { state: "waiting", reason: null });
+      this._count(item, 1);
+      this._onChange(item);
+    }
+  }
+
+  /** Drop images that are not to be uploaded after all. @param {(item: Item) => boolean} which */
+  forget(which) {
+    const gone = this.items.filter(which);
+    const others = new Set(gone);
+    for (const item of gone) this._count(item, -1);
+    this.items = this.items.filter((item) => !others.has(item));
+    for (const item of gone) this._onChange(item);
   }
 
   /** Give up those that wait: the server has none of them. */

@@ -10,8 +10,8 @@ import { chosenFolder, dropped, loose } from "./files.js";
  * @param {(found: Found) => void} onFiles
  */
 export function takeFiles(onFiles) {
-  choose("files", ["choose-files", "add"], (files) => onFiles(loose(files)));
-  choose("folder", ["choose-folder"], (files) => onFiles(chosenFolder(files)));
+  choose("files", ["choose-files", "add", "again-files"], (files) => onFiles(loose(files)));
+  choose("folder", ["choose-folder", "again-folder"], (files) => onFiles(chosenFolder(files)));
   window.addEventListener("paste", ({ clipboardData }) => onFiles(loose(clipboardData?.files ?? [])));
   takeDrops(async (transfer) => onFiles(await dropped(transfer)));
 }

@@ -5,6 +5,9 @@
  * @property {number} columns
  * @property {number} gap
  * @property {number} rowHeight with its gap
+ *
+ * Rows, from `first` to before `last`.
+ * @typedef {{first: number, last: number}} Rows
  */
 
 // The smallest width of a tile by how many there are, as long as three fit side by side; in rem.
@@ -16,7 +19,7 @@ const SIZES = [
 const SMALLEST = 8;
 const NARROWEST = 4.5; // rather fewer than three
 const ROUNDING = 0.01; // three times a third may be less than the whole
-const BEYOND = 700; // is drawn above and below the window
+export const BEYOND = 700; // is drawn above and below the window
 
 /**
  * @param {number} count of tiles
@@ -38,13 +41,43 @@ export function layout(count, width, { rem, caption }) {
  * @param {number} count of tiles
  * @param {number} top of the first row, from the window's top
  * @param {number} height of the window
+ * @param {number} [beyond] how much above and below it is near
+ * @returns {Rows & {rows: number}}
  */
-export function near({ columns, rowHeight }, count, top, height) {
+export function near({ columns, rowHeight }, count, top, height, beyond = BEYOND) {
   const rows = Math.ceil(count / columns);
-  const above = -top - BEYOND;
+  const above = -top - beyond;
   const first = Math.max(0, Math.min(rows, Math.floor(above / rowHeight)));
-  const last = Math.max(first, Math.min(rows, Math.ceil((above + height + 2 * BEYOND) / rowHeight)));
+  const last = Math.max(first, Math.min(rows, Math.ceil((above + height + 2 * beyond) / rowHeight)));
   return { rows, first, last };
+}
+
+/**
+ * Return the rows to draw now: those that are seen, and around them as many of those near as have no more than `most`
+ * new tiles. What follows is for the next frames: the page is never held up by many tiles at once.
+ * @param {Rows} seen
+ * @param {Rows} near
+ * @param {number} most
+ * @param {(row: number) => number} fresh how many of a row's tiles are new
+ * @returns {Rows}
+ */
+export function drawable(seen, near, most, fresh) {
+  let { first, last } = seen;
+  let left = most;
+  for (let grown = true; grown; ) {
+    grown = false;
+    if (last < near.last && fresh(last) <= left) {
+      left -= fresh(last);
+      last += 1;
+      grown = true;
+    }
+    if (first > near.first && fresh(first - 1) <= left) {
+      first -= 1;
+      left -= fresh(first);
+      grown = true;
+    }
+  }
+  return { first, last };
 }
 
 /**

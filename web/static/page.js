@@ -8,8 +8,9 @@ import { byId, find, here } from "./dom.js";
 import { leftOut } from "./files.js";
 import { gathered } from "./frames.js";
 import { takeFiles } from "./intake.js";
+import { Orders } from "./orders.js";
 import { Recent } from "./recent.js";
-import { select } from "./selection.js";
+import { isPlain, select } from "./selection.js";
 import { Tiles } from "./tiles.js";
 import { Toast } from "./toast.js";
 import { bytes, number } from "./words.js";
@@ -37,6 +38,13 @@ class Page {
       onOpen: (item) => this._detail.open(item),
     });
     this._detail = new Detail(byId("detail", HTMLDialogElement), this._tiles);
+    this._orders = new Orders({
+      batch: () => this._batch,
+      onTrouble: (why) => this._toast.say(why),
+      onDeleted: (batch) => this._deleted(batch),
+      onChange: () => this._batch && this._draw(this._batch, new Set()),
+    });
+    this._arranged = -1; // how many images there were when all of them were shown, as they came
     byId("limit", HTMLElement).textContent = bytes(maxFileBytes);
     this._listen();
   }
@@ -78,10 +86,13 @@ class Page {
       onStored: () => this._remember(batch),
       onUploaded: () => this._deck.trouble(batch.images.refused.length),
       onMissing: () => this._missing(batch),
+      onHad: (had, of) => this._toast.say(`${number(had)} of ${number(of)} are uploaded already.`),
     });
     this._batch = batch;
     if (id) this._name(id);
+    this._deck.unsent(id ? this._recent.left(id) : 0);
     this._deck.draw(batch);
+    this._orders.draw(batch);
     return batch;
   }
 
@@ -90,6 +101,7 @@ class Page {
     this._batch = null;
     this._detail.close();
     this._tiles.clear();
+    this._arranged = -1;
     this._deck.reset();
     this._deck.trouble(0);
     document.title = "Elastiq";
@@ -103,7 +115,8 @@ class Page {
     if (!files.length) return;
     const batch = this._batch ?? this._begin(null);
     this._view("work");
-    batch.add(files);
+    this._deck.unsent(0);
+    void batch.add(files);
   }
 
   /** @param {string} id */
@@ -128,6 +141,14 @@ class Page {
     if (id) this._recent.forget(id);
     this._leave(); // files that are handed in here go to a new one
     this._view("missing");
+  }
+
+  /** @param {Batch} batch */
+  _deleted({ id }) {
+    if (id) this._recent.forget(id);
+    this._toast.say("The batch is deleted.");
+    history.pushState(null, "", here("/"));
+    this.route();
   }
 
   _retry() {
@@ -157,6 +178,7 @@ class Page {
     this._tiles.update(items);
     this._detail.refresh(items);
     this._deck.draw(batch);
+    this._orders.draw(batch);
     if (items.size) this._arrangeSoon(total);
     document.title = total && open ? `${number(finished)} of ${number(total)} · Elastiq` : "Elastiq";
     if (total && !open && !uploader.busy) this._remember(batch);
@@ -167,14 +189,17 @@ class Page {
     this._arranging = undefined;
     if (!this._batch) return;
     const { items, total } = this._batch.images;
-    const view = select(items, this._deck.selection);
+    const { selection } = this._deck;
+    const view = select(items, selection);
+    this._arranged = isPlain(selection) && view.every(({ file }) => file) ? total : -1;
     this._tiles.show(view);
     byId("nothing", HTMLElement).hidden = view.length > 0 || !total;
   }
 
   /** Arrange once, however much comes: the more there is to sort, the later. @param {number} total */
   _arrangeSoon(total) {
-    this._arranging ??= setTimeout(() => this._arrange(), Math.min(500, total / 10));
+    if (total === this._arranged && isPlain(this._deck.selection)) return; // an outcome moves none of them
+    this._arranging ??= setTimeout(() => this._arrange(), Math.min(1_000, total / 10));
   }
 
   async _share() {

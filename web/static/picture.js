@@ -3,9 +3,11 @@
 
 import { here } from "./dom.js";
 import { isLasting, pause, pauseMs, within } from "./patience.js";
+import { itself, Thumbnails } from "./thumbnails.js";
 
 /**
  * @import { Item } from "./images.js"
+ * @import { Thumbnail } from "./thumbnails.js"
  *
  * What is known of a picture.
  * @typedef {Pick<Item, "key" | "file" | "unshowable">} Pictured
@@ -84,6 +86,10 @@ export class Previews {
 }
 
 const ours = new Previews();
+const own = new Thumbnails();
+
+/** @type {WeakMap<HTMLImageElement, () => void>} what lets a picture's data go */
+const held = new WeakMap();
 
 /** @type {WeakMap<HTMLImageElement, AbortController>} those that show a picture, wait for it, or do without for good */
 const taken = new WeakMap();
@@ -110,31 +116,44 @@ export function isTaken(picture) {
  * Show an item's picture, if none is shown yet and there is one.
  * @param {HTMLImageElement} picture
  * @param {Pictured} item
- * @param {{large?: boolean, onShow?: (shown: boolean) => void, previews?: Previews}} [options] `onShow` is told whether
- *   there is one, or may be.
+ * @param {{large?: boolean, onShow?: (shown: boolean) => void, previews?: Previews, thumbnails?: Thumbnails}} [options]
+ *   `onShow` is told whether there is one, or may be.
  */
 export function show(picture, item, options = {}) {
   if (isTaken(picture)) return;
   const { large = false, onShow = () => {}, previews = ours } = options;
-  const own = item.file?.size && !item.unshowable ? item.file : null;
+  const file = item.file && !item.unshowable ? item.file : null;
   const remote = previewUrl(item.key, large);
-  onShow(Boolean(own ?? remote));
-  if (own) {
-    take(picture);
-    put(picture, own, () => {
-      // Not a format of this browser's, or no image at all; once it is stored, the server can tell.
-      item.unshowable = true;
-      drop(picture);
-      show(picture, item, options);
-    });
-  } else if (remote) {
+  onShow(Boolean(file ?? remote));
+  if (file) void showOwn(picture, file, item, options);
+  else if (remote) {
     const gone = take(picture);
     void previews.load(remote, gone, large).then((got) => {
       if (gone.aborted) return;
-      if (got) put(picture, got, () => onShow(false));
+      if (got) put(picture, itself(got), () => onShow(false));
       else onShow(false);
     });
   }
+}
+
+/**
+ * @param {HTMLImageElement} picture
+ * @param {File} file
+ * @param {Pictured} item
+ * @param {Parameters<typeof show>[2] & {}} options
+ */
+async function showOwn(picture, file, item, options) {
+  const gone = take(picture);
+  const broken = () => {
+    // Not a format of this browser's, or no image at all; once it is stored, the server can tell.
+    item.unshowable = true;
+    drop(picture);
+    show(picture, item, options);
+  };
+  const drawn = options.large ? itself(file) : await (options.thumbnails ?? own).load(file, gone);
+  if (gone.aborted) drawn?.release();
+  else if (drawn) put(picture, drawn, broken);
+  else broken();
 }
 
 /** Show nothing, and wait for nothing. @param {HTMLImageElement} picture */
@@ -142,7 +161,8 @@ export function drop(picture) {
   taken.get(picture)?.abort();
   taken.delete(picture);
   picture.onerror = null;
-  if (picture.src) URL.revokeObjectURL(picture.src);
+  held.get(picture)?.();
+  held.delete(picture);
   picture.removeAttribute("src");
 }
 
@@ -160,10 +180,11 @@ function take(picture) {
 
 /**
  * @param {HTMLImageElement} picture
- * @param {Blob} data
+ * @param {Thumbnail} drawn
  * @param {() => void} onBroken it is none that the browser can show.
  */
-function put(picture, data, onBroken) {
+function put(picture, { url, release }, onBroken) {
+  held.set(picture, release);
   picture.onerror = onBroken;
-  picture.src = URL.createObjectURL(data);
+  picture.src = url;
 }

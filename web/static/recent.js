@@ -10,6 +10,7 @@ import { previewUrl } from "./picture.js";
  * @property {string} id
  * @property {number} at when it was first seen, in milliseconds since 1970
  * @property {number} total
+ * @property {number} [left] files that were not uploaded yet
  * @property {string[]} keys of some of its images
  * @property {string[]} labels the most frequent
  */
@@ -42,7 +43,7 @@ export class Recent {
   /**
    * Note a batch as it is now.
    * @param {string} id
-   * @param {Pick<Images, "items" | "labels" | "total">} images
+   * @param {Pick<Images, "items" | "labels" | "total" | "counts">} images
    */
   remember(id, images) {
     const known = this.read();
@@ -50,6 +51,11 @@ export class Recent {
     const others = known.filter((batch) => batch.id !== id);
     const all = [{ id, at, ...summary(images) }, ...others].sort((a, b) => b.at - a.at);
     this._write(all.slice(0, MOST));
+  }
+
+  /** Return how many files of a batch were not uploaded when it was last seen. @param {string} id */
+  left(id) {
+    return this.read().find((batch) => batch.id === id)?.left ?? 0;
   }
 
   /** @param {string} id */
@@ -67,13 +73,16 @@ export class Recent {
   }
 }
 
-/** @param {Pick<Images, "items" | "labels" | "total">} images */
-function summary({ items, labels, total }) {
-  const keys = items
-    .map(({ key }) => key)
-    .filter((key) => key !== null)
-    .filter((key) => previewUrl(key));
-  return { total, keys: keys.slice(0, PICTURES), labels: frequent(labels, LABELS).map(([label]) => label) };
+/** @param {Pick<Images, "items" | "labels" | "total" | "counts">} images */
+function summary({ items, labels, total, counts }) {
+  const left = counts.queued + counts.uploading;
+  const keys = [];
+  // Of ten thousand the first few are enough, and looked for again and again.
+  for (const { key } of items) {
+    if (keys.length === PICTURES) break;
+    if (key !== null && previewUrl(key)) keys.push(key);
+  }
+  return { total, left, keys, labels: frequent(labels, LABELS).map(([label]) => label) };
 }
 
 /** @param {unknown} value @returns {value is Seen} */

@@ -2,11 +2,13 @@
 
 import { around, arrange, element, find } from "./dom.js";
 import { fillFive } from "./five.js";
-import { layout, led, near } from "./layout.js";
+import { drawable, layout, led, near } from "./layout.js";
 import { drop, show } from "./picture.js";
 import { percent } from "./words.js";
 
 /** @import { Item } from "./images.js" */
+
+const NEW_A_FRAME = 24; // tiles beyond the window
 
 export class Tiles {
   /**
@@ -93,12 +95,18 @@ export class Tiles {
     return layout(this._view.length, this._grid.clientWidth, { rem, caption });
   }
 
-  /** Have in the page exactly the rows near the window. */
+  /** Have in the page the rows in the window, and by and by those near it. */
   _draw() {
     if (!this._grid.clientWidth) return;
     const { columns, gap, rowHeight } = this._layout();
     const { top } = this._grid.getBoundingClientRect();
-    const { rows, first, last } = near({ columns, gap, rowHeight }, this._view.length, top, innerHeight);
+    const all = near({ columns, gap, rowHeight }, this._view.length, top, innerHeight);
+    const seen = near({ columns, gap, rowHeight }, this._view.length, top, innerHeight, 0);
+    const fresh = /** @param {number} row */ (row) =>
+      this._view.slice(row * columns, (row + 1) * columns).filter((item) => !this._drawn.has(item)).length;
+    const { first, last } = drawable(seen, all, NEW_A_FRAME, fresh);
+    const { rows } = all;
+    if (first > all.first || last < all.last) this._later();
     const { style } = this._grid;
     style.height = `${rows * rowHeight}px`;
     style.paddingTop = `${first * rowHeight}px`;
@@ -162,7 +170,8 @@ export class Tiles {
     const name = find(tile, ".name", HTMLElement);
     name.textContent = item.name;
     name.title = item.path;
-    find(tile, ".label", HTMLElement).textContent = item.label ?? item.reason ?? "";
+    find(tile, ".label", HTMLElement).textContent =
+      item.label ?? item.reason ?? (item.state === "cancelled" ? "cancelled" : "");
     find(tile, ".score", HTMLElement).textContent = item.state === "done" ? percent(item.score ?? 0) : "";
     button.setAttribute("aria-label", spoken(item));
     button.tabIndex = item === this._current ? 0 : -1;
@@ -228,6 +237,7 @@ function overlay(item) {
 /** Say what a tile shows, in its order: who speaks to the page says what is seen. @param {Item} item */
 function spoken({ path, state, label, score, reason }) {
   if (state === "failed") return `failed, ${path}: ${reason}`;
+  if (state === "cancelled") return `cancelled, ${path}`;
   const what = {
     done: `${label}, ${percent(score ?? 0)}`,
     waiting: "waiting",

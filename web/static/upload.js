@@ -1,7 +1,7 @@
 // Uploads in chunks, a few at a time, each sent again until it is answered: the server takes no file twice.
 
 import { here } from "./dom.js";
-import { isLasting, pauseMs } from "./patience.js";
+import { isLasting, pause, pauseMs } from "./patience.js";
 
 /** @import { Images, Item, Told } from "./images.js" */
 
@@ -18,11 +18,13 @@ import { isLasting, pauseMs } from "./patience.js";
  * @property {(id: string) => void} onBatch the server has named the batch.
  * @property {() => void} onReceipt the server has some of the files.
  * @property {() => void} onIdle nothing is left to send.
+ * @property {(silent: boolean) => void} onSilence is told whether the server cannot be reached.
  */
 
 /**
  * Sends one request; tells how many more bytes are on their way as they go.
- * @typedef {(url: string, body: FormData | null, onProgress: (bytes: number) => void) => Promise<Answer>} Post
+ * @typedef {(url: string, body: FormData | null, onProgress: (bytes: number) => void, cut: AbortSignal) => Promise<Answer>}
+ *   Post
  */
 
 export const CHUNK_FILES = 24;
@@ -42,6 +44,8 @@ export class Uploader {
    */
   constructor(images, id, maxFileBytes, listener, send = post) {
     this.bytesSent = 0;
+    /** Whether no further chunk is begun until `resume`. */
+    this.paused = false;
     this._images = images;
     this._id = id;
     this._maxFileBytes = maxFileBytes;
@@ -51,6 +55,8 @@ export class Uploader {
     this._queue = [];
     this._sending = 0;
     this._chunks = 0;
+    this._silent = false;
+    this._turn = new AbortController(); // what was begun in an earlier turn is cut off
     /** @type {Promise<string> | null} */
     this._naming = null;
   }
@@ -61,23 +67,40 @@ export class Uploader {
 
   /** @param {Item[]} items */
   add(items) {
-    this._queue.push(...items);
+    for (const item of items) this._queue.push(item);
     this._fill();
   }
 
+  /** Begin no further chunk; those under way are sent to their end. */
+  pause() {
+    this.paused = true;
+  }
+
+  resume() {
+    this.paused = false;
+    this._fill();
+  }
+
+  /** Send nothing more; what is under way is cut off, and none of its files is an image of this page any more. */
+  cancel() {
+    this._turn.abort();
+    this._turn = new AbortController();
+    this._queue = [];
+    this._naming = null;
+    this.paused = false;
+    this._images.forget(({ state }) => state === "queued" || state === "uploading");
+    if (!this.busy) this._listener.onIdle();
+  }
+
   _fill() {
-    while (this._sending < AT_ONCE && this._queue.length) {
+    while (this._sending < AT_ONCE && this._queue.length && !this.paused) {
       this._sending += 1;
       const most = this._chunks ? CHUNK_FILES : FIRST_CHUNK_FILES;
       this._chunks += 1;
-      const chunk = this._queue.splice(
-        0,
-        fitting(
-          this._queue.map((item) => this._sentBytes(item)),
-          most,
-        ),
-      );
-      void this._send(chunk).finally(() => {
+      // Only of these few: a browser looks at the disk for each size.
+      const sizes = this._queue.slice(0, most).map((item) => this._sentBytes(item));
+      const chunk = this._queue.splice(0, fitting(sizes, most));
+      void this._send(chunk, this._turn.signal).finally(() => {
         this._sending -= 1;
         this._fill();
         if (!this.busy) this._listener.onIdle();
@@ -85,19 +108,27 @@ export class Uploader {
     }
   }
 
-  /** @param {Item[]} items */
-  async _send(items) {
-    const readable = await this._readable(items);
-    if (!readable.length) return;
-    for (const item of readable) this._images.set(item, { state: "uploading", reason: null });
+  /**
+   * @param {Item[]} items
+   * @param {AbortSignal} gone
+   */
+  async _send(items, gone) {
+    let sent = items;
+    for (const item of items) this._images.set(item, { state: "uploading", reason: null });
     try {
-      const url = here(`/api/batches/${encodeURIComponent(await this._batch())}/images`);
+      const url = here(`/api/batches/${encodeURIComponent(await this._batch(gone))}/images`);
+      const body = /** @param {boolean} again */ async (again) => {
+        // A request that failed may have done so for one file that is gone from the disk.
+        if (again) sent = await this._readable(sent);
+        return sent.length ? this._form(sent) : null;
+      };
       /** @type {{images: Told[]}} */
-      const { images } = await this._persist(url, () => this._form(readable));
-      this._bind(readable, images);
+      const answer = await this._persist(url, body, gone);
+      if (gone.aborted || !sent.length) return;
+      this._bind(sent, answer.images);
       this._listener.onReceipt();
     } catch (error) {
-      this._fail(readable, `could not be uploaded: ${error instanceof Error ? error.message : error}`);
+      if (!gone.aborted) this._fail(sent, `could not be uploaded: ${error instanceof Error ? error.message : error}`);
     }
   }
 
@@ -127,19 +158,23 @@ export class Uploader {
     });
   }
 
-  /** Return the batch's id, made when the first chunk needs it. @returns {Promise<string>} */
-  _batch() {
+  /** Return the batch's id, made when the first chunk needs it. @param {AbortSignal} gone @returns {Promise<string>} */
+  _batch(gone) {
     if (this._id) return Promise.resolve(this._id);
-    this._naming ??= this._persist(here("/api/batches"), () => null)
-      .then(({ id }) => {
-        this._id = id;
-        this._listener.onBatch(id);
-        return id;
-      })
-      .finally(() => {
-        this._naming = null;
-      });
-    return this._naming;
+    if (this._naming) return this._naming;
+    const naming = this._name(gone).finally(() => {
+      if (this._naming === naming) this._naming = null;
+    });
+    this._naming = naming;
+    return naming;
+  }
+
+  /** @param {AbortSignal} gone @returns {Promise<string>} */
+  async _name(gone) {
+    const answer = await this._persist(here("/api/batches"), async () => null, gone);
+    this._id = answer.id;
+    this._listener.onBatch(answer.id);
+    return answer.id;
   }
 
   /** @param {Item[]} items */
@@ -159,21 +194,41 @@ export class Uploader {
   }
 
   /**
-   * Send until it is answered, or there is no use in it.
+   * Send until it is answered, nobody wants it any more, or there is no use in it; without an answer, return null. A connection that is lost comes back,
+   * however long that takes; a server that answers with errors is asked a few times.
    * @param {string} url
-   * @param {() => FormData | null} body
+   * @param {(again: boolean) => Promise<FormData | null>} body is asked whether there was an attempt before.
+   * @param {AbortSignal} gone
    */
-  async _persist(url, body) {
-    for (let attempt = 1; ; attempt += 1) {
-      const answer = await this._post(url, body(), (bytes) => {
+  async _persist(url, body, gone) {
+    const whole = url.endsWith("/images");
+    for (let attempt = 1, refused = 0; !gone.aborted; attempt += 1) {
+      const form = await body(attempt > 1);
+      if (whole && !form) return null;
+      const progress = /** @param {number} bytes */ (bytes) => {
         this.bytesSent += bytes;
-      });
-      if (answer.status === 201) return JSON.parse(answer.text);
-      if (isLasting(answer.status) || attempt === TRIES) throw new Error(reasonOf(answer));
+      };
+      const answer = await this._post(url, form, progress, gone);
+      if (answer.status === 201) {
+        this._hear(true);
+        return JSON.parse(answer.text);
+      }
+      if (gone.aborted) return null;
+      if (answer.status) refused += 1;
+      this._hear(answer.status > 0);
+      if (isLasting(answer.status) || refused === TRIES) throw new Error(reasonOf(answer));
       await online();
       const limits = { longestMs: LONGEST_PAUSE_MS, retryAfterS: answer.retryAfterS };
-      await new Promise((resolve) => setTimeout(resolve, pauseMs(attempt, limits, Math.random())));
+      await pause(pauseMs(attempt, limits, Math.random()), gone);
     }
+    return null;
+  }
+
+  /** Tell whether the server answers, when that changes. @param {boolean} answers */
+  _hear(answers) {
+    if (this._silent === !answers) return;
+    this._silent = !answers;
+    this._listener.onSilence(this._silent);
   }
 
   /**
@@ -234,7 +289,7 @@ export function reasonOf({ status, text }) {
 }
 
 /** XMLHttpRequest, because fetch tells no progress. @type {Post} */
-function post(url, body, onProgress) {
+function post(url, body, onProgress, cut) {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
     let seen = 0;
@@ -247,6 +302,7 @@ function post(url, body, onProgress) {
       resolve({ status: request.status, text: request.responseText, retryAfterS });
     };
     request.open("POST", url);
+    cut.addEventListener("abort", () => request.abort(), { once: true });
     request.send(body);
   });
 }

@@ -18,6 +18,8 @@ class View {
     /** @type {(() => void)[]} uploads that wait for their answer */
     this.held = [];
     this.hold = false;
+    /** @type {import("../../../../web/static/upload.js").Answer | null} instead of its own */
+    this.answer = null;
     /** @type {number[]} how many images it had each time that some were stored */
     this.stored = [];
     const listener = {
@@ -27,17 +29,34 @@ class View {
       onStored: () => void this.stored.push(this.batch.images.total),
       onUploaded: () => void this.heard.push("uploaded"),
       onMissing: () => void this.heard.push("missing"),
+      onHad: (/** @type {number} */ had, /** @type {number} */ of) => void this.heard.push(`had ${had} of ${of}`),
     };
-    this.batch = new Batch(id, 1_000, listener, { browser: this.browser, post: this.post });
+    /** @type {string[]} */
+    this.sent = [];
+    /** @type {string[]} what else was asked of the server, and what it says to that */
+    this.asked = [];
+    /** @type {(url: string) => {status: number, body: unknown}} */
+    this.says = () => ({ status: 404, body: { detail: "there is none" } });
+    const outside = { browser: this.browser, post: this.post, ask: this.ask };
+    this.batch = new Batch(id, 1_000, listener, outside);
   }
 
   /** @type {Post} */
   post = async (url, body) => {
     if (url === "/api/batches") return answered(201, { id: "b" });
     const names = /** @type {File[]} */ (body?.getAll("files") ?? []).map(({ name }) => name);
+    this.sent.push(...names);
+    if (this.answer) return this.answer;
     const answer = answered(201, { images: names.map((name) => told(`b/${name}`)) });
     if (!this.hold) return answer;
     return new Promise((resolve) => this.held.push(() => resolve(answer)));
+  };
+
+  /** @type {import("../../../../web/static/batch.js").Ask} */
+  ask = async (url, { method = "GET" }) => {
+    this.asked.push(`${method} ${url}`);
+    const { status, body } = this.says(url);
+    return { ok: status < 300, status, text: async () => JSON.stringify(body), json: async () => body };
   };
 
   get states() {
@@ -104,7 +123,7 @@ test("each kind of news counts", () => {
   browser.stream.send("image-classified", done("b/b.png", "tabby"), "e-2");
   browser.stream.send("image-failed", told("b/c.png", { state: "failed", reason: "no image" }), "e-3");
 
-  assert.deepEqual(batch.images.counts, { queued: 0, uploading: 0, waiting: 1, done: 1, failed: 1 });
+  assert.deepEqual(batch.images.counts, { queued: 0, uploading: 0, waiting: 1, done: 1, failed: 1, cancelled: 0 });
 });
 
 test("following goes on from the last news, also by polling", async () => {
@@ -204,15 +223,11 @@ test("silence is known, and that it is over", () => {
 
 test("what could not be uploaded is uploaded again when that is wanted", async () => {
   const view = new View("b");
-  const broken = file("a.png");
-  const slice = broken.slice.bind(broken);
-  broken.slice = () => {
-    throw new DOMException("busy", "NotReadableError");
-  };
-  view.batch.add([{ file: broken, path: "a.png" }]);
+  view.answer = { status: 400, text: "{}", retryAfterS: 0 };
+  view.batch.add([handed("a.png")]);
   await settled();
   assert.deepEqual([view.states, view.batch.images.refused.length], [["a.png failed"], 1]);
-  broken.slice = slice;
+  view.answer = null;
   view.batch.retry();
   await settled();
 
@@ -315,4 +330,74 @@ test("a path names a batch, or none", () => {
 
 test("a path that is no UTF-8 names a batch that there is not", () => {
   assert.equal(batchIn("/batches/%E0%A4%A"), "%E0%A4%A");
+});
+
+test("what the batch has from an earlier visit is not sent again, unless it has changed since", async () => {
+  const view = new View("b");
+  const stored = "2026-11-24T10:15:30+00:00";
+  const files = ["same.png", "larger.png", "newer.png", "known.png"].map((path) => ({
+    key: `b/${path}`,
+    path,
+    size: path === "larger.png" ? 2 : 1,
+    stored_at: stored,
+  }));
+  view.says = (url) =>
+    url.endsWith("after=")
+      ? { status: 200, body: { files: files.slice(0, 2), next: "more" } }
+      : { status: 200, body: { files: files.slice(2), next: null } };
+  view.browser.stream.send("image-waiting", told("b/known.png"), "1");
+  const handedIn = ["same.png", "larger.png", "newer.png", "known.png", "other.png"].map((path) => {
+    const lastModified = Date.parse(stored) + (path === "newer.png" ? 1 : -1);
+    return { path, file: new File(["x"], path, { lastModified }) };
+  });
+  await view.batch.add(handedIn);
+  await settled();
+
+  assert.deepEqual(view.asked, ["GET /api/batches/b/stored?after=", "GET /api/batches/b/stored?after=more"]);
+  assert.deepEqual(
+    view.heard.filter((heard) => heard.startsWith("had")),
+    ["had 2 of 5"],
+  );
+  assert.deepEqual(view.sent, ["larger.png", "newer.png", "other.png"]);
+  assert.deepEqual(view.states.toSorted(), handedIn.map(({ path }) => `${path} waiting`).toSorted());
+  assert.ok(view.batch.images.items.every(({ file }) => file));
+});
+
+test("where the server does not tell what it has, all is sent", async () => {
+  const view = new View("b");
+  await view.batch.add([handed("a.png")]);
+  await settled();
+
+  assert.deepEqual(view.sent, ["a.png"]);
+});
+
+test("who cancels has the rest not sent, and the server drop what waits", async () => {
+  const view = new View("b");
+  view.says = () => ({ status: 200, body: {} });
+  view.browser.stream.send("image-waiting", told("b/a.png"), "1");
+  view.hold = true;
+  await view.batch.add([handed("b.png")]);
+  await settled();
+  assert.deepEqual(view.states, ["a.png waiting", "b.png uploading"]);
+  await view.batch.cancel();
+  view.held.shift()?.(); // an answer that was on its way
+  await settled();
+  view.browser.stream.send("image-cancelled", told("b/a.png", { state: "cancelled" }), "2");
+
+  assert.equal(view.asked.at(-1), "POST /api/batches/b/cancel");
+  assert.deepEqual([view.states, view.batch.images.open, view.batch.uploader.busy], [["a.png cancelled"], 0, false]);
+});
+
+test("what failed on the server is tried again there, and what the server refuses to do is said", async () => {
+  const view = new View("b");
+  view.browser.stream.send("image-failed", told("b/a.png", { state: "failed", reason: "cut short" }), "1");
+  await assert.rejects(view.batch.again(), /there is none/);
+  assert.deepEqual(view.states, ["a.png failed"]);
+  view.says = () => ({ status: 200, body: {} });
+  await view.batch.again();
+  assert.deepEqual([view.states, view.asked.at(-1)], [["a.png waiting"], "POST /api/batches/b/retry"]);
+  view.browser.stream.send("image-classified", done("b/a.png", "tabby"), "2");
+  assert.deepEqual(view.states, ["a.png done"]);
+  await view.batch.remove();
+  assert.equal(view.asked.at(-1), "DELETE /api/batches/b");
 });

@@ -22,7 +22,7 @@ test("an image is counted in the state it is in, and in no other", () => {
   images.bind(cat, told("b/cat.png"));
   images.learn(done("b/cat.png", "tabby"), false);
 
-  assert.deepEqual(images.counts, { queued: 1, uploading: 0, waiting: 0, done: 1, failed: 0 });
+  assert.deepEqual(images.counts, { queued: 1, uploading: 0, waiting: 0, done: 1, failed: 0, cancelled: 0 });
   assert.deepEqual([images.total, images.open, images.finished], [2, 1, 1]);
 });
 

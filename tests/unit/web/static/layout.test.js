@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { layout, led, near } from "../../../../web/static/layout.js";
+import { drawable, layout, led, near } from "../../../../web/static/layout.js";
 
 const LETTERS = { rem: 16, caption: 2.5 };
 const LARGE = { ...LETTERS, rem: 32 };
@@ -72,4 +72,34 @@ test("the arrow keys lead to the neighbours, and no further than the ends", () =
 
 test("other keys lead nowhere, and none does from nowhere", () => {
   assert.deepEqual([led("x", 5, 10, 4), led("Home", -1, 10, 4)], [null, null]);
+});
+
+test("what is seen is drawn at once, and what is near it by and by on both sides", () => {
+  /** @type {Set<number>} */
+  const drawn = new Set();
+  const fresh = (/** @type {number} */ row) => (drawn.has(row) ? 0 : 8);
+  const steps = [];
+  for (let frame = 0; frame < 3; frame += 1) {
+    const { first, last } = drawable({ first: 10, last: 14 }, { first: 5, last: 19 }, 24, fresh);
+    for (let row = first; row < last; row += 1) drawn.add(row);
+    steps.push([first, last]);
+  }
+
+  assert.deepEqual(steps, [
+    [9, 16],
+    [7, 17],
+    [6, 19],
+  ]);
+});
+
+test("all that is near is drawn in the end, wherever the window is", () => {
+  for (const seen of [
+    { first: 0, last: 3 },
+    { first: 7, last: 10 },
+    { first: 0, last: 0 },
+  ])
+    assert.deepEqual(
+      drawable(seen, { first: 0, last: 10 }, 1_000, () => 8),
+      { first: 0, last: 10 },
+    );
 });

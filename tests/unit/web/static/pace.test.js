@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Pace, pace, tally } from "../../../../web/static/pace.js";
 
-const NONE = { queued: 0, uploading: 0, waiting: 0, done: 0, failed: 0 };
+const NONE = { queued: 0, uploading: 0, waiting: 0, done: 0, failed: 0, cancelled: 0 };
 const STILL = { images: 0, bytes: 0 };
 
 /** @param {Partial<typeof NONE>} counts */

@@ -117,6 +117,7 @@ test("a stored image's picture is asked for once, and shown", async () => {
 test("one's own file is shown, and nothing is asked for", async () => {
   const server = new Server();
   const shown = new Shown(server, { ...STORED, file: file("a.png", 3) }).show();
+  await settled();
 
   assert.equal(await shown.content(), "\0\0\0");
   assert.deepEqual(server.asked, []);
@@ -126,6 +127,7 @@ test("a file that this browser cannot show is replaced by the server's picture, 
   const server = new Server();
   const item = { ...STORED, key: /** @type {string | null} */ (null), file: file("a.tiff", 3) };
   const shown = new Shown(server, item).show();
+  await settled();
   shown.breakDown();
   assert.deepEqual([shown.said, await shown.content()], [[true, false], null]);
   item.key = "b/a.tiff";

@@ -33,7 +33,17 @@ test("a batch is kept with its size, its first pictures and its most frequent la
   recent.remember("b", seen);
 
   const keys = ["b/0.png", "b/1.png", "b/2.png", "b/3.png"];
-  assert.deepEqual(recent.read(), [{ id: "b", at: 7, total: 6, keys, labels: ["tabby", "cup", "lynx"] }]);
+  assert.deepEqual(recent.read(), [{ id: "b", at: 7, total: 6, left: 1, keys, labels: ["tabby", "cup", "lynx"] }]);
+});
+
+test("what was not uploaded yet is remembered, and for other batches nothing", () => {
+  const recent = new Recent(store(), () => 7);
+  const seen = images("cup");
+  seen.add(file("a.png"));
+  seen.add(file("b.png"));
+  recent.remember("b", seen);
+
+  assert.deepEqual([recent.left("b"), recent.left("c")], [2, 0]);
 });
 
 test("a batch that is seen again keeps its place and gets its new size", () => {

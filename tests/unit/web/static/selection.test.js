@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isOrder, isShow, STATES, select } from "../../../../web/static/selection.js";
+import { isOrder, isPlain, isShow, STATES, select } from "../../../../web/static/selection.js";
 import { file, item } from "./support.js";
 
 /** @import { Item } from "../../../../web/static/images.js" */
@@ -19,7 +19,7 @@ const ITEMS = [
 
 /** @param {Partial<Selection>} selection */
 function names(selection) {
-  const all = select(ITEMS, { show: "all", label: null, text: "", order: "added", ...selection });
+  const all = select(ITEMS, { show: "all", label: null, text: "", order: "added", least: 0, ...selection });
   return all.map(({ name }) => name.replace(".png", ""));
 }
 
@@ -54,6 +54,22 @@ test("by label, the surest comes first and those without one last", () => {
 
 test("least sure first leaves those without a score to the end", () => {
   assert.deepEqual(names({ order: "unsure" }), ["b9", "b10", "e", "c", "d", "a"]);
+});
+
+test("most sure first leaves those without a score to the end, too", () => {
+  assert.deepEqual(names({ order: "sure" }), ["e", "b10", "b9", "c", "d", "a"]);
+});
+
+test("what is shown can be narrowed to labels that are sure enough", () => {
+  assert.deepEqual(names({ least: 0.9 }), ["b10", "e"]);
+});
+
+test("what narrows or orders nothing is plain", () => {
+  const plain = /** @type {Selection} */ ({ show: "all", label: null, text: " ", order: "added", least: 0 });
+  const others = [{ show: "done" }, { label: "" }, { text: "a" }, { order: "label" }, { least: 0.1 }];
+
+  assert.equal(isPlain(plain), true);
+  for (const other of others) assert.equal(isPlain(/** @type {Selection} */ ({ ...plain, ...other })), false);
 });
 
 test("selecting leaves the images in their order", () => {

@@ -17,6 +17,8 @@ TESTS = sorted(HERE.glob("*.test.js"))
 MODULES = sorted(STATIC.glob("*.js"))
 # The module that each page starts with.
 ENTRIES = {"page.html": "page.js", "monitor.html": "monitor.js"}
+# Modules that run apart from a page, each with the module that starts it.
+WORKERS = {"thumbnailer.js": "thumbnails.js"}
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +58,9 @@ def test_a_browser_finds_all_that_a_javascript_module_imports(path: Path) -> Non
 
 
 def test_every_javascript_module_is_used_by_a_page() -> None:
-    assert {path.name for path in MODULES} == set().union(*map(needed, ENTRIES.values()))
+    assert {path.name for path in MODULES} == set(WORKERS).union(*map(needed, ENTRIES.values()))
+    for worker, starter in WORKERS.items():
+        assert f'new Worker(here("/static/{worker}")' in (STATIC / starter).read_text()
 
 
 @pytest.mark.parametrize("template", ENTRIES)

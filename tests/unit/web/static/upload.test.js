@@ -35,6 +35,7 @@ class Site {
       onBatch: (/** @type {string} */ named) => void this.heard.push(`batch ${named}`),
       onReceipt: () => void this.heard.push("receipt"),
       onIdle: () => void this.heard.push("idle"),
+      onSilence: (/** @type {boolean} */ silent) => void this.heard.push(silent ? "silent" : "heard"),
     };
     this.uploader = new Uploader(this.images, id, maxFileBytes, listener, this.post);
   }
@@ -201,12 +202,70 @@ test("what is not answered is sent again after a pause, and taken once", async (
   }
 
   assert.deepEqual(site.requests, [["a.png"], ["a.png"], ["a.png"]]);
-  assert.deepEqual(site.images.counts, { queued: 0, uploading: 0, waiting: 1, done: 0, failed: 0 });
+  assert.deepEqual(site.images.counts, { queued: 0, uploading: 0, waiting: 1, done: 0, failed: 0, cancelled: 0 });
 });
 
-test("what is never answered is given up, and can be tried again", async () => {
+test("a connection that is lost is waited for, however long that takes", async () => {
   const site = new Site({ id: "b" });
+  const { reply } = site;
   site.reply = () => ({ status: 0, text: "", retryAfterS: 0 });
+  site.add(file("a.png"));
+  for (let attempt = 0; attempt <= TRIES * 2; attempt += 1) {
+    await settled();
+    mock.timers.tick(26_000);
+  }
+  assert.ok(site.requests.length > TRIES);
+  assert.deepEqual(site.heard, ["silent"]);
+  site.reply = reply;
+  await settled();
+  mock.timers.tick(26_000);
+  await settled();
+
+  assert.deepEqual(site.heard, ["silent", "heard", "receipt", "idle"]);
+  assert.deepEqual(site.outcomes, [["a.png", "waiting", null]]);
+});
+
+test("who pauses has nothing begun, and goes on where it was", async () => {
+  const site = new Site({ id: "b" });
+  site.uploader.pause();
+  site.add(...numbered(6));
+  await settled();
+  assert.deepEqual([site.requests, site.uploader.busy], [[], true]);
+  site.uploader.resume();
+  await settled();
+
+  assert.equal(site.requests.flat().length, 6);
+});
+
+test("who cancels has what is under way cut off, and nothing left of what was not sent", async () => {
+  const site = new Site({ id: "b" });
+  /** @type {AbortSignal[]} */
+  const cuts = [];
+  const { post } = site;
+  site.reply = () => new Promise(() => {});
+  site.uploader._post = (url, body, onProgress, cut) => {
+    cuts.push(cut);
+    const cutOff = new Promise((resolve) =>
+      cut.addEventListener("abort", () => resolve({ status: 0, text: "", retryAfterS: 0 })),
+    );
+    return Promise.race([post(url, body, onProgress, cut), /** @type {Promise<Answer>} */ (cutOff)]);
+  };
+  site.add(...numbered(100));
+  await settled();
+  site.uploader.cancel();
+  await settled();
+  assert.ok(cuts.every(({ aborted }) => aborted));
+  assert.deepEqual([site.outcomes, site.uploader.busy, site.heard.at(-1)], [[], false, "idle"]);
+  site.reply = (names) => answered(201, { images: names.map((name) => told(`b/${name}`)) });
+  site.add(file("later.png"));
+  await settled();
+
+  assert.deepEqual(site.outcomes, [["later.png", "waiting", null]]);
+});
+
+test("what is never taken is given up, and can be tried again", async () => {
+  const site = new Site({ id: "b" });
+  site.reply = () => answered(503, { detail: "busy" });
   site.add(file("a.png"));
   for (let attempt = 0; attempt <= TRIES; attempt += 1) {
     await settled();
@@ -215,7 +274,7 @@ test("what is never answered is given up, and can be tried again", async () => {
 
   assert.equal(site.requests.length, TRIES);
   const [image] = site.images.refused;
-  assert.equal(image?.reason, "could not be uploaded: the server cannot be reached");
+  assert.equal(image?.reason, "could not be uploaded: busy");
   assert.deepEqual(site.heard, ["idle"]);
 });
 
@@ -263,14 +322,19 @@ test("a file of which the server says nothing has failed, and its neighbours hav
 
 test("a file that cannot be read any more has failed, and its neighbours are sent", async () => {
   const site = new Site({ id: "b" });
+  const { reply } = site;
+  // So does a browser with a form of which it cannot read a file.
+  site.reply = (names) => (names.includes("gone.png") ? { status: 0, text: "", retryAfterS: 0 } : reply(names));
   const gone = file("gone.png");
   gone.slice = () => {
     throw new DOMException("gone", "NotFoundError");
   };
   site.add(gone, file("b.png"));
   await settled();
+  mock.timers.tick(1_300);
+  await settled();
 
-  assert.deepEqual(site.requests, [["b.png"]]);
+  assert.deepEqual(site.requests, [["gone.png", "b.png"], ["b.png"]]);
   assert.match(site.images.refused[0]?.reason ?? "", /cannot be read any more/);
 });
 
