@@ -4,6 +4,9 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 # One benchmark of tests/benchmarks, without its .py; all of them unless told.
 NAME ?=
+# How long a campaign lasts, and which one it is.
+MINUTES ?= 60
+SEED ?= 1
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +20,7 @@ BENCHMARKS := $(filter-out tests/benchmarks/_%,$(wildcard tests/benchmarks/$(or 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help install model run test test-images rehearsal check check-template bench images lock clean
+.PHONY: help install model run test test-images rehearsal campaign check check-template bench images lock clean
 
 help:  ## Print this list.
 	@sed -n 's/^\([a-z-]*\):[^#]*##  *\(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -54,6 +57,9 @@ test-images: install  ## Build every image and run docker/compose.yml's services
 
 rehearsal: model $(MODULES)  ## Play all of AWS's part on this machine; needs root, buildah, debootstrap, runc.
 	@$(BIN)/python -m pytest tests/rehearsal
+
+campaign: model  ## An hour (or MINUTES) of faults drawn by SEED on the whole system, and a law kept at its end.
+	@$(BIN)/python -m tests.campaign --minutes $(MINUTES) --seed $(SEED) --json .elastiq/campaign.json --page .elastiq/campaign.html
 
 check: install $(MODULES)  ## Lint, check the formatting, the types and the import contracts.
 	@$(BIN)/ruff check .

@@ -30,6 +30,7 @@ _AUTH = (
     r"off|(keys|basic|proxy)(,(keys|basic|proxy))*",
     "off, or one or more of keys, basic, proxy, with commas between",
 )
+_STORAGE = (r"[a-z+]+://\S*", "an address such as memory:// or redis://host:6379")
 _LOG_FORMAT = (r"auto|json|text", "auto, json or text")
 _LOG_STREAM = (r"stderr|stdout", "stderr or stdout")
 _ENGINE = (r"openvino|torch", "openvino or torch")
@@ -214,6 +215,34 @@ class AccessSettings:
     def operators(self) -> frozenset[str]:
         """Return the identities of those who may operate."""
         return frozenset(part.strip() for part in self.operator_list.split(",") if part.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """How much one caller may ask of a web process, where callers show who they are."""
+
+    requests: int = _setting(
+        "ELASTIQ_LIMIT_REQUESTS", 20_000, "Requests of one caller in a minute; 0: any number.", low=0
+    )
+    bytes: int = _setting(
+        "ELASTIQ_LIMIT_BYTES", 100_000_000_000, "Bytes that one caller may send in an hour; 0: any number.", low=0
+    )
+    images: int = _setting(
+        "ELASTIQ_LIMIT_IMAGES",
+        200_000,
+        "Images of one caller that may wait before more are taken; 0: any number.",
+        low=0,
+    )
+    streams: int = _setting(
+        "ELASTIQ_LIMIT_STREAMS", 100, "Event streams that one caller may have open at once; 0: any number.", low=0
+    )
+    storage: str = _setting(
+        "ELASTIQ_LIMITS_STORAGE",
+        "memory://",
+        "Where requests and bytes are counted: in each web process by itself, or for all of them at an address such as "
+        "`redis://host:6379`, which needs the package of its client.",
+        form=_STORAGE,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -507,6 +536,7 @@ class Settings:
     queue: QueueSettings = QueueSettings()
     web: WebSettings = WebSettings()
     access: AccessSettings = AccessSettings()
+    limits: LimitSettings = LimitSettings()
     images: ImageSettings = ImageSettings()
     engine: EngineSettings = EngineSettings()
     worker: WorkerSettings = WorkerSettings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from flask import Flask
@@ -23,7 +24,9 @@ from app.storage import Storage
 from app.telemetry.workload import Workload
 from tasks.celery import make_app
 from web.access import table
+from web.access.backlog import Backlog
 from web.access.built import build
+from web.access.limits import Limits, client
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.life import Lives
@@ -59,7 +62,9 @@ def create_app(settings: Settings) -> Flask:
     identity.install(app)
     problems.install(app)
     security.install(app, _is_ours(settings))
-    build(settings, parts.records.find).install(app)
+    limits = Limits(settings.limits, parts.backlog, on=bool(settings.access.ways))
+    build(settings, parts.records.find, limits).install(app)
+    limits.install(app)
     hearing.install(app, Seats(max(1, _page(settings.web.threads) // 2), "too many bodies are left to be read"))
     if hops := settings.web.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
@@ -124,7 +129,8 @@ def _tier(settings: Settings) -> Tier:
         workload=Workload(registry, settings.queue.name, settings.autoscaler.target_s),
         intake=Intake(settings.images, storage, feed, publisher.publish, counts),
         previews=Previews(Images(settings, storage, records), settings.images.max_pixels, previews),
-        streams=Streams(settings.web.streams),
+        streams=Streams(settings.web.streams, settings.limits.streams if settings.access.ways else 0, client),
+        backlog=Backlog(time.monotonic),
         openers=openers,
         readers=readers,
         bodies=bodies,

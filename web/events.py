@@ -33,6 +33,7 @@ class Listener(EventListener):
 
     def _outcome(self, what: ImageClassified | ImageFailed) -> None:
         self._tier.feed.publish(what.outcome)
+        self._tier.backlog.finished(what.outcome.key)
         self._tier.lives.heard(what.outcome.key, what.life)
         self._tier.costs.finished(what.outcome.key)
         self._tier.counts.count("images_classified" if isinstance(what, ImageClassified) else "images_failed")

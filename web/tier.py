@@ -16,6 +16,7 @@ from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
 from app.telemetry.workload import Workload
+from web.access.backlog import Backlog
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.life import Lives
@@ -51,6 +52,7 @@ class Tier:
         readers: the requests that may look a batch up in its buckets at once.
         bodies: the requests whose bodies may be read at once, and those that then wait for a label.
         waiters: the requests among them that may wait for a label.
+        backlog: how many images of each caller wait.
     """
 
     settings: Settings
@@ -76,6 +78,7 @@ class Tier:
     readers: Seats
     bodies: Seats
     waiters: Seats
+    backlog: Backlog
 
     def close(self) -> None:
         """End every stream and every wait."""

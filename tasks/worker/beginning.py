@@ -14,13 +14,20 @@ from importlib import import_module
 from app.settings import Settings
 from tasks.worker import memory
 
-# What a worker imports between its beginning and its first result.
+# What a worker imports between its beginning and its first result; from the pool on, what others import at first use.
 IMPORTED = (
     "tasks.worker.lifecycle",
     "tasks.classification",
-    "tasks.engine",
+    "tasks.backend",
     "tasks.engine.precision",
-    "tasks.engine.openvino_runner",
+    "tasks.worker.pool",
+    "app.sqs.panel",
+    "billiard.pool",
+    "encodings.idna",
+    "kombu.matcher",
+    "kombu.pidbox",
+    "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin",
 )
 
 

@@ -23,6 +23,7 @@ from app.errors import ConfigurationError
 
 # Module, and what must be in it; an argument's name after a colon.
 STANDS_ON = (
+    ("celery.app.trace", "saferepr"),
     ("celery.apps.worker", "safe_say"),
     ("celery.app.trace", "LOG_RECEIVED"),
     ("celery.apps.worker", "Worker.on_before_init:quiet"),
@@ -80,6 +81,19 @@ def say_nothing_at_signals() -> None:
     Stands on ``celery.apps.worker.safe_say``, through which its signals' handlers print.
     """
     celery.apps.worker.safe_say = lambda *_: None
+
+
+def show_results_plainly() -> None:
+    """Show a task's result, in the log and in events, by its own ``repr``, cut off; Celery's way looks at each item.
+
+    Stands on ``celery.app.trace.saferepr``, which the tracer calls with the result and the most characters.
+    """
+
+    def show(result: object, most: int) -> str:
+        text = repr(result)
+        return text if len(text) <= most else f"{text[:most]}..."
+
+    trace.saferepr = show
 
 
 def name_images() -> None:

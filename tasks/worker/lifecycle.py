@@ -46,6 +46,7 @@ def run_worker(config: Settings) -> int:
     instance = config.worker.instance_id or f"worker-{socket.gethostname()}-{os.getpid()}"
     celery_internals.check()
     celery_internals.say_nothing_at_signals()  # `worker_leaving` says it
+    celery_internals.show_results_plainly()
     try:
         return celery_internals.run(app, node=f"{instance}@{socket.gethostname()}")
     except SystemExit as end:

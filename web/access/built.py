@@ -16,23 +16,24 @@ from app.process.address import is_loopback
 from app.settings import AccessSettings, Settings
 from web.access.caller import Caller
 from web.access.gate import Gate
-from web.access.ways import ByKey, ByPassword, ByProxy, Way
+from web.access.ways import ByKey, ByPassword, ByProxy, Tries, Way
 
 log = structlog.get_logger(__name__)
 
 
-def build(settings: Settings, find: Callable[[str], BatchRecord | None]) -> Gate:
+def build(settings: Settings, find: Callable[[str], BatchRecord | None], tries: Tries | None = None) -> Gate:
     """Return the gate.
 
     Args:
         settings: how callers show who they are, and whether batches are shared.
         find: returns the record of a batch, if it has one.
+        tries: counts wrong passwords.
 
     Raises:
         ConfigurationError: a way lacks what it needs.
     """
     access = settings.access
-    made: dict[str, Way] = {name: _way(name, settings) for name in access.ways}
+    made: dict[str, Way] = {name: _way(name, settings, tries) for name in access.ways}
     # A browser that is told of Basic asks for a name and a password itself.
     challenges = [*(["basic"] if {"keys", "basic"} & made.keys() else []), *(["bearer"] if "keys" in made else [])]
 
@@ -62,7 +63,7 @@ def check_door(settings: Settings) -> None:
     log.warning("nobody_is_asked", host=host, reason="ELASTIQ_AUTH=off: who reaches this port may do everything")
 
 
-def _way(name: str, settings: Settings) -> Way:
+def _way(name: str, settings: Settings, tries: Tries | None) -> Way:
     access = settings.access
     if name == "keys":
         return ByKey(KeyStore(settings).find)
@@ -71,7 +72,7 @@ def _way(name: str, settings: Settings) -> Way:
             raise ConfigurationError(
                 "ELASTIQ_AUTH=basic needs ELASTIQ_AUTH_USERS, a file; `elastiq password` makes its lines"
             )
-        return ByPassword(Users.of_file(access.users), access.operators)
+        return ByPassword(Users.of_file(access.users), access.operators, tries)
     if not access.proxies:
         raise ConfigurationError(
             "ELASTIQ_AUTH=proxy needs ELASTIQ_AUTH_PROXIES, the addresses of proxies to believe, such as 10.0.1.0/24"

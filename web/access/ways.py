@@ -17,6 +17,7 @@ from flask import request
 from app.access.keys import Key, id_of
 from app.access.users import Users
 from web.access.caller import Caller, person
+from web.http.problems import TooMany
 from web.http.seats import Seats
 
 log = structlog.get_logger(__name__)
@@ -86,11 +87,27 @@ class ByKey:
         return found
 
 
-class ByPassword:
-    """By a name and a password (HTTP's Basic)."""
+class Tries(Protocol):
+    """Wrong passwords, counted by address."""
 
-    def __init__(self, users: Users, operators: frozenset[str]) -> None:
-        self._users, self._operators = users, operators
+    def may_try_password(self, address: str) -> bool:
+        """Return whether another password from ``address`` is to be tried."""
+
+    def wrong_password(self, address: str) -> None:
+        """Note that one was wrong."""
+
+
+class ByPassword:
+    """By a name and a password (HTTP's Basic).
+
+    Args:
+        users: who there is.
+        operators: who of them may operate.
+        tries: how many wrong passwords came from where; none: they are not counted.
+    """
+
+    def __init__(self, users: Users, operators: frozenset[str], tries: Tries | None = None) -> None:
+        self._users, self._operators, self._tries = users, operators, tries
         # Each holds a core for a moment.
         self._seats = Seats(2, "too many passwords are being checked; try again")
 
@@ -99,15 +116,21 @@ class ByPassword:
 
         Raises:
             Busy: too many passwords are being checked already.
+            TooMany: too many from this address were wrong.
         """
         given = request.authorization
         name, password = (given.username, given.password) if given and given.type == "basic" else (None, None)
         if not name or not password or id_of(password):
             return None
         if not self._users.know(name, password):
+            address = str(request.remote_addr)
+            if self._tries and not self._tries.may_try_password(address):
+                raise TooMany("too many wrong passwords came from your address; try again in a minute", 60)
             with self._seats.taken():
                 right = self._users.check(name, password)
             if not right:
+                if self._tries:
+                    self._tries.wrong_password(address)
                 log.warning("password_refused", address=request.remote_addr)
                 return None
         return person(f"basic:{name}", self._operators)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from flask import Flask, Response, g, request
@@ -42,6 +43,20 @@ class Busy(HTTPException):
     """All places of a kind are taken; the client may try again, or take another way."""
 
     code = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class TooMany(HTTPException):
+    """This client asks for more than it may have; it may try again after ``retry_after_s`` seconds."""
+
+    code = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, detail: str, retry_after_s: int = RETRY_AFTER_S) -> None:
+        super().__init__(detail)
+        self._retry_after_s = retry_after_s
+
+    def get_headers(self, *arguments: Any, **options: Any) -> list[tuple[str, str]]:
+        """Return the answer's headers; they say when to try again."""
+        return [*super().get_headers(*arguments, **options), ("Retry-After", str(self._retry_after_s))]
 
 
 def install(app: Flask) -> None:
@@ -101,6 +116,8 @@ def _http(error: HTTPException) -> Response:
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             answer.headers.add(name, value)  # there may be more of a name, as of WWW-Authenticate
+    if error.code == HTTPStatus.TOO_MANY_REQUESTS:
+        answer.headers.setdefault("Retry-After", str(RETRY_AFTER_S))
     return answer
 
 

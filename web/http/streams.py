@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 
 import structlog
@@ -16,6 +17,7 @@ from flask import Response, request
 
 from web.http.gunicorn_internals import HandedOver, connection, end_after_this_answer
 from web.http.pace import STALLED_S
+from web.http.problems import TooMany
 from web.http.seats import Seats
 
 log = structlog.get_logger(__name__)
@@ -31,9 +33,14 @@ class Streams:
 
     Args:
         number: how many may be open at once.
+        each: how many of them may be one client's; 0: all.
+        client: says whose the current request is.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, each: int = 0, client: Callable[[], str] = lambda: "") -> None:
+        self._each, self._client = each, client
+        self._of: Counter[str] = Counter()
+        self._counting = threading.Lock()
         self._seats = Seats(
             number, "too many event streams are open; poll GET /api/batches/<id> or /api/fleet, or try again"
         )
@@ -51,13 +58,15 @@ class Streams:
 
         Raises:
             Busy: too many are open.
+            TooMany: too many of them are this client's.
         """
         if (client := connection()) is None:
             raise RuntimeError("an event stream needs the connection that its request came by")
-        self._seats.take()
+        whose = self._client()
+        self._take(whose)
         end_after_this_answer()
         chunked = request.environ["SERVER_PROTOCOL"] != "HTTP/1.0"
-        answer = Response(_Body(self, client, events, chunked), mimetype="text/event-stream")
+        answer = Response(_Body(self, client, events, chunked, whose), mimetype="text/event-stream")
         # A proxy must hand each event on at once.
         answer.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         return answer
@@ -68,14 +77,25 @@ class Streams:
         if loop is not None:
             asyncio.run_coroutine_threadsafe(self._finish(within_s), loop).result()
 
-    def take(self, client: socket.socket, events: Events, *, chunked: bool) -> None:
+    def take(self, client: socket.socket, events: Events, *, chunked: bool, whose: str = "") -> None:
         """Go on with an answer whose head is sent; the connection is this object's from here."""
         client.setblocking(False)
-        self._running().call_soon_threadsafe(self._begin, client, events, chunked)
+        self._running().call_soon_threadsafe(self._begin, client, events, chunked, whose)
 
-    def release(self) -> None:
+    def release(self, whose: str = "") -> None:
         """Give a stream's place back."""
         self._seats.release()
+        with self._counting:
+            self._of[whose] -= 1
+            if not self._of[whose]:
+                del self._of[whose]
+
+    def _take(self, whose: str) -> None:
+        with self._counting:
+            if self._each and self._of[whose] >= self._each:
+                raise TooMany(f"{self._each} event streams of yours are open already; close some, or poll instead")
+            self._seats.take()
+            self._of[whose] += 1
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._starting:
@@ -84,12 +104,12 @@ class Streams:
                 threading.Thread(target=self._loop.run_forever, name="streams", daemon=True).start()
             return self._loop
 
-    def _begin(self, client: socket.socket, events: Events, chunked: bool) -> None:
-        task = asyncio.get_running_loop().create_task(self._tell(client, events, chunked))
+    def _begin(self, client: socket.socket, events: Events, chunked: bool, whose: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._tell(client, events, chunked, whose))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _tell(self, client: socket.socket, events: Events, chunked: bool) -> None:
+    async def _tell(self, client: socket.socket, events: Events, chunked: bool, whose: str) -> None:
         transport, task = None, asyncio.current_task()
         assert task
         try:
@@ -113,7 +133,7 @@ class Streams:
                 transport.abort()
             else:
                 client.close()
-            self.release()
+            self.release(whose)
 
     async def _finish(self, within_s: float) -> None:
         if self._tasks:
@@ -125,22 +145,24 @@ class Streams:
 class _Body:
     """An answer's body as the server sees it: nothing, and then the connection is another's."""
 
-    def __init__(self, streams: Streams, client: socket.socket, events: Events, chunked: bool) -> None:
+    def __init__(self, streams: Streams, client: socket.socket, events: Events, chunked: bool, whose: str) -> None:
         self._streams, self._client, self._events, self._chunked = streams, client, events, chunked
+        self._whose = whose
         self._taken = False
 
     def __iter__(self) -> Iterator[bytes]:
         # With its first part, the server sends the answer's head.
         yield b""
         self._taken = True
-        self._streams.take(socket.socket(fileno=self._client.detach()), self._events, chunked=self._chunked)
+        taken = socket.socket(fileno=self._client.detach())
+        self._streams.take(taken, self._events, chunked=self._chunked, whose=self._whose)
         raise HandedOver
 
     def close(self) -> None:
         """End an answer that never came to its body: the request was a HEAD, or its client has gone."""
         if not self._taken:
             self._taken = True
-            self._streams.release()
+            self._streams.release(self._whose)
 
 
 class _Connection(asyncio.Protocol):

@@ -20,7 +20,7 @@ from web.openapi.shapes import Problem
 
 # What any request may be answered with: it is none, came too slowly or too large, goes to another server's name, or
 # something is wrong here.
-EVERY = (400, 408, 414, 417, 421, 431, 500, 501, 503)
+EVERY = (400, 408, 414, 417, 421, 429, 431, 500, 501, 503)
 # And one that could change something: it came from another site's page, without a length, or as nothing that is taken.
 EVERY_POST = (403, 411, 415)
 # And one of a route that is not open to everybody, where ELASTIQ_AUTH has callers asked who they are.

@@ -20,6 +20,7 @@ from app.sources import source
 from app.sources.progress import Progress
 from web.access.caller import caller
 from web.access.gate import no_such_batch
+from web.access.limits import client
 from web.batches.batch import Image
 from web.batches.export import as_csv
 from web.batches.options import asked
@@ -248,6 +249,7 @@ def _take(id: str, first: float | None = None) -> list[Taken]:
     sent: Counter[str] = Counter()
     with tier().bodies.taken(), stored_in(id):
         taken = tier().intake.take(id, _by_field(files, sent), first)
+    tier().backlog.add(client(), [image.key for image in taken if image.outcome is None])
     log.info("upload_taken", batch=id, files=len(taken), rejected=_rejected(taken))
     if not sent[FIELD]:
         found = f", only in {', '.join(repr(field[:80]) for field in sent)}" if sent else ""

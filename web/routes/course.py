@@ -14,6 +14,7 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, GatewayTimeout
 from app.domain import Failure
 from app.errors import InvalidImage
 from web.access.caller import caller
+from web.access.limits import client
 from web.batches.batch import Outcome
 from web.http.bodies import body
 from web.http.gunicorn_internals import connection
@@ -47,6 +48,7 @@ def classify() -> Response:
             part.body.close()
         # Somebody waits for it, and the batch is of all who do.
         tier().intake.publish([taken], math.inf)
+        tier().backlog.add(client(), [taken.key] if taken.outcome is None else [])
         label = _label(taken)
     text = label if part.field == PLAIN else f"{names.without_extension(part.filename)}:{label}"
     return Response(text, mimetype="text/plain")

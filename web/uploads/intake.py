@@ -26,8 +26,9 @@ log = structlog.get_logger(__name__)
 STORING_THREADS = 16
 # Files spooled and not yet stored, over all requests; a request that brings more waits, and so does its client.
 IN_HAND = 2 * STORING_THREADS
-# A long upload's images are published on the way, so that results begin before it ends.
-PUBLISH_EVERY = 100
+# A long upload's images are published on the way, so that results begin before it ends; the first few sooner, so that a
+# worker is on its way.
+PUBLISH_FIRST, PUBLISH_EVERY = 10, 100
 
 Publish = Callable[[Sequence[str], float | None], None]
 
@@ -74,7 +75,7 @@ class Intake:
         try:
             for part in parts:
                 pending.append(self._submit(batch, part))
-                if len(pending) == PUBLISH_EVERY:
+                if len(pending) == (PUBLISH_EVERY if taken else PUBLISH_FIRST):
                     taken += self._settle(pending, first)
         finally:
             taken += self._settle(pending, first)

@@ -57,6 +57,7 @@ def test_every_setting_is_read_from_its_own_variable() -> None:
         "ELASTIQ_BULK_QUEUE_URL": "http://127.0.0.1:4566/000000000000/q-bulk",
         "ELASTIQ_TOPIC_ARN": "arn:aws:sns:eu-central-1:000000000000:t",
         "ELASTIQ_AUTH": "keys,basic",
+        "ELASTIQ_LIMITS_STORAGE": "redis://127.0.0.1:6379",
         "ELASTIQ_LOG_FORMAT": "json",
         "ELASTIQ_LOG_STREAM": "stdout",
         "ELASTIQ_ENGINE": "torch",

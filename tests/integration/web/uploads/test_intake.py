@@ -27,6 +27,7 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.kms_proxy import KmsProxy
 from tests.support.waiting import wait_for
 from tests.support.web import Site, key_path
+from web.uploads.intake import PUBLISH_FIRST
 
 CAT, COFFEE = photographs.chelsea(), photographs.coffee()
 HOSTILE = '../../x"><script>.jpg'
@@ -313,6 +314,23 @@ def test_a_large_upload_passes_through_little_memory(serve: Serve) -> None:
     assert answer.status == 201
     assert answer.json()["rejected"] == 25
     assert max(peak) - before < 100_000_000  # of the 500 MB that came
+
+
+def test_the_first_images_of_a_long_upload_are_queued_while_the_rest_is_on_its_way(serve: Serve) -> None:
+    site = serve()
+    part = b'--limit\r\nContent-Disposition: form-data; name="files"; filename="%d.png"\r\n\r\n%s\r\n'
+    queued = []
+
+    def body() -> object:
+        for number in range(12):
+            yield part % (number, CAT)
+        wait_for(lambda: site.queued() > 0, 10)
+        queued.append(site.queued())
+        yield b"--limit--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=limit"}
+    answer = site.post("/api/batches", body=body(), headers=headers, chunked=True)
+    assert (answer.status, queued, site.queued()) == (201, [PUBLISH_FIRST], 12)
 
 
 def test_nothing_else_is_written_into_the_input_bucket(site: Site) -> None:

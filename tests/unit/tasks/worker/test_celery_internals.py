@@ -14,6 +14,7 @@ from uuid import uuid4
 import celery
 import pytest
 from celery import Celery
+from celery.app import trace
 from celery.events import EventDispatcher
 from celery.exceptions import WorkerShutdown
 from celery.worker import state
@@ -73,6 +74,24 @@ def test_an_argument_that_a_celery_lacks_is_said_too(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(EventDispatcher, "__init__", lambda self, buffer_limit, on_send_buffered: None)
     with pytest.raises(ConfigurationError, match=rf"EventDispatcher:buffer_group: {SEE}"):
         celery_internals.check()
+
+
+def test_a_result_is_shown_by_its_own_repr_and_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace, "saferepr", trace.saferepr)  # what is replaced here is put back
+    celery_internals.show_results_plainly()
+    app = Celery(set_as_current=False)
+    app.conf.result_backend = "disabled"
+    result = {"top5": [{"label": "tiger cat", "score": 0.5}] * 5}
+
+    def answer() -> dict[str, Any]:
+        return result
+
+    def shown(most: int) -> str:
+        task = app.task(answer, name=f"shown-{most}", resultrepr_maxsize=most, ignore_result=True)
+        return str(trace.build_tracer(task.name, task, app=app)(uuid4().hex, (), {}).retstr)
+
+    assert shown(1000) == repr(result)
+    assert shown(40) == repr(result)[:40] + "..."
 
 
 def test_a_warm_stop_ends_the_loop_with_status_0(monkeypatch: pytest.MonkeyPatch) -> None:

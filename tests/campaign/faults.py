@@ -1,0 +1,235 @@
+"""The faults: each begins, lasts for some seconds, and ends; which comes when, and with which other, the seed says."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import psutil
+
+from tests.campaign.system import System
+from tests.campaign.weather import EVERY, S3, SNS, SQS, Rule
+
+Hold = Callable[[System, random.Random], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One kind of trouble.
+
+    Attributes:
+        name: what it is called in the report.
+        lasts_s: the least and the most seconds of it.
+        hold: a context in which it holds.
+        alone: whether it never comes with another.
+    """
+
+    name: str
+    lasts_s: tuple[float, float]
+    hold: Hold
+    alone: bool = False
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What came of the plan: faults at once, from when to when (seconds since 1970)."""
+
+    names: tuple[str, ...]
+    began: float
+    ended: float
+
+
+def plan(seed: int, seconds: float, calm_s: tuple[float, float]) -> Iterator[tuple[float, tuple[Fault, ...], float]]:
+    """Yield, in order: seconds of calm, faults that come at once (one or two), and how long they last.
+
+    Every fault comes alone before any comes with another, as far as the time reaches; then pairs are drawn.
+    """
+    chance = random.Random(seed)
+    left = sorted(FAULTS, key=lambda _: chance.random())
+    spent = 0.0
+    while spent < seconds:
+        faults = (left.pop(),) if left else tuple(chance.sample([fault for fault in FAULTS if not fault.alone], 2))
+        calm, lasts = chance.uniform(*calm_s), chance.uniform(*faults[0].lasts_s)
+        spent += calm + lasts
+        yield calm, faults, lasts
+
+
+def run(
+    system: System, seed: int, seconds: float, calm_s: tuple[float, float], tell: Callable[[str], None]
+) -> Iterator[Trouble]:
+    """Carry the plan out for so many seconds; yield each trouble once it is over."""
+    chance, end = random.Random(seed), time.time() + seconds
+    for calm, faults, lasts in plan(seed, seconds, calm_s):
+        if time.time() + calm + lasts > end:
+            return
+        time.sleep(calm)
+        names = tuple(fault.name for fault in faults)
+        tell(f"{' and '.join(names)}, {lasts:.0f} s")
+        began = time.time()
+        with ExitStack() as held:
+            for fault in faults:
+                held.enter_context(fault.hold(system, chance))
+            time.sleep(lasts)
+        yield Trouble(names, began, time.time())
+
+
+# -- the processes
+
+
+def _kill(kind: str) -> Fault:
+    @contextmanager
+    def hold(system: System, chance: random.Random) -> Iterator[None]:
+        pids = system.pids(kind)
+        system.signal(kind, signal.SIGKILL, chance.sample(pids, min(len(pids), 2 if kind == "worker" else 1)))
+        yield
+
+    return Fault(f"{kind} killed", (5, 15), hold)
+
+
+def _freeze(kind: str, lasts_s: tuple[float, float] = (10, 40)) -> Fault:
+    @contextmanager
+    def hold(system: System, chance: random.Random) -> Iterator[None]:
+        pids = system.pids(kind)
+        frozen = chance.sample(pids, min(len(pids), 2 if kind == "worker" else 1))
+        system.signal(kind, signal.SIGSTOP, frozen)
+        try:
+            yield
+        finally:
+            system.signal(kind, signal.SIGCONT, frozen)
+
+    return Fault(f"{kind} frozen", lasts_s, hold)
+
+
+@contextmanager
+def _notices(system: System, chance: random.Random) -> Iterator[None]:
+    """Every worker is told to leave, as by a swarm of spot notices."""
+    system.signal("worker", signal.SIGTERM, system.pids("worker"))
+    yield
+
+
+@contextmanager
+def _roll_out(system: System, chance: random.Random) -> Iterator[None]:
+    system.roll_out()
+    yield
+
+
+@contextmanager
+def _few_files(system: System, chance: random.Random) -> Iterator[None]:
+    """Every process may open two more files than it has, and is out of them with the third."""
+    before: list[tuple[psutil.Process, tuple[int, int]]] = []
+    for kind in ("web", "worker", "autoscaler"):
+        for pid in system.pids(kind):
+            with suppress(psutil.Error):
+                process = psutil.Process(pid)
+                limits = process.rlimit(psutil.RLIMIT_NOFILE)
+                process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds() + 2, limits[1]))
+                before.append((process, limits))
+    try:
+        yield
+    finally:
+        for process, limits in before:
+            with suppress(psutil.Error):
+                process.rlimit(psutil.RLIMIT_NOFILE, limits)
+
+
+# -- the cloud
+
+
+def _cloud_again(name: str, *, without_queues: bool) -> Fault:
+    @contextmanager
+    def hold(system: System, chance: random.Random) -> Iterator[None]:
+        system.restart_cloud(without_queues=without_queues)
+        yield
+
+    return Fault(name, (5, 10), hold, alone=True)
+
+
+def _calls(name: str, rule: Rule, lasts_s: tuple[float, float] = (10, 30)) -> Fault:
+    @contextmanager
+    def hold(system: System, chance: random.Random) -> Iterator[None]:
+        with system.weather.while_it_is(rule):
+            yield
+
+    return Fault(name, lasts_s, hold)
+
+
+# -- the messages
+
+
+@contextmanager
+def _twice(system: System, chance: random.Random) -> Iterator[None]:
+    """What waits in the queue is there twice."""
+    sqs, url = _queue(system)
+    for _ in range(10):
+        with suppress(Exception):
+            for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1).get(
+                "Messages", []
+            ):
+                sqs.send_message(QueueUrl=url, MessageBody=message["Body"])
+    yield
+
+
+@contextmanager
+def _strange(system: System, chance: random.Random) -> Iterator[None]:
+    """Messages that no worker can read, that name no task of ours, or that another language wrote."""
+    sqs, url = _queue(system)
+    unknown = {"headers": {"task": "orders.charge", "id": "1", "lang": "js"}, "body": "W10=", "content-type":
+               "application/json", "content-encoding": "utf-8", "properties": {"body_encoding": "base64",
+               "correlation_id": "1", "delivery_mode": 2, "delivery_tag": "1", "delivery_info": {"exchange": "",
+               "routing_key": "x"}}}  # fmt: skip
+    bodies = ["<order/>", "{", "", base64.b64encode(b"\xff\xfe").decode(), json.dumps(unknown), json.dumps([1, 2])]
+    for body in bodies:
+        with suppress(Exception):
+            sqs.send_message(QueueUrl=url, MessageBody=body or " ")
+    yield
+
+
+@contextmanager
+def _purged(system: System, chance: random.Random) -> Iterator[None]:
+    sqs, url = _queue(system)
+    with suppress(Exception):
+        sqs.purge_queue(QueueUrl=url)
+    yield
+
+
+def _queue(system: System) -> tuple[Any, str]:
+    sqs: Any = boto3.session.Session().client("sqs", region_name="us-east-1", endpoint_url=system.cloud.endpoint_url)
+    return sqs, str(sqs.get_queue_url(QueueName=system.settings.queue.name)["QueueUrl"])
+
+
+FAULTS: tuple[Fault, ...] = (
+    *(_kill(kind) for kind in ("web", "worker", "autoscaler", "flower")),
+    *(_freeze(kind) for kind in ("web", "worker", "autoscaler", "flower")),
+    _freeze("cloud", (5, 20)),
+    Fault("every worker told to leave", (5, 10), _notices),
+    Fault("a new version rolled out", (5, 10), _roll_out, alone=True),
+    Fault("no file descriptor left", (10, 20), _few_files),
+    _cloud_again("cloud restarted", without_queues=False),
+    _cloud_again("cloud restarted without its queues", without_queues=True),
+    _calls("cloud slow", Rule(EVERY, "slow", 0.5)),
+    _calls("every call answered 500", Rule(EVERY, "500")),
+    _calls("every call throttled", Rule(EVERY, "503")),
+    _calls("every call refused", Rule(EVERY, "403")),
+    _calls("every token expired", Rule(EVERY, "expired")),
+    _calls("half of all calls cut", Rule(EVERY, "cut", 0.5)),
+    _calls("a third of all calls done, and their answers lost", Rule((*SQS, *SNS), "lost", 0.3)),
+    _calls("uploads done, and their answers lost", Rule(("PutObject",), "lost", 0.5)),
+    _calls("calls doubled", Rule((*SQS, *SNS), "doubled", 0.5)),
+    _calls("sends done, and answered too late", Rule(("SendMessage", "SendMessageBatch"), "late", 0.3), (40, 50)),
+    _calls("cloud out of disk", Rule(("PutObject",), "500")),
+    _calls("S3 away", Rule(S3, "503")),
+    _calls("SNS away", Rule(SNS, "503")),
+    _calls("counts at zero", Rule(("GetQueueAttributes",), "zero")),
+    _calls("polls hang", Rule(("ReceiveMessage",), "late", 0.5), (40, 50)),
+    Fault("every message twice", (5, 10), _twice),
+    Fault("messages that are none", (5, 10), _strange),
+    Fault("queue purged", (5, 10), _purged),
+)

@@ -1,0 +1,107 @@
+"""What each process and the cloud hold, looked at every few seconds: memory, threads, descriptors, messages, queues."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import psutil
+
+from app.sqs.owner import OWNER, ended
+from tests.campaign.system import System
+
+EVERY_S = 3.0
+
+
+@dataclass
+class Sample:
+    """One look.
+
+    Attributes:
+        at: seconds since 1970.
+        held: by process (name and id): memory in MB, threads, descriptors.
+        depth: the task queue's messages: visible, in flight, delayed.
+        listeners: how many queues of listeners there are.
+        workers: how many there are.
+    """
+
+    at: float
+    held: dict[str, tuple[float, int, int]] = field(default_factory=dict)
+    depth: tuple[int, int, int] = (0, 0, 0)
+    dead: int = 0
+    listeners: int = 0
+    workers: int = 0
+
+
+class Gauges(threading.Thread):
+    """Looks until it is told to stop; the cloud may be away, then its figures are those of the look before."""
+
+    def __init__(self, system: System) -> None:
+        super().__init__(name="gauges", daemon=True)
+        self.samples: list[Sample] = []
+        self._system, self._ended = system, threading.Event()
+        self._sqs: Any = boto3.session.Session().client(
+            "sqs", region_name="us-east-1", endpoint_url=system.cloud.endpoint_url
+        )
+
+    def run(self) -> None:
+        """Look."""
+        while not self._ended.wait(EVERY_S):
+            self.samples.append(self.look())
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._ended.set()
+        self.join()
+
+    def look(self) -> Sample:
+        """Return how things stand."""
+        sample = Sample(time.time())
+        system = self._system
+        named = [(f"{part.name} {part.pid}", part.pid) for part in system.parts if part.pid]
+        named += [(f"worker {pid}", pid) for pid in system.pids("worker")]
+        named += [(f"cloud {pid}", pid) for pid in system.pids("cloud")]
+        for name, pid in named:
+            with suppress(psutil.Error):
+                sample.held[name] = _held(psutil.Process(pid))
+        sample.workers = len(system.pids("worker"))
+        before = self.samples[-1] if self.samples else sample
+        sample.depth, sample.dead, sample.listeners = before.depth, before.dead, before.listeners
+        with suppress(Exception):
+            sample.depth = self.depth(system.settings.queue.name)
+            sample.dead = sum(self.depth(f"{system.settings.queue.name}-dead"))
+            sample.listeners = len(self.listeners())
+        return sample
+
+    def depth(self, name: str) -> tuple[int, int, int]:
+        """Return a queue's counts."""
+        url = self._sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        names = ("", "NotVisible", "Delayed")
+        visible, in_flight, delayed = (int(found[f"ApproximateNumberOfMessages{name}"]) for name in names)
+        return visible, in_flight, delayed
+
+    def listeners(self) -> dict[str, str]:
+        """Return the queues of those who listen, by name, and whose each is."""
+        prefix = self._system.settings.queue.listener_prefix
+        urls = self._sqs.list_queues(QueueNamePrefix=prefix, MaxResults=1000).get("QueueUrls", [])
+        return {url.rsplit("/", 1)[-1]: self._sqs.list_queue_tags(QueueUrl=url).get("Tags", {}).get(OWNER, "")
+                for url in urls}  # fmt: skip
+
+    def orphans(self) -> list[str]:
+        """Return those of them whose owner has ended, or that have none."""
+        return [name for name, whose in self.listeners().items() if not whose or ended(whose)]
+
+
+def _held(process: psutil.Process) -> tuple[float, int, int]:
+    """Return what a process and all that it started hold: MB, threads, descriptors."""
+    total = (0.0, 0, 0)
+    for one in (process, *process.children(recursive=True)):
+        with suppress(psutil.Error), one.oneshot():
+            megabytes, threads, files = total
+            total = (megabytes + one.memory_info().rss / 1e6, threads + one.num_threads(), files + one.num_fds())
+    return total
