@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from app.aws.bucket import Bucket
-from app.domain import LIFE_TIMES, Classification, Failure, Life, Prediction, filename_of
+from app.domain import BATCH_ID, LIFE_TIMES, Classification, Failure, Life, Prediction, filename_of
 from app.errors import ImageExists, ImageNotFound, InvalidImage, InvalidKey
 from app.settings import Settings
 
@@ -19,6 +20,8 @@ RESULT, FAILURE = ".txt", ".error.txt"
 TASK_RESULTS = "_celery/"
 # All that is known of batches beside their images and results.
 BATCHES = "_batches/"
+# What clients were promised by a key of their own, among that; it counts for a day.
+PROMISES = f"{BATCHES}_idempotency/"
 RESERVED = (TASK_RESULTS, BATCHES)
 # S3 takes keys of 1024 bytes, and an outcome's name is longer than its image's.
 MAX_KEY_BYTES = 1024 - len(FAILURE)
@@ -102,6 +105,19 @@ class Storage:
         """Yield the images of ``batch``, by key; only those behind the key ``after``."""
         for item in self._input.list(f"{batch}/", after):
             yield StoredImage(item["Key"], item["Size"], item["LastModified"])
+
+    def batches(self, after: str = "") -> Iterator[str]:
+        """Yield the ids of all batches that anything is known of, those from ``after`` on, the oldest first."""
+        listed = (
+            self._input.folders(after=after),
+            self._output.folders(after=after),
+            self._output.folders(BATCHES, after),
+        )
+        last = ""
+        for id in heapq.merge(*listed):
+            if id != last and BATCH_ID.fullmatch(id):
+                last = id
+                yield id
 
     def save(self, outcome: Classification | Failure, life: Life | None = None) -> None:
         """Write ``<key>.txt`` or ``<key>.error.txt``; saving the same outcome twice changes nothing.

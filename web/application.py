@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app.aws.calls import calls
 from app.aws.depth import QueueReader
 from app.batches.cancelling import Cancelling
+from app.batches.promises import Promises
 from app.batches.records import Records
 from app.batches.telling import Telling
 from app.dispatch import Dispatch
@@ -29,6 +30,7 @@ from web.access.built import build
 from web.access.limits import Limits, client
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
+from web.batches.index import Index
 from web.batches.life import Lives
 from web.batches.preview import Previews
 from web.fleet.costs import Costs
@@ -40,10 +42,11 @@ from web.http.seats import Seats
 from web.http.streams import Streams
 from web.routes import batches as api
 from web.routes import course as compat
-from web.routes import description, health, metrics, monitor, orders, pages, stored
+from web.routes import description, health, listing, metrics, monitor, orders, pages, results, stored
 from web.sources.runner import Runner
 from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake
+from web.uploads.once import Once
 from web.uploads.publish import Publisher
 
 
@@ -76,7 +79,7 @@ def create_app(settings: Settings) -> Flask:
 
 def add_routes(app: Flask) -> None:
     """Have ``app`` answer every path that this tier has."""
-    for part in (api, compat, description, health, metrics, monitor, orders, pages, stored):
+    for part in (api, compat, description, health, listing, metrics, monitor, orders, pages, results, stored):
         app.register_blueprint(part.blueprint)
 
 
@@ -118,6 +121,8 @@ def _tier(settings: Settings) -> Tier:
         runner=Runner(settings, records, Progresses(settings), publisher.publish),
         cancelling=Cancelling(settings, records, telling),
         queue=QueueReader(settings),
+        index=Index(storage.batches),
+        once=Once(Promises(settings)),
         feed=feed,
         current_batch=CurrentBatch(records.make),
         fleet=fleet,

@@ -19,6 +19,7 @@ from app.telemetry.workload import Workload
 from web.access.backlog import Backlog
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
+from web.batches.index import Index
 from web.batches.life import Lives
 from web.batches.preview import Previews
 from web.fleet.costs import Costs
@@ -28,6 +29,7 @@ from web.http.seats import Seats
 from web.http.streams import Streams
 from web.sources.runner import Runner
 from web.uploads.intake import Intake
+from web.uploads.once import Once
 
 EXTENSION = "elastiq"
 
@@ -38,6 +40,8 @@ class Tier:
 
     Attributes:
         celery: the application that images are published through and events are heard by.
+        index: all batches, the newest first.
+        once: what clients want done once, however often they ask.
         current_batch: the batch of the images that come one at a time.
         records: what is known of batches beside their images.
         runner: goes on with batches whose images are in S3 already.
@@ -62,6 +66,8 @@ class Tier:
     runner: Runner
     cancelling: Cancelling
     queue: QueueReader
+    index: Index
+    once: Once
     feed: Feed
     current_batch: CurrentBatch
     fleet: FleetFeed

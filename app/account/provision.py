@@ -10,14 +10,13 @@ from app import aws
 from app.aws.queues import Call, QueuePlan, arn_of, dead_letter_queue, mend_queue
 from app.errors import ConfigurationError
 from app.settings import Settings
-from app.storage import TASK_RESULTS
+from app.storage import PROMISES, TASK_RESULTS
 
-_EXPIRY: dict[str, Any] = {
-    "ID": "elastiq-task-results",
-    "Status": "Enabled",
-    "Filter": {"Prefix": TASK_RESULTS},
-    "Expiration": {"Days": 1},
-}
+# What of ours is in the output bucket for so many days alone.
+_EXPIRIES: list[dict[str, Any]] = [
+    {"ID": f"elastiq-{what}", "Status": "Enabled", "Filter": {"Prefix": prefix}, "Expiration": {"Days": days}}
+    for what, prefix, days in (("task-results", TASK_RESULTS, 1), ("promises", PROMISES, 2))
+]
 _PRIVATE = {
     "BlockPublicAcls": True,
     "IgnorePublicAcls": True,
@@ -39,7 +38,7 @@ def provision(settings: Settings) -> list[str]:
         _bucket(settings, "input bucket", settings.buckets.input, "ELASTIQ_INPUT_BUCKET"),
         _bucket(settings, "output bucket", settings.buckets.output, "ELASTIQ_OUTPUT_BUCKET"),
     ]
-    _expire_task_results(settings)
+    _expire(settings)
     return lines + _queues(settings)
 
 
@@ -92,7 +91,7 @@ def _not_ours(name: str, variable: str) -> ConfigurationError:
     )
 
 
-def _expire_task_results(settings: Settings) -> None:
+def _expire(settings: Settings) -> None:
     s3, bucket = aws.client("s3", settings.aws), settings.buckets.output
     with aws.translated(f"setting the lifecycle of the output bucket {bucket!r}"):
         try:
@@ -101,10 +100,10 @@ def _expire_task_results(settings: Settings) -> None:
             if aws.error_code(err) != "NoSuchLifecycleConfiguration":
                 raise
             rules = []
-        if _EXPIRY not in rules:
+        if not all(expiry in rules for expiry in _EXPIRIES):
             # The call replaces all rules; those of the bucket's owner must stay.
-            rules = [rule for rule in rules if rule.get("ID") != _EXPIRY["ID"]]
-            configuration = {"Rules": [*rules, _EXPIRY]}
+            ours = {expiry["ID"] for expiry in _EXPIRIES}
+            configuration = {"Rules": [*(rule for rule in rules if rule.get("ID") not in ours), *_EXPIRIES]}
             s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=configuration)
 
 

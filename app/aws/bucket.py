@@ -158,6 +158,14 @@ class Bucket:
     def _span(self, operation: str, key: str) -> AbstractContextManager[object]:
         return span(f"S3 {operation}", bucket=self.name, key=key)
 
+    def folders(self, prefix: str = "", after: str = "") -> Iterator[str]:
+        """Yield the names between ``prefix`` and the next ``/`` in keys, those from ``after`` on, in their order."""
+        where = {"Bucket": self.name, "Prefix": prefix, "Delimiter": "/", "StartAfter": f"{prefix}{after}"}
+        with aws.translated(f"listing bucket {self.name!r}"):
+            for page in self._s3.get_paginator("list_objects_v2").paginate(**where):
+                for found in page.get("CommonPrefixes", []):
+                    yield str(found["Prefix"])[len(prefix) : -1]
+
     # -- boto3 ----------------------------------------------------------------------------------
 
     @property

@@ -1,9 +1,9 @@
 """How many images a second one machine does, from the upload to the last label, and what each part of it costs.
 
-    .venv/bin/python tests/benchmarks/end_to_end.py [--json] [--images N] [--part NAME] [ROOT]
+    .venv/bin/python tests/benchmarks/end_to_end.py [--json] [--images N] [--part NAME] [--before ROOT] [ROOT]
 
-ROOT is the checkout to measure, this one unless told; the clients are this one's, and share the machine. ``calls``
-counts what the parts ask of AWS, through a proxy.
+ROOT is the checkout to measure, this one unless told; that of ``--before`` is measured too, in each part before the
+other. The clients are this one's, and share the machine. ``calls`` counts what the parts ask of AWS, through a proxy.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
+from _roots import roots
 from _whole import HERE, Whole, small_jpegs, whole
 
 from app.local import EmbeddedCloud
@@ -37,14 +38,19 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one line")
     parser.add_argument("--images", type=int, default=1000, help="images of each figure")
     parser.add_argument("--part", choices=[*PARTS], help="measure this part alone")
+    parser.add_argument("--before", type=Path, metavar="ROOT", help="measure this checkout too")
     parser.add_argument("root", nargs="?", type=Path, default=HERE)
     given = parser.parse_args()
+    found: dict[str, dict[str, Any]] = {}
     figures: dict[str, Any] = {"benchmark": "end_to_end", "load_before": round(os.getloadavg()[0], 2)}
     for name, part in PARTS.items():
-        if given.part in (None, name):
-            print(f"{name} ...", file=sys.stderr)
+        if given.part not in (None, name):
+            continue
+        for which, root in roots(given.root, given.before).items():
+            print(f"{name} {which} ...", file=sys.stderr)
             with tempfile.TemporaryDirectory(prefix="elastiq-whole-") as folder:
-                figures[name] = part(given.root.resolve(), Path(folder), given.images)
+                found.setdefault(which, {})[name] = part(root, Path(folder), given.images)
+    figures |= found if given.before else found["now"]
     print(json.dumps(figures, indent=None if given.json else 2))
 
 

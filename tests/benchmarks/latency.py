@@ -1,8 +1,9 @@
 """What a person waits for, on one machine: one image to its label, from cold and warm.
 
-    .venv/bin/python tests/benchmarks/latency.py [--json] [--rounds N] [ROOT]
+    .venv/bin/python tests/benchmarks/latency.py [--json] [--rounds N] [--part NAME] [--before ROOT] [ROOT]
 
-ROOT is the checkout to measure, this one unless told; the clients are this one's. Warm images come after pauses of a
+ROOT is the checkout to measure, this one unless told; that of ``--before`` is measured too, in each part before the
+other. The clients are this one's. Warm images come after pauses of a
 third of a second on average, and back to back. Stages are told by the workers' events and by logs, all by one clock.
 """
 
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
+from _roots import roots
 from _whole import HERE, Whole, python, small_jpegs, whole
 
 from app.announcements import ImageClassified
@@ -30,31 +32,49 @@ from app.announcements import ImageClassified
 # Idle workers leave as soon as they may, or never.
 COLD = {"ELASTIQ_IDLE_SECONDS": "1", "ELASTIQ_MAX_INSTANCES": "1"}
 WARM = {"ELASTIQ_IDLE_SECONDS": "0", "ELASTIQ_MAX_INSTANCES": "1"}
-# Seconds after the last worker has gone: a system at rest. An image that comes sooner waits some tenths longer.
-REST_S = 3.0
+# A system is at rest when its last worker has been gone for so many seconds, and none of it works: what is to be the
+# next worker is ready then. An image that comes sooner waits for that.
+GONE_S, BUSY_CORES = 3.0, 0.2
 CLIENT = Path(__file__).with_name("_latency_client.py")
 
 
 def main() -> None:
     """Measure, and print JSON."""
+    load = round(os.getloadavg()[0], 2)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one line")
     parser.add_argument("--rounds", type=int, default=25, help="images of each warm figure; a tenth of it from cold")
+    parser.add_argument("--part", choices=[*PARTS], help="measure this part alone")
+    parser.add_argument("--before", type=Path, metavar="ROOT", help="measure this checkout too")
     parser.add_argument("root", nargs="?", type=Path, default=HERE)
     given = parser.parse_args()
-    root = given.root.resolve()
-    figures: dict[str, Any] = {"benchmark": "latency", "load_before": round(os.getloadavg()[0], 2)}
-    with tempfile.TemporaryDirectory(prefix="elastiq-latency-") as folder:
-        with whole(root, Path(folder) / "cold", **COLD) as system:
-            print("cold ...", file=sys.stderr)
-            figures["cold"] = cold(system, max(1, given.rounds // 10))
-        with whole(root, Path(folder) / "warm", **WARM) as system:
-            post(system)
-            print("warm ...", file=sys.stderr)
-            figures |= warm(system, given.rounds)
-            print("stages ...", file=sys.stderr)
-            figures["post_stages_ms"] = stages(system, given.rounds // 2)
+    found: dict[str, dict[str, Any]] = {}
+    for name, part in PARTS.items():
+        if given.part not in (None, name):
+            continue
+        for which, root in roots(given.root, given.before).items():
+            print(f"{name} {which} ...", file=sys.stderr)
+            with tempfile.TemporaryDirectory(prefix="elastiq-latency-") as folder:
+                found.setdefault(which, {}).update(part(root, Path(folder) / "data", given.rounds))
+    figures: dict[str, Any] = {"benchmark": "latency", "load_before": load}
+    figures |= found if given.before else found["now"]
     print(json.dumps(figures, indent=None if given.json else 2))
+
+
+def from_cold(root: Path, folder: Path, rounds: int) -> dict[str, Any]:
+    """A tenth of so many images, each when no worker runs."""
+    with whole(root, folder, **COLD) as system:
+        return {"cold": cold(system, max(1, rounds // 10))}
+
+
+def from_warm(root: Path, folder: Path, rounds: int) -> dict[str, Any]:
+    """So many images in each way to ask, and half of them for their stages."""
+    with whole(root, folder, **WARM) as system:
+        post(system)
+        return warm(system, rounds) | {"post_stages_ms": stages(system, rounds // 2)}
+
+
+PARTS: dict[str, Callable[[Path, Path, int], dict[str, Any]]] = {"cold": from_cold, "warm": from_warm}
 
 
 def cold(system: Whole, rounds: int) -> dict[str, Any]:
@@ -62,7 +82,8 @@ def cold(system: Whole, rounds: int) -> dict[str, Any]:
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
         system.wait_for(lambda: not system.workers())
-        time.sleep(REST_S)
+        time.sleep(GONE_S)
+        system.wait_for(lambda: _cores_busy(system) < BUSY_CORES)
         began = time.time()
         post(system)
         ended = time.time()
@@ -81,6 +102,12 @@ def cold(system: Whole, rounds: int) -> dict[str, Any]:
         f"{name}_s": {"median": round(statistics.median(took), 2), "best": round(min(took), 2)}
         for name, took in found.items()
     }
+
+
+def _cores_busy(system: Whole) -> float:
+    before = sum(system.spent_s().values())
+    time.sleep(1)
+    return sum(system.spent_s().values()) - before
 
 
 def _received(system: Whole, instance: str) -> float:

@@ -1,7 +1,8 @@
-"""What a whole worker costs: ``.venv/bin/python tests/benchmarks/worker.py --json``.
+"""What a whole worker costs: ``.venv/bin/python tests/benchmarks/worker.py --json [--before ROOT]``.
 
 A real worker process, the embedded cloud's queue and buckets, 500 x 375 JPEGs. CPU time is the worker process's own.
-It is frozen while its queue is filled, so that only its work is measured.
+It is frozen while its queue is filled, so that only its work is measured. ROOT is another checkout, whose worker is
+measured too, in each part before this one's.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import psutil
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from _roots import roots  # noqa: E402
 from engine import large_jpeg, small_jpegs  # noqa: E402
 
 from app.account.provision import provision  # noqa: E402
@@ -47,9 +49,16 @@ PROBE = [sys.executable, str(Path(__file__).with_name("_worker_probe.py"))]
 
 
 class Site:
-    """An embedded cloud with photographs in its input bucket, and a queue to ask for them."""
+    """An embedded cloud with photographs in its input bucket, and a queue to ask for them.
 
-    def __init__(self, cloud: EmbeddedCloud, folder: Path) -> None:
+    Args:
+        cloud: runs.
+        folder: what workers write goes there.
+        root: the checkout whose workers are measured.
+    """
+
+    def __init__(self, cloud: EmbeddedCloud, folder: Path, root: Path = ROOT) -> None:
+        self.root = root
         own = {
             **cloud.environment,
             "ELASTIQ_DATA_DIR": str(folder),
@@ -57,7 +66,7 @@ class Site:
             "ELASTIQ_IDLE_SECONDS": "0",
             "ELASTIQ_POLL_SECONDS": "2",
         }
-        self.environment = {**os.environ, **own, "PYTHONPATH": str(ROOT)}
+        self.environment = {**os.environ, **own, "PYTHONPATH": str(root)}
         self.config = Settings.from_environment(self.environment)
         provision(self.config)
         self.storage = Storage(self.config)
@@ -98,7 +107,12 @@ class Site:
         """Run a worker that has done its first images; it is stopped in the end."""
         with (Path(self.config.local.data_dir) / "worker.log").open("ab") as log:
             process = subprocess.Popen(
-                command, env={**self.environment, **variables}, cwd=ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log
+                command,
+                env={**self.environment, **variables},
+                cwd=self.root,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
             )
         self._worker = process
         try:
@@ -173,7 +187,7 @@ def start(site: Site, rounds: int) -> dict[str, Any]:
         site.ask(1, [key])
         began = time.monotonic()
         process = subprocess.Popen(
-            WORKER, env=site.environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            WORKER, env=site.environment, cwd=site.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
             while not isinstance(site.storage.outcome(key), Classification):
@@ -259,6 +273,7 @@ def main() -> None:
     parser.add_argument(
         "--images", type=int, default=1000, help="images of a measurement; ten times as many for memory"
     )
+    parser.add_argument("--before", type=Path, metavar="ROOT", help="measure this checkout's worker too")
     given = parser.parse_args()
     os.environ.update(CREDENTIALS)
     subprocess.run([sys.executable, "-m", "tasks.engine", "build"], cwd=ROOT, check=True)
@@ -267,7 +282,10 @@ def main() -> None:
         cloud = EmbeddedCloud(Path(folder) / "cloud")
         cloud.start()
         try:
-            site = Site(cloud, Path(folder))
+            sites = {
+                which: Site(cloud, Path(folder), root.resolve()) for which, root in roots(ROOT, given.before).items()
+            }
+            found: dict[str, dict[str, Any]] = {which: {} for which in sites}
             parts = [
                 (start, 5),
                 (whole, given.images),
@@ -280,14 +298,16 @@ def main() -> None:
             for part, images in parts:
                 if given.part not in (None, part.__name__):
                     continue
-                print(f"{part.__name__} ...", file=sys.stderr)
-                figures |= part(site, images)
-            engine = site.config.engine
+                for which, site in sites.items():
+                    print(f"{part.__name__} {which} ...", file=sys.stderr)
+                    found[which] |= part(site, images)
+            figures |= found if given.before else found["now"]
+            engine = sites["now"].config.engine
             figures["settings"] = {
                 "model": engine.model,
                 "engine": engine.kind,
                 "precision": engine.precision,
-                "concurrency": site.config.worker.concurrency,
+                "concurrency": sites["now"].config.worker.concurrency,
             }
         finally:
             cloud.stop()

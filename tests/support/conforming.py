@@ -47,7 +47,8 @@ def check(method: str, url: str, status: int, headers: Mapping[str, str], data: 
     else:
         assert str(status) in told["responses"], f"{what}: not among {list(told['responses'])}"
         answer = _resolved(told["responses"][str(status)])
-    missing = {name for name in answer["headers"] if name.lower() not in {known.lower() for known in headers}}
+    needed = {name.lower() for name, header in answer["headers"].items() if header["required"]}
+    missing = needed - {name.lower() for name in headers}
     assert not missing, f"{what}: without {missing}"
     content = answer.get("content", {})
     assert media in content or "*/*" in content or (not data and not content), f"{what}: not {list(content)}"

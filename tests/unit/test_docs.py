@@ -17,6 +17,7 @@ from app.account.dead_letters import HIDDEN_MOST
 from app.announcements import ScalingDecided, Swept
 from app.prices import CORE_MS
 from app.settings import Settings
+from tests.benchmarks._peers_chart import NAMES, svg
 from tests.benchmarks.reports import ENTRIES
 from tests.support.template import resources
 from tests.unit.test_repository import DOCUMENTS, PACKAGES, ROOT, SOURCES, short, tracked
@@ -186,3 +187,20 @@ def test_the_reports_are_those_that_are_tried_and_each_has_its_test() -> None:
     assert written == {entry.name: set(entry.reports) for entry in ENTRIES}
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/why.md").read_text()))
     assert not {test for test in named if f"def {test}(" not in CODE}
+
+
+def test_the_table_and_the_picture_of_others_are_of_the_same_figures() -> None:
+    figures = json.loads((ROOT / "docs" / "peers.json").read_text())
+    table = (ROOT / "README.md").read_text().partition("## Beside others")[2].partition("\n## ")[0]
+    rows = [
+        f"| {figures[name]['core_ms_per_image']:g} | {figures[name]['images_per_s']:g} "
+        f"| {figures[name]['start_to_first_result_s']:g} | {figures[name]['right_of_20']} |"
+        for name in NAMES
+    ]
+
+    assert [f"|{row.partition('|')[2].partition('|')[2]}" for row in re.findall(r"^\| [A-Z].*$", table, re.M)] == rows
+    assert (ROOT / "docs" / "peers.svg").read_text() == svg(figures)
+    bars = re.findall(r'width="([\d.]+)" height="20"', svg(figures))
+    assert [round(float(bar) / float(bars[0]), 1) for bar in bars] == [
+        round(figures[name]["core_ms_per_image"] / figures["elastiq"]["core_ms_per_image"], 1) for name in NAMES
+    ]

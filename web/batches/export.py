@@ -1,7 +1,8 @@
-"""A batch as CSV (RFC 4180), safe to open in a spreadsheet."""
+"""A batch as CSV (RFC 4180), safe to open in a spreadsheet, and as JSON."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 
 from app.domain import filename_of, path_of
@@ -19,3 +20,19 @@ def as_csv(images: Iterable[Image]) -> Iterator[str]:
         score = "" if known["score"] is None else f"{known['score']:.6f}"
         told = (known["label"] or "", score, image.state, known["reason"] or "")
         yield line((filename_of(image.key), *told, path_of(image.key)))
+
+
+def as_object(id: str, images: Iterable[Image]) -> Iterator[str]:
+    """Yield a JSON object with the batch's id and its images."""
+    yield f'{{"id": {json.dumps(id)}, "images": ['
+    before = ""
+    for image in images:
+        yield before + json.dumps(image.to_json())
+        before = ",\n"
+    yield "]}\n"
+
+
+def as_lines(images: Iterable[Image]) -> Iterator[str]:
+    """Yield a line of JSON for each image."""
+    for image in images:
+        yield json.dumps(image.to_json()) + "\n"

@@ -19,6 +19,11 @@ HEADERS = {
 _SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
+def of_none() -> dict[str, str]:
+    """Return the headers of an answer to what was no request yet."""
+    return {REQUEST_ID: secrets.token_hex(8), VERSION_HEADER: VERSION}
+
+
 def install(app: Flask) -> None:
     """Have every request of ``app`` known by an id, and every answer say it and the API's version."""
     app.before_request(_name)

@@ -21,6 +21,7 @@ from app.errors import (
     PermanentError,
     TransientError,
 )
+from web.http import identity
 
 log = structlog.get_logger(__name__)
 
@@ -79,9 +80,10 @@ def on_the_wire(status: HTTPStatus, detail: str) -> bytes:
     """Return a problem as HTTP has it, for a connection that no request was read from and that ends with this."""
     body = _body(status, detail).encode()
     retry = f"Retry-After: {RETRY_AFTER_S}\r\n" if status == HTTPStatus.SERVICE_UNAVAILABLE else ""
+    ours = "".join(f"{name}: {value}\r\n" for name, value in identity.of_none().items())
     head = (
         f"HTTP/1.1 {int(status)} {status.phrase}\r\nContent-Type: {MIME_TYPE}\r\nContent-Length: {len(body)}\r\n"
-        f"{retry}X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+        f"{retry}{ours}X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + body
 

@@ -143,6 +143,7 @@ def _answers(said: Operation, more: Sequence[int], schemas: Schemas) -> dict[str
 
 def _answer(answer: Answer, schemas: Schemas) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.says, "headers": _headers({**HEADERS, **answer.headers})}
+    described["headers"] |= _headers(answer.at_times, required=False)
     if answer.media:
         schema = schemas.of(answer.shape)
         described["content"] = {media: {"schema": schema if media in (JSON, PLAIN) else {}} for media in answer.media}
@@ -152,8 +153,9 @@ def _answer(answer: Answer, schemas: Schemas) -> dict[str, Any]:
     return described
 
 
-def _headers(headers: Mapping[str, str]) -> dict[str, Any]:
-    return {name: {"description": says, "schema": {"type": "string"}} for name, says in headers.items()}
+def _headers(headers: Mapping[str, str], *, required: bool = True) -> dict[str, Any]:
+    kind = {"required": required, "schema": {"type": "string"}}
+    return {name: {"description": says, **kind} for name, says in headers.items()}
 
 
 def _problems() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from web.openapi.parameters import Parameter
 View = TypeVar("View", bound=Callable[..., Any])
 
 JSON, EVENTS, PLAIN, PAGE = "application/json", "text/event-stream", "text/plain", "text/html"
+LINK = {"Link": "Where the next page is, with `rel=next`; none behind the last."}
 _SAID = "operation"
 
 
@@ -23,6 +24,7 @@ class Answer:
         shape: the type of its JSON, for `web.openapi.schemas`.
         media: its content types; none if it has no content.
         headers: what it has beside the headers of every answer, each with what that says.
+        at_times: headers that it has at times, in the same way.
         events: of a stream, the type of each event's JSON.
     """
 
@@ -30,6 +32,7 @@ class Answer:
     shape: Any = str
     media: tuple[str, ...] = (JSON,)
     headers: Mapping[str, str] = field(default_factory=dict)
+    at_times: Mapping[str, str] = field(default_factory=dict)
     events: Mapping[str, Any] = field(default_factory=dict)
 
 

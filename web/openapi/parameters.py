@@ -98,10 +98,12 @@ class Text(Parameter):
         Raises:
             BadRequest: it is too long, or of another form.
         """
-        text = self.given() or ""
+        text = self.given()
+        if text is None:
+            return ""
         if len(text) > self.longest:
             raise self._wrong(f"must have at most {self.longest} characters")
-        if text and self.pattern and not re.fullmatch(self.pattern, text):
+        if self.pattern and not re.fullmatch(self.pattern, text):
             raise self._wrong(f"must be of the form {self.pattern}")
         return text
 

@@ -143,6 +143,28 @@ class Batch(TypedDict):
     progress: NotRequired[SourceProgress]
 
 
+class ListedBatch(TypedDict):
+    """One batch of many."""
+
+    id: str
+    url: Annotated[str, "Its page."]
+    record: BatchRecord
+
+
+class Batches(TypedDict):
+    """Some batches, the newest first."""
+
+    batches: list[ListedBatch]
+    next: Annotated[str | None, "What `after` takes to go on."]
+
+
+class Results(TypedDict):
+    """What became of a batch's images."""
+
+    id: str
+    images: Annotated[list[Image], "By path."]
+
+
 class CostOfBatch(TypedDict):
     """What one batch has cost."""
 

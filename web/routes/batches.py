@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -22,19 +23,20 @@ from web.access.caller import caller
 from web.access.gate import no_such_batch
 from web.access.limits import client
 from web.batches.batch import Image
-from web.batches.export import as_csv
 from web.batches.options import asked
+from web.batches.paging import page_of
 from web.batches.preview import LARGE, TILE
 from web.batches.stream import events_of
 from web.batches.watch import Snapshot
 from web.fleet.waiting import Waiting
+from web.http import known
 from web.http.bodies import body, has_body
 from web.http.problems import stored_in
 from web.http.security import CONTENT_POLICY
 from web.openapi import shapes
-from web.openapi.operations import EVENTS, JSON, Answer, Body, operation
-from web.openapi.parameters import Choice, Text
-from web.sources.runner import results_of
+from web.openapi.operations import EVENTS, JSON, LINK, Answer, Body, operation
+from web.openapi.parameters import Choice, Text, Whole
+from web.sources.runner import results_of, why_not_whole
 from web.sources.stream import counts_of
 from web.tier import tier
 from web.uploads import names
@@ -48,6 +50,14 @@ OPTIONS_BYTES = 16 * 1024
 
 CURSOR = Text(name="after", says="A cursor of an earlier answer: only what is newer; everything, if it is not known.")
 LAST_EVENT = Text(name="Last-Event-ID", says="As `after`; browsers send it when they connect again.", where="header")
+LIMIT = Whole(name="limit", says="How many images at most, by path; 0: all.", least=0, most=10_000, default=0)
+PAGE = Text(name="page", says="Where to go on: `Link` of the answer before has it.", longest=2000)
+KEY = Text(
+    name="Idempotency-Key",
+    says="A text of the client's own: the same request with it, sent again within a day, makes no second batch.",
+    where="header",
+    longest=255,
+)
 SIZE = Choice(name="size", says="How large a picture: 400 or 1600 pixels a side, at most.", words=("tile", "large"))
 
 FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
@@ -76,6 +86,7 @@ STREAM = Answer(
         "done": shapes.Counts,
     },
 )
+SAME = Answer("It is the one that `If-None-Match` names.", media=())
 TAKEN = "All images are stored and queued."
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/batches")
@@ -84,24 +95,16 @@ blueprint = Blueprint("api", __name__, url_prefix="/api/batches")
 @blueprint.post("")
 @operation(
     {201: Answer(TAKEN, shapes.Receipt, headers={"Location": "The batch's path."})},
-    problems=(413,),
+    problems=(409, 413, 422),
+    takes=(KEY,),
     body=FILES_OR_OPTIONS,
 )
 def create() -> tuple[Response, int, dict[str, str]]:
     """Make a batch of the files sent; with options in JSON or no body at all, name one that files can be added to."""
     now = datetime.now(UTC)
     id = new_batch_id(now, os.urandom(4))
-    if request.mimetype == "application/json":
-        record = replace(asked(_options(), id, now, _source), owner=caller().identity)
-        tier().records.make(record)
-        if record.source is not None:
-            tier().runner.begin(id)
-            log.info("batch_has_source", batch=id, source=record.source)
-        return jsonify(_receipt(id, [])), 201, {"Location": url_for("api.read", id=id)}
-    tier().records.make(BatchRecord(id, owner=caller().identity))
-    # A form without a length is no wish for an id: its files would be lost without a word.
-    taken = _take(id) if has_body() or request.mimetype.startswith("multipart/") else []
-    return jsonify(_receipt(id, taken)), 201, {"Location": url_for("api.read", id=id)}
+    made = tier().once.answer(caller().identity, KEY.read(), id, lambda id: _make(id, now), _sent)
+    return jsonify(made), 201, {"Location": url_for("api.read", id=made["id"])}
 
 
 @blueprint.post("/<id>/images")
@@ -111,17 +114,28 @@ def add(id: str) -> tuple[Response, int]:
     record = tier().records.read(_checked(id))
     if record.cancelled_at:
         raise Conflict(f"batch {id!r} was cancelled; make another one, or take that back: POST /api/batches/{id}/retry")
-    return jsonify(_receipt(id, _take(id, 0 if record.priority == BULK else None))), 201
+    return jsonify(_receipt(id, _take(id, [], 0 if record.priority == BULK else None))), 201
 
 
 @blueprint.get("/<id>")
-@operation({200: Answer("The batch.", shapes.Batch)}, problems=(404,), takes=(CURSOR,))
+@operation(
+    {200: Answer("The batch.", shapes.Batch, headers=known.SAYS, at_times=LINK), 304: SAME},
+    problems=(404,),
+    takes=(CURSOR, LIMIT, PAGE),
+)
 def read(id: str) -> Response:
     """Return a batch, or with ``?after=CURSOR`` only its images that have news since."""
+    after, limit, page = CURSOR.read(), LIMIT.read(), PAGE.read()
+    if after and (limit or page):
+        raise BadRequest("after gives what is new, and limit and page what is there: take one of the two")
     record = tier().records.read(_checked(id))
     if record.source is not None:
         return _sourced(record)
-    snapshot = _snapshot(id, CURSOR.read())
+    snapshot = _snapshot(id, after)
+    try:
+        images, next_page = page_of(snapshot.images, limit, page)
+    except ValueError as err:
+        raise BadRequest(str(err)) from err
     answer = jsonify(
         id=id,
         url=_page(id),
@@ -130,10 +144,11 @@ def read(id: str) -> Response:
         counts=snapshot.counts.to_json(),
         cost=tier().costs.of_batch(id),
         waits=tier().fleet.waiting().to_json() if snapshot.counts.waiting else None,
-        images=[image.to_json() for image in snapshot.images],
+        images=[image.to_json() for image in images],
     )
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+    if next_page:
+        answer.headers["Link"] = f'<{url_for("api.read", id=id, limit=limit, page=next_page)}>; rel="next"'
+    return known.judged(answer)
 
 
 @blueprint.get("/<id>/cost")
@@ -151,34 +166,31 @@ def follow(id: str) -> Response:
     """Stream a batch's news, those so far first, until it is complete."""
     feed, fleet = tier().feed, tier().fleet
     with tier().openers.taken():
-        known = feed.exists(_checked(id)) or tier().records.find(id) is not None
-    if not known:
+        is_there = feed.exists(_checked(id)) or tier().records.find(id) is not None
+    if not is_there:
         raise _no_such_batch(id)
+    last, after = LAST_EVENT.read(), CURSOR.read()
     if tier().records.read(id).source is not None:
         runner = tier().runner
         return tier().streams.answer(counts_of(lambda: runner.progresses.read(id), lambda: runner.stopped))
-    cursor = LAST_EVENT.read() or CURSOR.read()
-    return tier().streams.answer(events_of(feed, id, cursor, lambda: fleet.waiting().to_json()))
-
-
-@blueprint.get("/<id>/results.csv")
-@operation({200: Answer("The table.", media=("text/csv",))}, problems=(404, 409))
-def results(id: str) -> Response:
-    """Return a batch as a table."""
-    snapshot = _snapshot(id)
-    answer = Response(as_csv(snapshot.images), mimetype="text/csv")
-    answer.headers.set("Content-Disposition", "attachment", filename=f"elastiq-{id}.csv")
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+    return tier().streams.answer(events_of(feed, id, last or after, lambda: fleet.waiting().to_json()))
 
 
 @blueprint.get("/<id>/images/<path:path>")
-@operation({200: Answer("The picture.", media=("image/jpeg",))}, problems=(404, 422), takes=(SIZE,))
+@operation(
+    {200: Answer("The picture.", media=("image/jpeg",), headers=known.SAYS), 304: SAME},
+    problems=(404, 422),
+    takes=(SIZE,),
+)
 def image(id: str, path: str) -> Response:
     """Return a small picture of an image, or with ``?size=large`` a larger one; never the bytes that were uploaded."""
     side = LARGE if SIZE.read() == "large" else TILE
-    picture, content_type = tier().previews.draw(f"{_checked(id)}/{path}", side)
+    etag = known.digest((_checked(id), path, str(side)))
+    if known.has(etag):
+        return known.not_modified(etag)
+    picture, content_type = tier().previews.draw(f"{id}/{path}", side)
     answer = Response(picture, mimetype=content_type)
+    answer.set_etag(etag)
     answer.headers["Content-Security-Policy"] = CONTENT_POLICY
     # An image never changes under its key.
     answer.headers["Cache-Control"] = "private, max-age=31536000, immutable"
@@ -198,10 +210,49 @@ def life(id: str, path: str) -> Response:
     return answer
 
 
+def _make(id: str, now: datetime) -> tuple[dict[str, Any], str]:
+    """Make a batch of the current request; return the answer, and the digest of what was sent."""
+    if request.mimetype == "application/json":
+        options = _options()
+        record = replace(asked(options, id, now, _source), owner=caller().identity)
+        tier().records.make(record)
+        if record.source is not None:
+            tier().runner.begin(id)
+            log.info("batch_has_source", batch=id, source=record.source)
+        return _receipt(id, []), _digest_of(options)
+    tier().records.make(BatchRecord(id, owner=caller().identity))
+    sent: list[list[str]] = []
+    # A form without a length is no wish for an id: its files would be lost without a word.
+    taken = _take(id, sent) if _has_files() else []
+    return _receipt(id, taken), _digest_of(*sent)
+
+
+def _sent() -> str:
+    """Read the current request as `_make` does, and return the digest of what was sent alone."""
+    if request.mimetype == "application/json":
+        return _digest_of(_options())
+    found: list[list[str]] = []
+    for part in _noted(_parts(), found) if _has_files() else ():
+        part.body.close()
+    return _digest_of(*found)
+
+
+def _digest_of(*sent: object) -> str:
+    return known.digest(json.dumps(one, sort_keys=True) for one in sent)
+
+
+def _has_files() -> bool:
+    return has_body() or request.mimetype.startswith("multipart/")
+
+
+def _parts() -> Iterator[Part]:
+    limit = tier().settings.images.max_file_bytes
+    return parts(body(), request.headers.get("Content-Type", ""), fields=frozenset({FIELD}), max_bytes=limit)
+
+
 def _snapshot(id: str, after: str = "") -> Snapshot:
     if tier().records.read(_checked(id)).source is not None:
-        where = f"s3://{tier().settings.buckets.output}/{results_of(id)}"
-        raise Conflict(f"a batch with a source is too large for one answer; its results are in {where}, once complete")
+        raise Conflict(why_not_whole(tier().settings, id))
     with tier().readers.taken():
         snapshot = tier().feed.snapshot(_checked(id), after)
     if not snapshot.counts.total and tier().records.find(id) is None:
@@ -239,22 +290,26 @@ def _sourced(record: BatchRecord) -> Response:
         images=[],
         progress={**progress.to_public(), "results": where},
     )
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+    return known.judged(answer)
 
 
-def _take(id: str, first: float | None = None) -> list[Taken]:
-    limit = tier().settings.images.max_file_bytes
-    files = parts(body(), request.headers.get("Content-Type", ""), fields=frozenset({FIELD}), max_bytes=limit)
+def _take(id: str, noted: list[list[str]], first: float | None = None) -> list[Taken]:
+    """Take the current request's files into a batch, ``first`` of it before what waits in bulk, and note them."""
     sent: Counter[str] = Counter()
     with tier().bodies.taken(), stored_in(id):
-        taken = tier().intake.take(id, _by_field(files, sent), first)
+        taken = tier().intake.take(id, _by_field(_noted(_parts(), noted), sent), first)
     tier().backlog.add(client(), [image.key for image in taken if image.outcome is None])
     log.info("upload_taken", batch=id, files=len(taken), rejected=_rejected(taken))
     if not sent[FIELD]:
         found = f", only in {', '.join(repr(field[:80]) for field in sent)}" if sent else ""
         raise BadRequest(f"no file was sent in a part named {FIELD!r}{found}; put each file in a part named {FIELD!r}")
     return taken
+
+
+def _noted(files: Iterator[Part], noted: list[list[str]]) -> Iterator[Part]:
+    for part in files:
+        noted.append([part.field, part.filename, part.digest])
+        yield part
 
 
 def _by_field(files: Iterator[Part], sent: Counter[str]) -> Iterator[Part]:

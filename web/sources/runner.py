@@ -196,6 +196,12 @@ def results_of(batch: str) -> str:
     return f"{BATCHES}{batch}/results/"
 
 
+def why_not_whole(settings: Settings, batch: str) -> str:
+    """Return what to tell who asks for all images of a batch with a source at once."""
+    where = f"s3://{settings.buckets.output}/{results_of(batch)}"
+    return f"a batch with a source is too large for one answer; its results are in {where}, once complete"
+
+
 def _line(outcome: Classification | Failure) -> dict[str, Any]:
     """Return what a line says of one image; ``key`` is the object's in its source."""
     _, name = name_in(outcome.key) or ("", outcome.key)

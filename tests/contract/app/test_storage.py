@@ -325,3 +325,16 @@ def test_an_unreachable_endpoint_is_an_error_that_may_pass(environment: dict[str
 
     with pytest.raises(TransientError, match=r"storing 'b/a\.png'"):
         storage.put_image("b/a.png", b"image", "image/png")
+
+
+def test_all_batches_are_listed_once_by_id_from_one_on(storage: Storage) -> None:
+    ids = [f"2026112{day}T101530123Z-9f2c01ab" for day in range(1, 5)]
+    storage.put_image(f"{ids[1]}/2023/a.png", b"image", "image/png")
+    storage.save(Failure.of(f"{ids[1]}/2023/a.png", "cut short"))
+    storage.put_image(f"{ids[1]}/b.png", b"image", "image/png")
+    storage.save(Failure.of(f"{ids[0]}/rejected/0123456789ab/c.png", "no image"))
+    storage.put_image(f"{ids[3]}/d.png", b"image", "image/png")
+    storage.put_image("no batch/d.png", b"image", "image/png")
+    assert list(storage.batches()) == [ids[0], ids[1], ids[3]]
+    assert list(storage.batches(ids[1])) == [ids[1], ids[3]]
+    assert list(storage.batches(ids[2])) == [ids[3]]

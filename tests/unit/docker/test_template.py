@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app.account.provision import _EXPIRY
+from app.account.provision import _EXPIRIES
 from app.aws.queues import QueuePlan, dead_letter_attributes, dead_letter_queue, task_queue_attributes
 from app.brakes import KEY as BRAKES
 from app.deploy.bundle import TIERS, UNITS
@@ -120,9 +120,10 @@ def test_names_are_those_that_the_settings_make_of_the_queue_s() -> None:
 def test_results_of_tasks_expire_as_provision_has_it() -> None:
     rules = resources("AWS::S3::Bucket")["Output"]["LifecycleConfiguration"]["Rules"]
 
-    (rule,) = [rule for rule in rules if rule.get("Id") == _EXPIRY["ID"]]
-    assert rule["Prefix"] == _EXPIRY["Filter"]["Prefix"]
-    assert rule["ExpirationInDays"] == _EXPIRY["Expiration"]["Days"]
+    for expiry in _EXPIRIES:
+        (rule,) = [rule for rule in rules if rule.get("Id") == expiry["ID"]]
+        assert rule["Prefix"] == expiry["Filter"]["Prefix"]
+        assert rule["ExpirationInDays"] == expiry["Expiration"]["Days"]
 
 
 @pytest.mark.parametrize("name", resources("AWS::S3::Bucket"))

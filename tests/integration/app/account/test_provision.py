@@ -99,12 +99,11 @@ def rules(config: Settings) -> list[dict[str, Any]]:
     return list(answer["Rules"])
 
 
-def test_task_results_expire_after_a_day_and_classifications_never(config: Settings) -> None:
-    (rule,) = rules(config)
+def test_task_results_and_promises_expire_in_days_and_classifications_never(config: Settings) -> None:
+    found = {rule["Filter"]["Prefix"]: rule["Expiration"]["Days"] for rule in rules(config)}
 
-    assert rule["Filter"] == {"Prefix": "_celery/"}
-    assert rule["Expiration"] == {"Days": 1}
-    assert rule["Status"] == "Enabled"
+    assert found == {"_celery/": 1, "_batches/_idempotency/": 2}
+    assert {rule["Status"] for rule in rules(config)} == {"Enabled"}
 
 
 def test_the_lifecycle_rules_of_the_buckets_owner_stay(config: Settings) -> None:
@@ -116,7 +115,7 @@ def test_the_lifecycle_rules_of_the_buckets_owner_stay(config: Settings) -> None
     provision(config)
     provision(config)
 
-    assert sorted(rule["ID"] for rule in rules(config)) == ["elastiq-task-results", "theirs"]
+    assert sorted(rule["ID"] for rule in rules(config)) == ["elastiq-promises", "elastiq-task-results", "theirs"]
     assert theirs in rules(config)
 
 

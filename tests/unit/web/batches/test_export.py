@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.domain import Classification, Failure, Prediction
 from web.batches.batch import Image
-from web.batches.export import as_csv
+from web.batches.export import as_csv, as_lines, as_object
 
 
 def table(*images: Image) -> list[list[str]]:
@@ -74,3 +75,15 @@ def test_no_text_becomes_a_formula_however_a_spreadsheet_cuts_its_line(text: str
 
 def test_names_that_only_hold_such_characters_stay_as_they_are() -> None:
     assert table(Image("b/2024-01-01 (a+b) = c;d.jpg", None))[1][0] == "2024-01-01 (a+b) = c;d.jpg"
+
+
+def test_json_and_its_lines_have_each_image_as_the_api_does() -> None:
+    images = [Image('b/"a\n".png', None), Image("b/ü.png", Failure.of("b/ü.png", "too large"))]
+    told = [image.to_json() for image in images]
+    assert json.loads("".join(as_object("b", images))) == {"id": "b", "images": told}
+    assert [json.loads(line) for line in "".join(as_lines(images)).splitlines()] == told
+
+
+def test_a_batch_without_images_is_an_empty_list_and_no_lines() -> None:
+    assert json.loads("".join(as_object("b", []))) == {"id": "b", "images": []}
+    assert list(as_lines([])) == []
