@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -154,6 +154,10 @@ class Storage:
     def forget_failure(self, key: str) -> None:
         """Take back that the image ``key`` failed: it is tried again."""
         self._output.delete(key + FAILURE)
+
+    def forget_failures(self, keys: Sequence[str]) -> None:
+        """Take back that images failed, `MOST_DELETED` of them at most."""
+        self._output.delete_all([key + FAILURE for key in keys])
 
     def mark_begun(self, key: str) -> None:
         """Note that a worker has begun with the image ``key``; the note expires after a day."""

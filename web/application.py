@@ -11,7 +11,6 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.aws.calls import calls
 from app.aws.depth import QueueReader
-from app.batches.cancelling import Cancelling
 from app.batches.promises import Promises
 from app.batches.records import Records
 from app.batches.telling import Telling
@@ -32,6 +31,7 @@ from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.index import Index
 from web.batches.life import Lives
+from web.batches.orders import Orders
 from web.batches.preview import Previews
 from web.fleet.costs import Costs
 from web.fleet.depths import DepthReader
@@ -119,7 +119,8 @@ def _tier(settings: Settings) -> Tier:
         storage=storage,
         records=records,
         runner=Runner(settings, records, Progresses(settings), publisher.publish),
-        cancelling=Cancelling(settings, records, telling),
+        telling=telling,
+        orders=Orders(settings, storage, records, telling, publisher.publish),
         queue=QueueReader(settings),
         index=Index(storage.batches),
         once=Once(Promises(settings)),

@@ -10,8 +10,8 @@ from flask import current_app
 from prometheus_client import CollectorRegistry
 
 from app.aws.depth import QueueReader
-from app.batches.cancelling import Cancelling
 from app.batches.records import Records
+from app.batches.telling import Telling
 from app.settings import Settings
 from app.sqs.metrics import Metrics
 from app.storage import Storage
@@ -21,6 +21,7 @@ from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.index import Index
 from web.batches.life import Lives
+from web.batches.orders import Orders
 from web.batches.preview import Previews
 from web.fleet.costs import Costs
 from web.fleet.depths import DepthReader
@@ -45,7 +46,8 @@ class Tier:
         current_batch: the batch of the images that come one at a time.
         records: what is known of batches beside their images.
         runner: goes on with batches whose images are in S3 already.
-        cancelling: cancels batches.
+        telling: tells other processes of changes.
+        orders: what can be done to batches.
         counts: what this process has done; `web.routes.metrics` tells it.
         registry: all that Prometheus is told.
         workload: what workers say, for Prometheus.
@@ -64,7 +66,8 @@ class Tier:
     storage: Storage
     records: Records
     runner: Runner
-    cancelling: Cancelling
+    telling: Telling
+    orders: Orders
     queue: QueueReader
     index: Index
     once: Once

@@ -10,7 +10,7 @@ import hashlib
 import os
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +32,8 @@ from app.aws.obstore_internals import failed
 from app.process.spans import span
 from app.settings import AwsSettings
 
+# S3 deletes so many objects in a call.
+MOST_DELETED = 1000
 # A larger file is not read into memory; boto3 sends it in pieces.
 _READ_BYTES = 8 * 1024 * 1024
 # Of a whole call, its body included.
@@ -121,6 +123,18 @@ class Bucket:
         """Delete the object ``key``, if there is one."""
         with aws.translated(f"deleting {key!r} from bucket {self.name!r}"), self._span("DeleteObject", key):
             self._s3.delete_object(Bucket=self.name, Key=key)
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete objects, `MOST_DELETED` of them at most, in one call; those that are not there are no error.
+
+        Raises:
+            TransientError, ConfigurationError: some are still there.
+        """
+        with aws.translated(f"deleting {len(keys)} objects from bucket {self.name!r}"):
+            named = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+            answer = self._s3.delete_objects(Bucket=self.name, Delete=named) if keys else {}
+            for error in answer.get("Errors", []):
+                raise aws.Failed(error.get("Code", "?"), f"{error.get('Key')!r}: {error.get('Message', '')}")
 
     def holds(self, key: str, body: bytes | BinaryIO) -> bool:
         """Return whether the object ``key``, which exists, is ``body``.

@@ -33,7 +33,7 @@ class Cancelling:
     def cancel(self, id: str, now: datetime) -> BatchRecord:
         """Have what waits of a batch dropped; what runs may finish, and counts."""
         record = self._records.update(id, lambda was: was if was.cancelled_at else replace(was, cancelled_at=now))
-        self._drop(id)
+        self.drop(id)
         return self._settled(record)
 
     def resume(self, id: str) -> BatchRecord:
@@ -48,7 +48,7 @@ class Cancelling:
             if (self._records.fresh(id) or BatchRecord(id)).dropped:
                 found.add(id)
                 if id not in marked:
-                    self._drop(id)
+                    self.drop(id)
             elif id in marked:
                 self.undrop(id)
         return found
@@ -58,7 +58,8 @@ class Cancelling:
         self._marks.remove(id)
         self._telling.dropped(id, False)
 
-    def _drop(self, id: str) -> None:
+    def drop(self, id: str) -> None:
+        """Have workers drop a batch's messages."""
         self._marks.put(id)
         self._telling.dropped(id, True)
 
@@ -66,7 +67,7 @@ class Cancelling:
         """Have the mark say what the record says, whatever others have done to both meanwhile."""
         now = self._records.fresh(record.id) or record
         if now.dropped and not record.dropped:
-            self._drop(record.id)
+            self.drop(record.id)
         elif record.dropped and not now.dropped:
             self.undrop(record.id)
         return now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from app.aws.bucket import Bucket
 from app.settings import Settings
@@ -10,6 +11,12 @@ from app.storage import BATCHES
 
 # Its messages are dropped: it was cancelled or deleted.
 DROPPED = "_dropped"
+# It is deleted, and what is left of it is to go.
+DELETED = "_deleted"
+# Images of it were published again: what has no outcome and no message is looked for, however old the batch is.
+RETRIED = "_retried"
+# It is deleted at a time, with which the mark's name begins, in seconds of twelve digits, and a "-" behind it.
+EXPIRES = "_expires"
 
 
 class Marks:
@@ -31,7 +38,8 @@ class Marks:
         """Take a mark back, if there is one."""
         self._bucket.delete(self._folder + name)
 
-    def names(self) -> Iterator[str]:
-        """Yield what is marked, by name."""
+    def names(self, put_before: datetime | None = None) -> Iterator[str]:
+        """Yield what is marked, by name; where ``put_before`` is given, what was marked before that time alone."""
         for item in self._bucket.list(self._folder):
-            yield str(item["Key"]).removeprefix(self._folder)
+            if put_before is None or item["LastModified"] < put_before:
+                yield str(item["Key"]).removeprefix(self._folder)

@@ -29,6 +29,9 @@ MOST_EVENTS = 10_000
 COMPRESSED_FROM = 4096
 # Before a round that is to be made at once: so what belongs together, as that a task is done too, is one message.
 LINGER_S = 0.005
+# A round is full with so many events, those of some 60 tasks. While fewer are gathered and more are about to follow, so
+# many intervals may pass: a message costs a call here, and more at each listener.
+FULL, PATIENCE = 240, 3
 
 
 class Topic:
@@ -63,7 +66,8 @@ class Fanout:
 
     A command is published at once. Events are gathered, so that several become one message that holds a list of them,
     which Celery's receivers take. While more are about to follow, as messages are held here, a round of publishing is
-    made once per ``event_interval``; once nothing is held, what has been gathered goes at once.
+    made once per ``event_interval`` if that makes it full, else once in `PATIENCE` of them; once nothing is held, what
+    has been gathered goes at once.
     Events that cannot be published are dropped, counted, in the end: no work depends on them.
 
     Args:
@@ -81,9 +85,11 @@ class Fanout:
         self._anew, self._busy = anew, busy
         self._events: deque[dict[str, Any]] = deque(maxlen=MOST_EVENTS)
         self._changed = threading.Condition()
-        # When the next round is due and when the last was, in monotonic seconds.
+        # When the next round is due and when the last began, in monotonic seconds.
         self._due: float | None = None
         self._last = float("-inf")
+        # About how many events there are for the next round; several threads count.
+        self._gathered = 0
         self._publishing = False
         self._stopped = threading.Event()
         self._trouble = background.Trouble("event_publish")
@@ -108,12 +114,19 @@ class Fanout:
 
     def gather(self) -> None:
         """Make a round within the interval: there are events, here or behind `before_publish`."""
+        self._gathered += 1
         now = time.monotonic()
-        self._due_by(now + (self._interval_s if self._busy() else LINGER_S))
+        if not self._busy():
+            self._due_by(now + LINGER_S)
+        elif self._gathered < FULL:
+            self._due_by(now + PATIENCE * self._interval_s)
+        else:
+            self._due_by(max(now + LINGER_S, self._last + self._interval_s))
 
     def hasten(self) -> None:
-        """Make the round for what was gathered now, if the last was an interval ago: somebody waits for it."""
-        self._due_by(max(time.monotonic() + LINGER_S, self._last + self._interval_s))
+        """Make the round for what was gathered now, if the last was long enough ago: somebody waits for it."""
+        patience = PATIENCE if self._busy() and self._gathered < FULL else 1
+        self._due_by(max(time.monotonic() + LINGER_S, self._last + patience * self._interval_s))
 
     def settled(self) -> None:
         """Make the round for what was gathered now, unless more is about to follow: a message is done."""
@@ -151,7 +164,6 @@ class Fanout:
                 envelopes.append(self._events.popleft())
             for envelope in merged(envelopes):
                 self._publish_event(envelope)
-                self._last = time.monotonic()
         finally:
             with self._changed:
                 self._publishing = False
@@ -164,6 +176,8 @@ class Fanout:
                 now = time.monotonic()
                 if self._due is not None and self._due <= now:
                     self._due, self._publishing = None, True
+                    # What is gathered while this round is published waits from here, too.
+                    self._last, self._gathered = now, 0
                     return True
                 self._changed.wait(60 if self._due is None else self._due - now)
             return False

@@ -1,6 +1,7 @@
 """Sweeps up after what died or was lost, beside the scaling loop, in a thread of its own.
 
-It tells the owners of dead letters, deletes the queues of listeners that are gone, and publishes lost images again.
+It tells the owners of dead letters, deletes the queues of listeners that are gone and batches that are over, and
+publishes lost images again.
 What fails is logged and tried again at the next round.
 """
 
@@ -18,6 +19,7 @@ from celery import Celery
 from app.account.dead_letters import DeadLetters
 from app.announcements import Swept
 from app.batches.cancelling import Cancelling
+from app.batches.deletion import Deletion
 from app.batches.records import Records
 from app.batches.telling import Telling
 from app.dispatch import Dispatch
@@ -27,6 +29,7 @@ from app.settings import Settings
 from app.sqs.sweep import ListenerSweep
 from app.storage import Storage
 from autoscaler.announce import Announcer
+from autoscaler.sweep.ended import Ended
 from autoscaler.sweep.republish import LOOKS, Republisher
 from tasks.celery import make_app
 
@@ -51,7 +54,9 @@ class Sweep:
         self._storage = Storage(settings)
         self._dead = DeadLetters(settings)
         telling = Telling(app, Dispatch(app, "sweep"))
-        cancelling = Cancelling(settings, Records(settings, telling.changed), telling)
+        records = Records(settings, telling.changed)
+        cancelling = Cancelling(settings, records, telling)
+        self._ended = Ended(settings, records, Deletion(settings, records, cancelling))
         self._republisher = Republisher(settings, app, self._report_if_any, cancelling.dropped)
         self._swept = Swept()
         self._listener_sweep = ListenerSweep(settings.queue.listener_prefix)
@@ -65,6 +70,7 @@ class Sweep:
         """
         for part in (self._dead_letters, self._listeners):
             self._try(part, now)
+        self._try(self._ended_batches, now, at)
         if self._settings.autoscaler.republish_s:
             self._try(self._republish, now, at)
         return self._swept
@@ -99,6 +105,9 @@ class Sweep:
         with self._app.connection() as connection:
             swept = connection.transport.gateway.sweep(self._listener_sweep)
         self._swept = replace(self._swept, listeners=self._swept.listeners + len(swept))
+
+    def _ended_batches(self, now: float, at: datetime) -> None:
+        self._ended.round(now, at)
 
     def _republish(self, now: float, at: datetime) -> None:
         done = self._republisher.round(now, at)

@@ -12,6 +12,7 @@ from itertools import groupby, takewhile
 from typing import Any
 
 from app.aws.bucket import Bucket
+from app.batches.marks import RETRIED, Marks
 from app.domain import BATCH_ID, new_batch_id
 from app.settings import Settings
 from app.storage import FAILURE, RESULT
@@ -33,12 +34,14 @@ class Unfinished:
     def __init__(self, settings: Settings) -> None:
         self._inputs = Bucket(settings.aws, settings.buckets.input)
         self._outputs = Bucket(settings.aws, settings.buckets.output)
+        self._retried = Marks(settings, RETRIED)
         self._mark: str | None = None
 
     def search(self, stored_before: datetime) -> frozenset[str]:
         """Return the keys stored before ``stored_before`` (UTC) that have no outcome; later ones may be on their way.
 
-        It lists both buckets once, from the mark on: one call for a thousand names.
+        It lists both buckets once, from the mark on: one call for a thousand names; and batches of which images were
+        published again of late.
         """
         mark = self._begin(stored_before)
         keys: set[str] = set()
@@ -47,7 +50,18 @@ class Unfinished:
             done = outcomes.of(batch)
             names = (image["Key"] for image in images if image["LastModified"] < stored_before)
             keys |= {key for key in names if key + RESULT not in done and key + FAILURE not in done}
+        for batch in list(self._retried.names(stored_before)):
+            found = self._of(batch, stored_before)
+            if not found:
+                self._retried.remove(batch)
+            keys |= found
         return frozenset(keys)
+
+    def _of(self, batch: str, stored_before: datetime) -> set[str]:
+        """Return the same of one batch, however old it is."""
+        images = {item["Key"] for item in self._inputs.list(f"{batch}/") if item["LastModified"] < stored_before}
+        done = {item["Key"] for item in self._outputs.list(f"{batch}/")}
+        return {key for key in images if key + RESULT not in done and key + FAILURE not in done}
 
     def remember(self, finished_before: datetime) -> None:
         """Let the next search, of another process too, begin a day before ``finished_before``: a search found none."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, Route, expect
 
+from app.domain import Classification, Prediction
 from app.local import EmbeddedCloud
 from tests.e2e.conftest import working
 from tests.support import photographs
@@ -263,6 +266,66 @@ def test_an_upload_that_was_left_goes_on_when_the_same_folder_is_chosen_and_send
     expect(page.locator("#unsent")).to_be_hidden()
     # One's own files are drawn small, by a worker.
     wait_for(lambda: width(tile(page, "05.png")) == 480, 30)
+
+
+def test_a_zip_is_unpacked_and_its_labels_are_narrowed_by_how_sure_they_are_and_counted(
+    serve: Serve, visit: Visit
+) -> None:
+    site = serve()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in {"a.png": CAT, "b/c.png": COFFEE, "notes.txt": b"", "d.png": CAT + b"\0"}.items():
+            archive.writestr(name, data)
+    page = visit(site.url)
+    drop(page, ("trip.zip", packed.getvalue()))
+    expect(page.locator('.tile[data-state="waiting"]')).to_have_count(3)
+    id = page.url.rpartition("/")[2]
+    keys = [f"{id}/trip/a.png", f"{id}/trip/b/c.png", f"{id}/trip/d.png"]
+    assert site.keys(id) == keys
+    assert site.storage.get_image(keys[1]) == COFFEE
+    for key, label, score in zip(keys, ("tabby", "cup", "tabby"), (0.95, 0.42, 0.61), strict=True):
+        site.storage.save(Classification.of(key, [Prediction(label, score)], "none"))
+    expect(tally(page)).to_have_text("3 images")
+    page.get_by_text("Histograms").press("Enter")
+    expect(page.locator("#histograms svg")).to_have_attribute(
+        "aria-label", "How sure the labels are: 1 from 90 to 100%, 1 from 60 to 70%, 1 from 40 to 50%"
+    )
+    expect(page.locator("#histograms li")).to_have_text(["tabby2", "cup1"])
+    slider = page.get_by_role("slider", name="Sure")
+    for _ in range(12):
+        slider.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", "60% or more")
+    expect(page.locator(".tile .label")).to_have_text(["tabby", "tabby"])
+    page.locator("#arrange").select_option("sure")
+    expect(page.locator(".tile .score")).to_have_text(["95%", "61%"])
+    slider.press("Home")
+    expect(page.locator(".tile .score")).to_have_text(["95%", "61%", "42%"])
+
+
+def test_eight_tabs_of_a_batch_have_one_stream_and_go_on_when_the_one_that_has_it_is_closed(
+    serve: Serve, visit: Visit
+) -> None:
+    site = serve()
+    id = site.upload(("a.png", CAT), ("b.png", COFFEE), ("c.png", CAT + b"\0"))["id"]
+    page = visit(f"{site.url}/batches/{id}")
+    streams: list[str] = []
+    page.context.on("request", lambda request: streams.append(request.url) if "/events" in request.url else None)
+    page.reload()
+    expect(page.locator('.tile[data-state="waiting"]')).to_have_count(3)
+    streams.clear()
+    others = [page.context.new_page() for _ in range(7)]
+    for other in others:
+        other.goto(page.url)
+        expect(other.locator('.tile[data-state="waiting"]')).to_have_count(3)
+    assert streams == []
+    site.classify(f"{id}/a.png", "tabby")
+    for tab in (page, *others):
+        expect(tile(tab, "a.png").locator(".label")).to_have_text("tabby")
+    page.close()
+    site.classify(f"{id}/b.png", "lynx")
+    for tab in others:
+        expect(tile(tab, "b.png").locator(".label")).to_have_text("lynx")
+    assert len(streams) == 1
 
 
 def test_without_a_stream_to_be_had_the_page_polls(serve: Serve, visit: Visit) -> None:

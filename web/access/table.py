@@ -31,6 +31,8 @@ SCOPE_OF = {
     "api.image": READ,
     "api.life": READ,
     "orders.cancel": SUBMIT,
+    "orders.retry": SUBMIT,
+    "orders.delete": SUBMIT,
     "stored.stored": READ,
     "monitor.page": OPERATE,
     "monitor.read": OPERATE,

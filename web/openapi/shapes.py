@@ -121,6 +121,28 @@ class Ordered(TypedDict):
     record: BatchRecord
 
 
+class Retry(TypedDict):
+    """What to try again of a batch."""
+
+    paths: NotRequired[Annotated[list[str], "Of images that failed; without it, all that did."]]
+    cancelled: NotRequired[Annotated[bool, "Take back that the batch was cancelled, and try what was dropped too."]]
+
+
+class Retried(TypedDict):
+    """A batch of which images are tried again."""
+
+    id: str
+    images: Annotated[int, "How many."]
+    record: BatchRecord
+
+
+class Deleted(TypedDict):
+    """A batch that is being deleted."""
+
+    id: str
+    deleted: Annotated[int, "Objects that this request has deleted."]
+
+
 class BatchCost(TypedDict):
     """What a batch has cost so far."""
 

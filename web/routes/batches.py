@@ -215,7 +215,7 @@ def _make(id: str, now: datetime) -> tuple[dict[str, Any], str]:
     if request.mimetype == "application/json":
         options = _options()
         record = replace(asked(options, id, now, _source), owner=caller().identity)
-        tier().records.make(record)
+        tier().orders.make(record)
         if record.source is not None:
             tier().runner.begin(id)
             log.info("batch_has_source", batch=id, source=record.source)

@@ -2,6 +2,7 @@
 
 import { Cost } from "./cost.js";
 import { around, arrange, byId, element, find, say } from "./dom.js";
+import { Histograms } from "./histogram.js";
 import { frequent } from "./images.js";
 import { Pace, pace, tally } from "./pace.js";
 import { dropAll, isTaken, show } from "./picture.js";
@@ -27,8 +28,8 @@ export class Deck {
     this._show = "all";
     /** @type {string | null} */
     this._label = null;
-    /** The least confidence that is shown, from 0 to 1. */
-    this._least = 0;
+    this._least = byId("least", HTMLInputElement);
+    this._histograms = new Histograms();
     this._pace = new Pace();
     this._cost = new Cost(byId("cost", HTMLElement));
     this._announcedAt = 0;
@@ -40,6 +41,10 @@ export class Deck {
     this._labels.addEventListener("click", (event) => this._pickLabel(event));
     this._search.addEventListener("input", onSelect);
     this._arrange.addEventListener("change", onSelect);
+    this._least.addEventListener("input", () => {
+      this._tellLeast();
+      onSelect();
+    });
   }
 
   /** What of the images is to be shown. @returns {Selection} */
@@ -50,7 +55,7 @@ export class Deck {
       label: this._label,
       text: this._search.value,
       order: isOrder(order) ? order : "added",
-      least: this._least,
+      least: Number(this._least.value) / 100,
     };
   }
 
@@ -58,6 +63,8 @@ export class Deck {
     this._pace = new Pace();
     this._label = null;
     this._search.value = "";
+    this._least.value = "0";
+    this._tellLeast();
     dropAll(this._labels);
     this._labels.replaceChildren();
     this._choose("all");
@@ -78,7 +85,15 @@ export class Deck {
       button.classList.toggle("none", !many);
     }
     this._drawLabels(images);
+    this._histograms.show(images);
     this._announce(images);
+  }
+
+  /** Have the slider say what it stands for, to who sees it and who does not. */
+  _tellLeast() {
+    const text = this._least.value === "0" ? "any" : `${this._least.value}% or more`;
+    this._least.setAttribute("aria-valuetext", text);
+    say(byId("least-is", HTMLElement), text);
   }
 
   /** Tell of files that could not be uploaded. @param {number} count */

@@ -16,6 +16,11 @@ import { inOrder, number } from "./words.js";
 const IMAGE_NAME = /\.(jpe?g|jfif|png|webp|gif|bmp|tiff?|hei[cf]|hif|avif)$/i;
 const KINDS = 4;
 
+/** Whether a file in a folder is taken. @param {string} path */
+export function isImageName(path) {
+  return IMAGE_NAME.test(path);
+}
+
 /**
  * Return what lies in no folder, or none that is known.
  * @param {Iterable<File>} files

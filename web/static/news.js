@@ -1,6 +1,7 @@
 // News from the server: an event stream; polling where none can be had, less of it or none while nobody looks.
 
-import { within } from "./patience.js";
+import { pause, within } from "./patience.js";
+import { canShare, SharedSource } from "./shared.js";
 
 const STREAM_AGAIN_MS = 30_000;
 const POLL_TIMEOUT_MS = 30_000; // a batch of many thousands takes some seconds to read
@@ -20,9 +21,13 @@ const HIDDEN_AFTER_MS = 60_000; // a stream holds one of the browser's few conne
  */
 
 /**
+ * What of a stream this uses.
+ * @typedef {Pick<SharedSource, "readyState" | "CLOSED" | "onopen" | "onerror" | "addEventListener" | "close">} Source
+ *
  * What of the browser this uses.
  * @typedef {object} Browser
- * @property {(url: string) => EventSource} open
+ * @property {(url: () => string, kinds: string[], onBehind: () => void) => Source} open a stream, which may be another
+ *   tab's: then it is behind, and what was told before is to be asked for.
  * @property {(url: string, cut: AbortSignal) => Promise<Pick<Response, "status" | "ok" | "json">>} get
  * @property {Pick<Document, "hidden" | "addEventListener" | "removeEventListener">} page
  */
@@ -30,7 +35,10 @@ const HIDDEN_AFTER_MS = 60_000; // a stream holds one of the browser's few conne
 /** @returns {Browser} */
 function here() {
   const get = /** @type {Browser["get"]} */ (url, cut) => fetch(url, { signal: cut });
-  return { open: (url) => new EventSource(url), get, page: document };
+  /** @type {Browser["open"]} */
+  const open = (url, kinds, onBehind) =>
+    canShare() ? new SharedSource(url, kinds, onBehind) : /** @type {any} */ (new EventSource(url()));
+  return { open, get, page: document };
 }
 
 export class News {
@@ -43,7 +51,7 @@ export class News {
     this._browser = browser;
     this._going = false;
     this._turn = new AbortController(); // what was begun in an earlier turn is cut off, and has no say any more
-    /** @type {EventSource | null} */
+    /** @type {Source | null} */
     this._source = null;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this._next = undefined;
@@ -70,9 +78,15 @@ export class News {
 
   _stream() {
     this._rest();
-    const source = this._browser.open(this._subject.streamUrl());
+    const { events } = this._subject;
+    const { signal: over } = this._turn;
+    const source = this._browser.open(
+      () => this._subject.streamUrl(),
+      Object.keys(events),
+      () => void this._catchUp(over),
+    );
     this._source = source;
-    for (const [kind, act] of Object.entries(this._subject.events)) source.addEventListener(kind, act);
+    for (const [kind, act] of Object.entries(events)) source.addEventListener(kind, /** @type {EventListener} */ (act));
     source.onopen = () => this._subject.onSilence(false);
     source.onerror = () => {
       // While it is CONNECTING the browser tries again by itself; CLOSED means that the server refused.
@@ -103,6 +117,25 @@ export class News {
       if (Date.now() >= end) this._stream();
       else void this._poll(end, pauseMs);
     }, pauseMs);
+  }
+
+  /** Ask for what was told before: the stream is another tab's. @param {AbortSignal} over */
+  async _catchUp(over) {
+    for (;;) {
+      const { answer, missing } = await this._ask(over);
+      if (over.aborted) return;
+      if (missing && this._subject.onMissing) {
+        this.stop();
+        this._subject.onMissing();
+        return;
+      }
+      this._subject.onSilence(!answer);
+      if (answer) {
+        this._subject.onAnswer(answer);
+        return;
+      }
+      await pause(this._subject.pollMs, over);
+    }
   }
 
   /** @param {AbortSignal} over */

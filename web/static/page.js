@@ -14,6 +14,7 @@ import { isPlain, select } from "./selection.js";
 import { Tiles } from "./tiles.js";
 import { Toast } from "./toast.js";
 import { bytes, number } from "./words.js";
+import { hasZip, opened } from "./zip.js";
 
 /** @import { Found } from "./files.js" */
 /** @import { Item } from "./images.js" */
@@ -59,7 +60,7 @@ class Page {
   }
 
   _listen() {
-    takeFiles((found) => this._take(found));
+    takeFiles((found) => void this._take(found));
     byId("retry", HTMLElement).addEventListener("click", () => this._retry());
     byId("share", HTMLElement).addEventListener("click", () => void this._share());
     window.addEventListener("popstate", () => this.route());
@@ -108,7 +109,15 @@ class Page {
   }
 
   /** @param {Found} found */
-  _take(found) {
+  async _take(found) {
+    if (hasZip(found)) {
+      this._toast.say("Unpacking…");
+      this._add(await opened(found, this._maxFileBytes));
+    } else this._add(found);
+  }
+
+  /** @param {Found} found */
+  _add(found) {
     const { files } = found;
     const left = leftOut(found);
     if (left) this._toast.say(left);

@@ -136,6 +136,11 @@ def _put(bucket: str, key: str, account: Account) -> object:
     return account.client("s3").upload_part(Bucket=name, Key=key, UploadId="none", PartNumber=1, Body=b"")
 
 
+def _delete(bucket: str, key: str, account: Account) -> object:
+    """Delete what is not there."""
+    return account.client("s3").delete_object(Bucket=getattr(account.settings.buckets, bucket), Key=key)
+
+
 def _list(bucket: str, account: Account) -> object:
     return account.client("s3").list_objects_v2(Bucket=getattr(account.settings.buckets, bucket), MaxKeys=1)
 
@@ -209,7 +214,10 @@ NEEDS = (
     Need("s3:PutObject", f"{_OUTPUT}'s results", (WORKER,), partial(_put, "output", f"{NOTHING}.txt")),
     Need("s3:PutObject", f"{_OUTPUT}'s failures", (WEB, AUTOSCALER), partial(_put, "output", f"{NOTHING}.error.txt")),
     Need("s3:PutObject", f"{_OUTPUT}'s _autoscaler/*", (AUTOSCALER,), partial(_put, "output", "_autoscaler/none")),
-    Need("s3:PutObject", f"{_OUTPUT}'s _batches/*", (WEB,), partial(_put, "output", "_batches/none")),
+    Need("s3:PutObject", f"{_OUTPUT}'s _batches/*", (WEB, AUTOSCALER), partial(_put, "output", "_batches/none")),
+    Need("s3:DeleteObject", _INPUT, (WEB, AUTOSCALER), partial(_delete, "input", NOTHING)),
+    Need("s3:DeleteObject", f"{_OUTPUT}'s results", (WEB, AUTOSCALER), partial(_delete, "output", f"{NOTHING}.txt")),
+    Need("s3:DeleteObject", f"{_OUTPUT}'s _batches/*", (WEB, AUTOSCALER), partial(_delete, "output", "_batches/none")),
     Need("sqs:SendMessage", _TASKS, (WEB, WORKER), _queue("send_message_batch", "tasks", Entries=[])),
     Need("sqs:SendMessage", _TASKS, (AUTOSCALER,), _queue("send_message_batch", "tasks", Entries=[]), _one),
     Need("sqs:ReceiveMessage", _TASKS, (WORKER,), _queue("receive_message", "tasks", **_NONE)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -16,6 +17,8 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 import urllib3
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from app import aws
 from app.announcements import ImageClassified
@@ -158,6 +161,29 @@ def _each_panel_has_an_answer(watched: Watched) -> None:
     unheard |= {"celery_task_runtime_bucket"}
     assert wrong == []
     assert named - told <= unheard
+
+
+def test_grafana_s_own_types_know_all_that_the_dashboard_has() -> None:
+    read = Dashboard.from_json(copy.deepcopy(DASHBOARD))
+
+    assert _left_out(DASHBOARD, json.loads(JSONEncoder().encode(read))) == []
+    assert _left_out({"panels": [{"id": 1, "gridPso": {}}]}, {"panels": [{"id": 2}]}) == [
+        ".panels.0.id",
+        ".panels.0.gridPso",
+    ]
+
+
+def _left_out(whole: Any, found: Any, where: str = "") -> list[str]:
+    """Return where ``found`` lacks something of ``whole``, or has something else."""
+    if isinstance(whole, dict | list) and type(whole) is type(found):
+        items = whole.items() if isinstance(whole, dict) else enumerate(whole)
+        has = found.keys() if isinstance(found, dict) else range(len(found))
+        return [
+            one
+            for key, value in items
+            for one in (_left_out(value, found[key], f"{where}.{key}") if key in has else [f"{where}.{key}"])
+        ]
+    return [] if whole == found else [where]
 
 
 def test_the_dashboard_can_be_provisioned() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from time import sleep
 from typing import Any
 
 import pytest
 
 from app.sqs.api import Api
-from app.sqs.fanout import EVENT_EXCHANGE, Fanout, Topic
+from app.sqs.fanout import EVENT_EXCHANGE, FULL, Fanout, Topic
 from app.sqs.listeners import Listeners
 from app.sqs.memory import MemoryCloud
 from tests.support.waiting import wait_for
@@ -108,6 +109,41 @@ def test_what_a_dispatcher_has_kept_goes_with_the_round_and_makes_no_other(
     assert gathering.flush(5)
     assert heard() == [[0, 1, 2]]
     assert gathering.flush(0), "no round is due"
+
+
+def test_a_round_that_is_full_waits_for_no_more(gathering: Fanout, heard: Heard, work: Work) -> None:
+    work.held = True
+    for number in range(FULL):
+        assert not heard()
+        gathering.publish(EVENT_EXCHANGE, event(number))
+    wait_for(heard, 5)
+    assert [len(message) for message in heard()] == [FULL]
+
+
+def test_what_comes_while_a_round_is_published_waits_for_the_next(
+    api: Api, topic: Topic, listeners: Listeners, heard: Heard, work: Work
+) -> None:
+    class Slow:
+        """Calls as ``api`` does, and has somebody wait for an event while the first message is on its way."""
+
+        def sns(self, action: str, **parameters: Any) -> dict[str, Any]:
+            if not heard():
+                fanout.publish(EVENT_EXCHANGE, event(1))
+                fanout.gather()
+                fanout.hasten()
+            return api.sns(action, **parameters)
+
+    work.held = True
+    slow: Any = Slow()
+    fanout = Fanout(slow, options(event_interval=INTERVAL_S), topic, listeners.subscribe_anew, lambda: work.held)
+    fanout.publish(EVENT_EXCHANGE, event(0))
+    fanout.hasten()
+    wait_for(heard, 5)
+    sleep(0.1)  # in which it would go alone
+    fanout.publish(EVENT_EXCHANGE, event(2))
+    assert fanout.flush(5)
+    fanout.stop()
+    assert heard() == [[0], [1, 2]]
 
 
 def test_a_flush_does_not_wait_for_the_work(gathering: Fanout, heard: Heard, work: Work) -> None:

@@ -281,3 +281,27 @@ test("an error in what is done with an answer is no silence of the server's", as
 
   assert.deepEqual(silences, [false]);
 });
+
+test("where the stream is another tab's, what was told before is asked for, again until it is answered", async () => {
+  const { browser, heard, news } = new Followed();
+  browser.follows = true;
+  news.start();
+  await settled();
+  assert.deepEqual([browser.polled, heard], [["/poll"], ["silence"]]);
+  browser.reply = async () => ({ status: 200, body: "all so far" });
+  await pass(POLL);
+  browser.stream.send("item", 7);
+  await pass(STREAM_AGAIN * 2);
+
+  assert.deepEqual([browser.polled.length, heard], [2, ["silence", "sound", "all so far", 7]]);
+});
+
+test("where the stream is another tab's and there is no such thing, that is told", async () => {
+  const { browser, heard, news } = new Followed();
+  browser.follows = true;
+  browser.reply = async () => ({ status: 404, body: {} });
+  news.start();
+  await pass(POLL * 5);
+
+  assert.deepEqual([browser.polled.length, heard, browser.stream.closed], [1, ["missing"], true]);
+});

@@ -76,16 +76,23 @@ export class FakeBrowser {
     /** @type {string[]} what was polled */
     this.polled = [];
     this.page = new Looked();
+    this.follows = false; // whether another tab has the stream
     /** @type {() => Promise<{status: number, body: unknown}>} what a poll gets */
     this.reply = () => Promise.reject(new TypeError("no connection"));
     this.open = this.open.bind(this);
     this.get = this.get.bind(this);
   }
 
-  /** @param {string} url @returns {any} as much of an EventSource as is used */
-  open(url) {
-    const stream = new Stream(url);
+  /**
+   * @param {() => string} url
+   * @param {string[]} [_kinds]
+   * @param {() => void} [onBehind]
+   * @returns {any} as much of a stream as is used
+   */
+  open(url, _kinds, onBehind) {
+    const stream = new Stream(url());
     this.streams.push(stream);
+    if (this.follows) onBehind?.();
     return stream;
   }
 
