@@ -27,9 +27,10 @@ _URL = (r"https?://[^\s/?#]+/?", "an address such as http://127.0.0.1:4566")
 _URL_PATH = (r"https?://[^\s?#]+", "a queue's address such as https://sqs.eu-central-1.amazonaws.com/123456789012/name")
 _ARN = (r"arn:[^\s:]+:sns:[^\s:]+:\d{12}:\S+", "a topic's ARN such as arn:aws:sns:eu-central-1:123456789012:name")
 _AUTH = (
-    r"off|(keys|basic|proxy)(,(keys|basic|proxy))*",
-    "off, or one or more of keys, basic, proxy, with commas between",
+    r"off|(keys|basic|proxy|oidc)(,(keys|basic|proxy|oidc))*",
+    "off, or one or more of keys, basic, proxy, oidc, with commas between",
 )
+_SECRET = (r".{32,}", "32 characters or more, such as `openssl rand -hex 32` prints")
 _STORAGE = (r"[a-z+]+://\S*", "an address such as memory:// or redis://host:6379")
 _LOG_FORMAT = (r"auto|json|text", "auto, json or text")
 _LOG_STREAM = (r"stderr|stdout", "stderr or stdout")
@@ -174,8 +175,8 @@ class AccessSettings:
     auth: str = _setting(
         "ELASTIQ_AUTH",
         "",
-        "How callers show who they are: one or more of `keys`, `basic`, `proxy`, with commas between; `off`: nobody is "
-        "asked. Unless told nobody is, on loopback; elsewhere it must be told.",
+        "How callers show who they are: one or more of `keys`, `basic`, `proxy`, `oidc`, with commas between; `off`: "
+        "nobody is asked. Unless told nobody is, on loopback; elsewhere it must be told.",
         form=_AUTH,
     )
     users: str = _setting(
@@ -198,6 +199,17 @@ class AccessSettings:
         "ELASTIQ_SHARED_BATCHES",
         False,
         "`1`: who knows a batch's address may see it and add to it, whoever made it; else its owner and operators.",
+    )
+    issuer: str = _setting(
+        "ELASTIQ_OIDC_ISSUER", "", "`oidc`: the provider's address, as it calls itself.", form=_URL_PATH
+    )
+    client_id: str = _setting("ELASTIQ_OIDC_CLIENT_ID", "", "`oidc`: what the web tier is called there.")
+    client_secret: str = _setting("ELASTIQ_OIDC_CLIENT_SECRET", "", "`oidc`: by what it shows that it is that.")
+    cookie_secret: str = _setting(
+        "ELASTIQ_COOKIE_SECRET",
+        "",
+        "`oidc`: what sign-ins' cookies are signed with, the same in all web processes; another ends all sign-ins.",
+        form=_SECRET,
     )
     hosts: str = _setting(
         "ELASTIQ_HOSTS",

@@ -27,6 +27,7 @@ from web.access import table
 from web.access.backlog import Backlog
 from web.access.built import build
 from web.access.limits import Limits, client
+from web.access.oidc import Provider
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.index import Index
@@ -42,7 +43,7 @@ from web.http.seats import Seats
 from web.http.streams import Streams
 from web.routes import batches as api
 from web.routes import course as compat
-from web.routes import description, health, listing, metrics, monitor, orders, pages, results, stored
+from web.routes import description, health, listing, metrics, monitor, orders, pages, results, sign_in, stored
 from web.sources.runner import Runner
 from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake
@@ -65,6 +66,8 @@ def create_app(settings: Settings) -> Flask:
     identity.install(app)
     problems.install(app)
     security.install(app, _is_ours(settings))
+    if parts.provider:
+        parts.provider.install(app)
     limits = Limits(settings.limits, parts.backlog, on=bool(settings.access.ways))
     build(settings, parts.records.find, limits).install(app)
     limits.install(app)
@@ -79,7 +82,7 @@ def create_app(settings: Settings) -> Flask:
 
 def add_routes(app: Flask) -> None:
     """Have ``app`` answer every path that this tier has."""
-    for part in (api, compat, description, health, listing, metrics, monitor, orders, pages, results, stored):
+    for part in (api, compat, description, health, listing, metrics, monitor, orders, pages, results, sign_in, stored):
         app.register_blueprint(part.blueprint)
 
 
@@ -137,6 +140,7 @@ def _tier(settings: Settings) -> Tier:
         previews=Previews(Images(settings, storage, records), settings.images.max_pixels, previews),
         streams=Streams(settings.web.streams, settings.limits.streams if settings.access.ways else 0, client),
         backlog=Backlog(time.monotonic),
+        provider=Provider(settings.access) if "oidc" in settings.access.ways else None,
         openers=openers,
         readers=readers,
         bodies=bodies,

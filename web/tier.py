@@ -17,6 +17,7 @@ from app.sqs.metrics import Metrics
 from app.storage import Storage
 from app.telemetry.workload import Workload
 from web.access.backlog import Backlog
+from web.access.oidc import Provider
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
 from web.batches.index import Index
@@ -59,6 +60,7 @@ class Tier:
         bodies: the requests whose bodies may be read at once, and those that then wait for a label.
         waiters: the requests among them that may wait for a label.
         backlog: how many images of each caller wait.
+        provider: with whom people sign in, if they do.
     """
 
     settings: Settings
@@ -88,6 +90,7 @@ class Tier:
     bodies: Seats
     waiters: Seats
     backlog: Backlog
+    provider: Provider | None
 
     def close(self) -> None:
         """End every stream and every wait."""

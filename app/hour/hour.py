@@ -7,6 +7,7 @@ Whoever listens tells it what it heard, and when. What one has kept (`to_json`),
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 from app.announcements import ImageClassified, ImageFailed, Said, ScalingDecided, WorkerCounts, WorkerLeaving
@@ -46,7 +47,8 @@ class Hour:
         self._earlier: list[dict[str, Any]] = []
         self._samples: deque[tuple[int, Sample]] = deque(maxlen=int(KEPT_S / SAMPLE_S))
         self._timeline, self._waits, self._failures = Timeline(), Waits(target_s), Failures()
-        self._finished = 0
+        # Images that were done; those of them that another one heard of, before this one began to listen.
+        self._finished, self._before = 0, 0
 
     def hear(self, said: Said, now: float) -> None:
         """Take note of one event, of any kind."""
@@ -115,10 +117,17 @@ class Hour:
         self._waits.adopt(waits)
         self._failures.adopt(failures)
         self._earlier = [one for one in decisions if one["at"] < before]
-        own = [(at, one) for at, one in self._samples if one.at >= before]
-        self._samples.clear()
-        self._samples.extend([*((self.position, one) for one in samples if one.at < before), *own])
+        self._take_over([one for one in samples if one.at < before], before)
         return until
+
+    def _take_over(self, earlier: list[Sample], before: float) -> None:
+        """Put earlier points before one's own, which go on counting where those ended."""
+        ended_at = earlier[-1].finished if earlier else 0
+        more, self._before = ended_at - self._before, ended_at
+        self._finished += more
+        own = [(at, replace(one, finished=one.finished + more)) for at, one in self._samples if one.at >= before]
+        self._samples.clear()
+        self._samples.extend([*((self.position, one) for one in earlier), *own])
 
     def _decided(self, decision: Decision) -> None:
         last = self.newest

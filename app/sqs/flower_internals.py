@@ -57,15 +57,21 @@ class Counts:
         self._api, self._options = api, options
 
     async def queues(self, names: Iterable[str]) -> list[dict[str, Any]]:
-        """Return each queue's counts, and after it those of its dead letters; a queue that is missing is left out.
+        """Return each queue's counts, and behind all that share them those of their dead letters, once.
 
-        Dead letters that several queues share are told once.
+        A queue that is missing is left out.
 
         Raises:
             Unavailable, Refused: SQS does not tell.
         """
-        rows = await asyncio.to_thread(lambda: [row for name in names for row in self._rows(name)])
-        return list({row["name"]: row for row in rows}.values())
+        return await asyncio.to_thread(self._all, list(names))
+
+    def _all(self, names: list[str]) -> list[dict[str, Any]]:
+        rows: dict[str, dict[str, Any]] = {}
+        for row in (row for name in names for row in self._rows(name)):
+            rows.pop(row["name"], None)
+            rows[row["name"]] = row
+        return list(rows.values())
 
     def _rows(self, name: str) -> list[dict[str, Any]]:
         try:

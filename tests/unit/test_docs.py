@@ -158,6 +158,21 @@ def test_hostile_images_meet_the_bounds_and_the_page_the_policy_that_the_documen
     assert f"**The page.** `{PAGE_POLICY}`; what users uploaded is answered with `{CONTENT_POLICY}`" in text
 
 
+def test_each_of_owasp_s_ten_is_answered_by_tests_that_there_are() -> None:
+    rows = re.findall(
+        r"^\| (API\d+) .*\| ([^|]+) \|$", section("security.md", "The OWASP API Security Top 10"), re.MULTILINE
+    )
+    known = set(
+        re.findall(r"^def (test_\w+)", "\n".join(path.read_text() for path in tracked("tests/*.py")), re.MULTILINE)
+    )
+
+    assert [number for number, _ in rows] == [f"API{number}" for number in range(1, 11)]
+    for _, shown in rows:
+        named = set(re.findall(r"`(test_\w+)`", shown))
+        assert named
+        assert not named - known
+
+
 def test_the_hosts_are_kept_as_the_document_says() -> None:
     text = section("security.md", "The hosts")
     units = [

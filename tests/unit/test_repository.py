@@ -112,7 +112,7 @@ def test_every_package_that_the_code_imports_is_declared() -> None:
     extras = setup["options.extras_require"]
     declared = [
         setup["options"]["install_requires"],
-        *(extras[name] for name in ("worker", "model", "local", "bound", "otel")),
+        *(extras[name] for name in ("worker", "model", "local", "bound", "otel", "oidc")),
     ]
     names = {plain(line) for text in declared for line in text.splitlines() if line.strip()}
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import structlog
+from flask import request, url_for
 
 from app.access.keys import KeyStore
 from app.access.users import Users
@@ -16,9 +17,12 @@ from app.process.address import is_loopback
 from app.settings import AccessSettings, Settings
 from web.access.caller import Caller
 from web.access.gate import Gate
+from web.access.oidc import BySession
 from web.access.ways import ByKey, ByPassword, ByProxy, Tries, Way
 
 log = structlog.get_logger(__name__)
+
+PAGES = frozenset({"pages.index", "pages.batch", "monitor.page"})
 
 
 def build(settings: Settings, find: Callable[[str], BatchRecord | None], tries: Tries | None = None) -> Gate:
@@ -35,7 +39,9 @@ def build(settings: Settings, find: Callable[[str], BatchRecord | None], tries: 
     access = settings.access
     made: dict[str, Way] = {name: _way(name, settings, tries) for name in access.ways}
     # A browser that is told of Basic asks for a name and a password itself.
-    challenges = [*(["basic"] if {"keys", "basic"} & made.keys() else []), *(["bearer"] if "keys" in made else [])]
+    # But not where people sign in with a provider: to that they are led.
+    asks = "basic" in made or ("keys" in made and "oidc" not in made)
+    challenges = [*(["basic"] if asks else []), *(["bearer"] if "keys" in made else [])]
 
     def may_see(caller: Caller, id: str) -> bool:
         if access.shared or not BATCH_ID.fullmatch(id) or caller.sees_all:
@@ -43,7 +49,14 @@ def build(settings: Settings, find: Callable[[str], BatchRecord | None], tries: 
         record = find(id)
         return record is not None and (record.shared or record.owner == caller.identity)
 
-    return Gate(list(made.values()), challenges, may_see)
+    return Gate(list(made.values()), challenges, may_see, _led_to_sign_in if "oidc" in made else None)
+
+
+def _led_to_sign_in() -> str | None:
+    """Return where to sign in, for who looks at a page; None for a program, which is told instead."""
+    if request.method != "GET" or request.endpoint not in PAGES:
+        return None
+    return url_for("sign_in.begin", next=request.full_path.removesuffix("?"))
 
 
 def check_door(settings: Settings) -> None:
@@ -58,7 +71,7 @@ def check_door(settings: Settings) -> None:
     if not access.auth:
         raise ConfigurationError(
             f"ELASTIQ_HOST={host} is reached from other machines, and nobody would be asked who they are: set "
-            "ELASTIQ_AUTH to keys, basic or proxy; or to off, if something else keeps strangers out"
+            "ELASTIQ_AUTH to keys, basic, proxy or oidc; or to off, if something else keeps strangers out"
         )
     log.warning("nobody_is_asked", host=host, reason="ELASTIQ_AUTH=off: who reaches this port may do everything")
 
@@ -67,6 +80,8 @@ def _way(name: str, settings: Settings, tries: Tries | None) -> Way:
     access = settings.access
     if name == "keys":
         return ByKey(KeyStore(settings).find)
+    if name == "oidc":
+        return BySession(access.operators)
     if name == "basic":
         if not access.users:
             raise ConfigurationError(

@@ -8,6 +8,7 @@ import structlog
 from flask import Flask, g, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, NotFound, Unauthorized
+from werkzeug.routing import RequestRedirect
 
 from web.access import table
 from web.access.caller import ANYBODY, Caller
@@ -17,6 +18,12 @@ log = structlog.get_logger(__name__)
 
 # A text of several words, as browsers show it; it is quoted for them too.
 REALM = "Elastiq, by a name and a password, or by an API key as the password"
+
+
+class Led(RequestRedirect):
+    """The caller is led elsewhere, for now: browsers keep in mind what a redirection for good said."""
+
+    code = 302
 
 
 def no_such_batch(id: str) -> str:
@@ -31,6 +38,7 @@ class Gate:
         ways: how a caller may show who he is; none: nobody is asked.
         challenges: what a caller who has not done so is told to send, such as ``basic``.
         may_see: says whether a caller may have anything to do with the batch of an id.
+        sign_in: returns the address at which who has not said who he is does so, if he is to be led there.
     """
 
     def __init__(
@@ -38,8 +46,9 @@ class Gate:
         ways: Sequence[Way],
         challenges: Sequence[str] = (),
         may_see: Callable[[Caller, str], bool] = lambda caller, id: True,
+        sign_in: Callable[[], str | None] | None = None,
     ) -> None:
-        self._ways, self._may_see = ways, may_see
+        self._ways, self._may_see, self._sign_in = ways, may_see, sign_in
         self._challenges = [WWWAuthenticate(kind, {"realm": REALM}) for kind in challenges]
 
     def install(self, app: Flask) -> None:
@@ -63,6 +72,8 @@ class Gate:
         for way in self._ways:
             if (found := way.caller()) is not None:
                 return found
+        if self._sign_in and (address := self._sign_in()):
+            raise Led(address)
         raise Unauthorized(
             "say who you are: send an API key (Authorization: Bearer …, or as the password), or sign in",
             www_authenticate=self._challenges,

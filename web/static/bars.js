@@ -1,6 +1,6 @@
 // The machines' bars over time: their order, where their pieces are, and what is said of each. Pure; times in seconds.
 
-import { clock, duration, many, number } from "./words.js";
+import { clock, duration, number } from "./words.js";
 
 /** @import { Bar, Instance, Worker } from "./fleet.js" */
 
@@ -38,6 +38,8 @@ export function name({ number: which, own }) {
   return own ? `machine ${which}` : `worker ${which}`;
 }
 
+const MARK_S = 20; // how wide the end of a machine is that was lost
+
 /**
  * Return the bars of a window: those that are there, the oldest first, and then those that have gone, the latest first.
  * @param {Bar[]} bars
@@ -56,10 +58,10 @@ export function ordered(bars, from) {
  * @param {number} to where a bar ends that goes on
  */
 export function pieces({ pieces: all, ended }, from, to) {
-  const seen = ended ? all.slice(0, -1) : all;
+  const seen = ended && all.at(-1)?.doing === "gone" ? all.slice(0, -1) : all;
   return seen.flatMap(({ doing, at }, index) => {
     const begin = Math.max(at, from);
-    const end = Math.min(all[index + 1]?.at ?? to, to);
+    const end = ended && index === all.length - 1 ? at + MARK_S : Math.min(all[index + 1]?.at ?? to, to);
     return end > begin ? [{ doing, at: begin - from, lasts: end - begin }] : [];
   });
 }
@@ -92,11 +94,6 @@ export function state(bar, worker, now) {
   const since = ` for ${duration(Math.max(1, now - (last?.at ?? now)))}`;
   const inHand = worker?.active ? `, ${number(worker.active)} in hand` : "";
   return `${doingWords(doing)}${doing === "draining" ? why : since}${inHand}`;
-}
-
-/** @param {Bar} bar */
-export function done(bar) {
-  return bar.done ? many(bar.done, "image") : "";
 }
 
 /**

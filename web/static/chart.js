@@ -25,6 +25,7 @@ export class Chart {
     this._samples = [];
     this._now = 0;
     this._span = SPAN_S;
+    this._width = 0; // as it was drawn last
     /** @type {number | null} */
     this._at = null;
     this._svg.addEventListener("pointermove", (event) => onPoint(this._timeAt(event)));
@@ -39,6 +40,10 @@ export class Chart {
    * @param {number} span seconds
    */
   show(samples, now, span) {
+    const pixel = span / (this._width || 1);
+    const same = samples.at(-1) === this._samples.at(-1) && samples.length === this._samples.length;
+    // Less than a pixel on there is nothing to be seen.
+    if (same && span === this._span && Math.abs(now - this._now) < pixel) return;
     this._samples = samples;
     this._now = now;
     this._span = span;
@@ -55,6 +60,7 @@ export class Chart {
     const size = this._size();
     const { width, height } = size;
     if (!width) return;
+    this._width = width;
     const seen = this._samples.filter(({ at }) => at > this._now - this._span);
     const top = ceiling(peak(seen, this._series));
     const scale = scales(size, this._now, top, this._span);

@@ -59,14 +59,10 @@ function arriving({ arrival_rate: arrivals, service_rate: service }) {
 /** @param {Waits} waits @returns {Figure} */
 function waiting({ target_s: target, p50_s: half, p99_s: most, hour_images: images, hour_late: late }) {
   const parts = [];
-  if (most !== null) parts.push(`99 % within ${seconds(most)}`);
+  if (most !== null) parts.push(`99 of 100 within ${seconds(most)}`);
   parts.push(`target ${seconds(target)}`);
   if (images) parts.push(`${share(late / images)} of the last hour's late`);
-  return {
-    value: half === null ? "–" : seconds(half),
-    more: parts.join(" · "),
-    unit: half === null ? "" : "or less, half",
-  };
+  return { value: half === null ? "–" : seconds(half), more: parts.join(" · ") };
 }
 
 /** A part of a whole: only none of it is 0 %. @param {number} part from 0 to 1 */

@@ -104,6 +104,8 @@ export class Fleet {
     this._heardAt = heardAt;
     /** @type {Sample[]} */
     this._history = [];
+    /** @type {RatedSample[]} the history, with the rate at which images were finished before each point */
+    this.history = [];
     /** @type {Map<number, Decision>} by when each was made */
     this._decisions = new Map();
     /** @type {Map<string, Bar>} by id */
@@ -120,6 +122,7 @@ export class Fleet {
     const latest = this._history.at(-1)?.at ?? 0;
     const samples = [...this._history, ...view.history.filter(({ at }) => at > latest)];
     this._history = samples.filter(({ at }) => at > view.now - HISTORY_S);
+    this.history = this._history.map((one, index) => ({ ...one, finish_rate: rateTo(one, this._history[index - 1]) }));
     for (const decision of view.decisions) this._decisions.set(decision.at, decision);
     this._decisions = new Map(this.decisions.map((decision) => [decision.at, decision]));
     for (const bar of view.timeline) this._bars.set(bar.id, bar);
@@ -136,11 +139,6 @@ export class Fleet {
   /** The newest decisions, the latest first. */
   get decisions() {
     return [...this._decisions.values()].sort((a, b) => b.at - a.at).slice(0, MOST_DECISIONS);
-  }
-
-  /** The history, with the rate at which images were finished before each point. @returns {RatedSample[]} */
-  get history() {
-    return this._history.map((sample, index) => ({ ...sample, finish_rate: rateTo(sample, this._history[index - 1]) }));
   }
 
   /** The server's clock, as it is by now. @param {number} here this browser's clock */

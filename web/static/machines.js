@@ -1,9 +1,10 @@
 // The fleet as a timeline: a table with a row for each machine, a bar of what it did, and the same in words.
 
-import { doingWords, done, name, ordered, pieces, state, story } from "./bars.js";
+import { doingWords, name, ordered, pieces, state, story } from "./bars.js";
 import { dollars } from "./cost.js";
 import { arrange, element, find, say } from "./dom.js";
 import { drawn } from "./svg.js";
+import { number } from "./words.js";
 
 /** @import { Bar, Fleet } from "./fleet.js" */
 
@@ -84,16 +85,18 @@ class Row {
    */
   show(bar, worker, { now, span, heard }) {
     const to = bar.ended || !heard ? Math.min(now, bar.until) : now;
-    const seen = pieces(bar, now - span, to);
     say(this._name, name(bar));
     say(this._now, state(bar, worker, now));
-    say(this._done, done(bar));
+    say(this._done, bar.done ? number(bar.done) : "");
     say(this._cost, bar.usd === null ? "" : dollars(bar.usd));
     this.row.dataset.doing = bar.pieces.at(-1)?.doing ?? "";
     this.row.classList.toggle("ended", bar.ended);
-    const places = seen.map(({ doing, at, lasts }) => `${doing} ${at.toFixed(1)} ${lasts.toFixed(1)}`).join();
-    if (places === this._shown) return;
-    this._shown = places;
+    // As wide as a picture is at most, each pixel is about so long.
+    const step = span / 800;
+    const shown = `${span} ${Math.floor(now / step)} ${Math.floor(to / step)} ${bar.pieces.map(({ at }) => at).join()}`;
+    if (shown === this._shown) return;
+    this._shown = shown;
+    const seen = pieces(bar, now - span, to);
     this._svg.setAttribute("viewBox", `0 0 ${span} ${HEIGHT}`);
     this._svg.setAttribute("aria-label", story(bar, now - span, to));
     this._svg.replaceChildren(

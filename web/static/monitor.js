@@ -40,6 +40,7 @@ class Monitor {
     this._machines = new Machines(byId("instances", HTMLElement), byId("doing", HTMLElement));
     this._span = SPAN_S;
     this._failures = "";
+    this._decisions = "";
     this._news = new News({
       streamUrl: () => here("/api/fleet/events"),
       pollUrl: () => here("/api/fleet"),
@@ -82,8 +83,18 @@ class Monitor {
     const { decisions } = this._fleet;
     byId("undecided", HTMLElement).hidden = decisions.length > 0;
     byId("decisions", HTMLElement).hidden = !decisions.length;
-    drawDecisions(byId("decisions", HTMLElement), decisions, naming(this._fleet.bars));
+    this._decide();
     this._fail();
+  }
+
+  /** Draw the decisions where they, or the names in them, are others. */
+  _decide() {
+    const { decisions, bars } = this._fleet ?? { decisions: [], bars: [] };
+    const names = bars.map(({ id, number }) => `${id} ${number}`);
+    const told = JSON.stringify([decisions.map(({ at, reason, held }) => [at, reason, held]), names]);
+    if (told === this._decisions) return;
+    this._decisions = told;
+    drawDecisions(byId("decisions", HTMLElement), decisions, naming(bars));
   }
 
   /** Draw the failures where they are others: a link that is drawn anew loses the keyboard. */

@@ -36,9 +36,10 @@ export function duration(seconds) {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** Seconds that are measured: a short time has a decimal. @param {number} value */
+/** Seconds that are measured: a short time has a decimal, and minutes are told from two on. @param {number} value */
 export function seconds(value) {
-  return value < 10 ? `${Math.round(value * 10) / 10} s` : duration(value);
+  if (value < 10) return `${Math.round(value * 10) / 10} s`;
+  return value < 120 ? `${Math.round(value)} s` : duration(value);
 }
 
 /** Say what o'clock it was. @param {number} at seconds since 1970 */

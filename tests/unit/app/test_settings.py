@@ -57,6 +57,8 @@ def test_every_setting_is_read_from_its_own_variable() -> None:
         "ELASTIQ_BULK_QUEUE_URL": "http://127.0.0.1:4566/000000000000/q-bulk",
         "ELASTIQ_TOPIC_ARN": "arn:aws:sns:eu-central-1:000000000000:t",
         "ELASTIQ_AUTH": "keys,basic",
+        "ELASTIQ_OIDC_ISSUER": "https://people.example/realm",
+        "ELASTIQ_COOKIE_SECRET": "x" * 32,
         "ELASTIQ_LIMITS_STORAGE": "redis://127.0.0.1:6379",
         "ELASTIQ_LOG_FORMAT": "json",
         "ELASTIQ_LOG_STREAM": "stdout",
@@ -144,6 +146,7 @@ def test_a_number_is_taken_up_to_its_bound_and_not_beyond(field: Field[Any], bou
         ("ELASTIQ_QUEUE", "tasks\n"),
         ("ELASTIQ_LOG_FORMAT", "xml"),
         ("ELASTIQ_AUTH", "none"),
+        ("ELASTIQ_COOKIE_SECRET", "x" * 31),
         ("ELASTIQ_AUTH", "keys,off"),
     ],
 )

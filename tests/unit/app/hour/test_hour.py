@@ -80,6 +80,7 @@ def test_another_one_takes_it_over_and_its_own_comes_on_top() -> None:
 def test_a_later_record_fills_the_gap_between_the_first_and_the_beginning() -> None:
     first, other = busy(), Hour(60.0)
     early = kept(first, NOW + 6)
+    tell(first, NOW + 11, classified("b/3.jpg", 1.0, NOW))
     tell(first, NOW + 12, decision(desired=9, fleet=()))
     tell(first, NOW + 21, decision(desired=5, fleet=()))
     tell(other, NOW + 20, decision(desired=5, fleet=()))
@@ -88,6 +89,10 @@ def test_a_later_record_fills_the_gap_between_the_first_and_the_beginning() -> N
     view = other.view(NOW + 25)
     assert [one["desired"] for one in view["decisions"]] == [5, 9, 3, 2]
     assert [one["at"] - NOW for one in view["history"]] == [0, 5, 12, 20]
+    assert [one["finished"] for one in view["history"]] == [0, 2, 3, 3]
+    tell(other, NOW + 26, classified("b/4.jpg", 1.0, NOW))
+    tell(other, NOW + 30, decision(desired=5, fleet=()))
+    assert other.view(NOW + 30)["history"][-1]["finished"] == 4
 
 
 @given(st.lists(st.tuples(ANNOUNCEMENTS, st.floats(0, 4e9)), max_size=8))

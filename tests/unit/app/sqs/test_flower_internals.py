@@ -58,12 +58,16 @@ def test_a_queue_is_counted_and_after_it_its_dead_letters(flower: Any) -> None:
     ]
 
 
-def test_dead_letters_that_queues_share_are_told_once(flower: Any) -> None:
-    app = application(dead_letter_queue="mine-dead")
-    for queue in ("mine", "mine-bulk"):
-        app.send_task("work", (1,), queue=queue)
+def test_dead_letters_that_queues_share_are_counted_once_behind_them(flower: Any) -> None:
+    app = application()
+    for name in ("mine", "bulk"):
+        app.send_task("work", (1,), queue=name)
+    api = memory.MemoryApi(memory.cloud, Metrics())
+    urls = {name: api.sqs("get_queue_url", QueueName=name)["QueueUrl"] for name in ("mine", "bulk")}
+    policy = api.sqs("get_queue_attributes", QueueUrl=urls["mine"], AttributeNames=["RedrivePolicy"])["Attributes"]
+    api.sqs("set_queue_attributes", QueueUrl=urls["bulk"], Attributes=policy)
 
-    assert [row["name"] for row in asked(flower, app, "mine", "mine-bulk")] == ["mine", "mine-dead", "mine-bulk"]
+    assert [row["name"] for row in asked(flower, app, "mine", "bulk")] == ["mine", "bulk", "mine-dead"]
 
 
 def test_a_queue_that_is_missing_is_left_out_and_not_made(flower: Any) -> None:

@@ -28,6 +28,7 @@ def test_a_name_and_a_time_to_live_are_in_the_record() -> None:
         ([], "JSON object"),
         (None, "JSON object"),
         ({"colour": "red"}, "no option 'colour'"),
+        ({"owner": "keys:bob"}, "no option 'owner'"),
         ({"name": 5}, "name"),
         ({"name": "x" * 201}, "name"),
         ({"name": "a\nb"}, "name"),

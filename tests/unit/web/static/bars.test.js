@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { doingWords, done, name, naming, ordered, pieces, reason, state, story } from "../../../../web/static/bars.js";
+import { doingWords, name, naming, ordered, pieces, reason, state, story } from "../../../../web/static/bars.js";
 import { clock } from "../../../../web/static/words.js";
 
 /** @import { Bar } from "../../../../web/static/fleet.js" */
@@ -59,6 +59,14 @@ test("a bar that has ended has nothing behind its end", () => {
   ]);
 });
 
+test("where a bar was lost there is a mark", () => {
+  const lost = bar({ ended: true, pieces: [...bar().pieces, { doing: "lost", at: 400 }] });
+  assert.deepEqual(pieces(lost, 300, 400), [
+    { doing: "working", at: 0, lasts: 100 },
+    { doing: "lost", at: 100, lasts: 20 },
+  ]);
+});
+
 test("the story of a bar has each thing once, with all of its time", () => {
   const flickering = bar({
     pieces: [
@@ -85,8 +93,7 @@ test("what a machine does is said with its time, its work, or why it goes", () =
   assert.equal(state(lost, undefined, 500), `lost at ${clock(400)}`);
 });
 
-test("images are told where there are any, and words that are new as they came", () => {
-  assert.deepEqual([done(bar()), done(bar({ done: 1 })), done(bar({ done: 1_234 }))], ["", "1 image", "1,234 images"]);
+test("words that are new are told as they came", () => {
   assert.deepEqual([reason("idle"), reason("a new reason")], ["had no work", "a new reason"]);
   assert.deepEqual([doingWords("booting"), doingWords("dancing")], ["starting", "dancing"]);
 });

@@ -111,11 +111,11 @@ test("dead letters come with the command that lists them", () => {
 });
 
 test("waits are told against the target, with the hour's late ones", () => {
-  assert.deepEqual(told({}).waiting, { value: "–", more: "target 1 min", unit: "" });
+  assert.deepEqual(told({}).waiting, { value: "–", more: "target 60 s" });
   const waits = { target_s: 45, p50_s: 1.26, p99_s: 75, hour_images: 400, hour_late: 0 };
-  const { value, unit, more } = told({ waits }).waiting;
-  assert.deepEqual([value, unit], ["1.3 s", "or less, half"]);
-  assert.equal(more, "99 % within 1 min · target 45 s · none of the last hour's late");
+  const { value, more } = told({ waits }).waiting;
+  assert.equal(value, "1.3 s");
+  assert.equal(more, "99 of 100 within 75 s · target 45 s · none of the last hour's late");
   const late = [2, 1, 40].map((hour_late) => told({ waits: { ...waits, hour_images: 4_000, hour_late } }).waiting.more);
   assert.deepEqual(
     late.map((words) => words.split(" · ")[2]),
