@@ -32,6 +32,10 @@ _AUTH = (
 )
 _SECRET = (r".{32,}", "32 characters or more, such as `openssl rand -hex 32` prints")
 _STORAGE = (r"[a-z+]+://\S*", "an address such as memory:// or redis://host:6379")
+_HOSTS = (
+    r"\s*(https?://)?[A-Za-z0-9.:\[\]-]+\s*(,\s*(https?://)?[A-Za-z0-9.:\[\]-]+\s*)*",
+    "hosts such as hooks.example.com:8443, with commas between",
+)
 _LOG_FORMAT = (r"auto|json|text", "auto, json or text")
 _LOG_STREAM = (r"stderr|stdout", "stderr or stdout")
 _ENGINE = (r"openvino|torch", "openvino or torch")
@@ -166,6 +170,20 @@ class WebSettings:
         low=0,
         high=10,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class HookSettings:
+    """Who is told that a batch is complete."""
+
+    hosts: str = _setting(
+        "ELASTIQ_WEBHOOK_HOSTS",
+        "",
+        "The hosts that webhooks may go to, with commas between: `host` or `host:port` for https, `http://host:port`; "
+        "unless told there are no webhooks.",
+        form=_HOSTS,
+    )
+    secret: str = _setting("ELASTIQ_WEBHOOK_SECRET", "", "What webhooks are signed with; their receivers know it too.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -548,6 +566,7 @@ class Settings:
     queue: QueueSettings = QueueSettings()
     web: WebSettings = WebSettings()
     access: AccessSettings = AccessSettings()
+    hooks: HookSettings = HookSettings()
     limits: LimitSettings = LimitSettings()
     images: ImageSettings = ImageSettings()
     engine: EngineSettings = EngineSettings()

@@ -11,6 +11,8 @@ from app.storage import BATCHES
 
 # Its messages are dropped: it was cancelled or deleted.
 DROPPED = "_dropped"
+# Somebody wants to be told that it is complete.
+HOOKED = "_hooks"
 # It is deleted, and what is left of it is to go.
 DELETED = "_deleted"
 # Images of it were published again: what has no outcome and no message is looked for, however old the batch is.

@@ -29,6 +29,7 @@ from app.settings import Settings
 from app.sqs.sweep import ListenerSweep
 from app.storage import Storage
 from autoscaler.announce import Announcer
+from autoscaler.sweep.completed import Completed
 from autoscaler.sweep.ended import Ended
 from autoscaler.sweep.republish import LOOKS, Republisher
 from tasks.celery import make_app
@@ -56,6 +57,7 @@ class Sweep:
         telling = Telling(app, Dispatch(app, "sweep"))
         records = Records(settings, telling.changed)
         cancelling = Cancelling(settings, records, telling)
+        self._completed = Completed(settings, records)
         self._ended = Ended(settings, records, Deletion(settings, records, cancelling))
         self._republisher = Republisher(settings, app, self._report_if_any, cancelling.dropped)
         self._swept = Swept()
@@ -71,6 +73,7 @@ class Sweep:
         for part in (self._dead_letters, self._listeners):
             self._try(part, now)
         self._try(self._ended_batches, now, at)
+        self._try(self._completed_batches, now, at)
         if self._settings.autoscaler.republish_s:
             self._try(self._republish, now, at)
         return self._swept
@@ -108,6 +111,9 @@ class Sweep:
 
     def _ended_batches(self, now: float, at: datetime) -> None:
         self._ended.round(now, at)
+
+    def _completed_batches(self, now: float, at: datetime) -> None:
+        self._completed.round(now, at)
 
     def _republish(self, now: float, at: datetime) -> None:
         done = self._republisher.round(now, at)

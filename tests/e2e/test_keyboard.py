@@ -37,14 +37,14 @@ def test_tab_goes_through_the_page_in_its_order_and_the_focus_is_seen_everywhere
     page = visit(f"{site.url}/batches/{batch(site)}")
     expect(page.get_by_role("button", name="tabby 2")).to_be_visible()
     found = []
-    for _ in range(18):
+    for _ in range(20):
         page.keyboard.press("Tab")
         found.append(page.evaluate(FOCUSED))
     assert all(seen for _, seen in found), found
     assert [" ".join(name.split()) for name, _ in found] == [
-        "Skip to the images", "Elastiq, start page", "Monitor", "Copy link", "CSV", "Add", "Cancel", "All 4",
-        "Waiting 1", "Done 3", "Failed 0", "Find a label or a name", "Arrange", "Sure", "tabby 2", "lynx 1",
-        "Histograms", "0.png: tabby, 75%",
+        "Skip to the images", "Elastiq, start page", "Monitor", "Copy link", "CSV", "JSON", "JSON lines", "Add",
+        "Cancel", "All 4", "Waiting 1", "Done 3", "Failed 0", "Find a label or a name", "Arrange", "Sure",
+        "tabby 2", "lynx 1", "Histograms", "0.png: tabby, 75%",
     ]  # fmt: skip
 
 

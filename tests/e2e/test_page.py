@@ -302,6 +302,29 @@ def test_a_zip_is_unpacked_and_its_labels_are_narrowed_by_how_sure_they_are_and_
     expect(page.locator(".tile .score")).to_have_text(["95%", "61%", "42%"])
 
 
+def test_who_cancels_has_what_waits_dropped_and_takes_what_is_known_along_in_three_forms(
+    serve: Serve, visit: Visit
+) -> None:
+    site = serve()
+    page = visit(site.url)
+    drop(page, ("a.png", CAT), ("b.png", COFFEE))
+    expect(page.locator('.tile[data-state="waiting"]')).to_have_count(2)
+    id = page.url.rpartition("/")[2]
+    site.classify(f"{id}/a.png", "tabby")
+    expect(tile(page, "a.png").locator(".label")).to_have_text("tabby")
+    page.get_by_role("button", name="Cancel").press("Enter")
+    expect(page.get_by_role("button", name="cancelled, b.png")).to_be_visible()
+    expect(page.locator("#announcer")).to_have_text("1 of 2 classified, 1 cancelled")
+    expect(page.get_by_role("button", name="Cancel", exact=True)).to_be_hidden()
+    for form in ("csv", "json", "jsonl"):
+        with page.expect_download() as download:
+            page.locator(f"#{form}").click()
+        assert "tabby" in download.value.path().read_text()
+    page = visit(site.url)  # somebody who has never been here
+    page.locator("#earlier a").click()
+    expect(tile(page, "a.png").locator(".label")).to_have_text("tabby")
+
+
 def test_eight_tabs_of_a_batch_have_one_stream_and_go_on_when_the_one_that_has_it_is_closed(
     serve: Serve, visit: Visit
 ) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.batches.record import BULK, INTERACTIVE, LONGEST_NAME, PRIORITIES, BatchRecord
+from app.batches.webhook import target
 from app.errors import PermanentError
 
 # Ten years: S3's own rule does better for what is kept longer.
 LONGEST_S = 10 * 366 * 86400
-FIELDS = ("name", "expires_s", "priority", "source")
-
+FIELDS = ("name", "expires_s", "webhook", "priority", "source")
 
 SourceOf = Callable[[object], dict[str, Any] | None]
 
@@ -23,16 +22,20 @@ class BadOption(PermanentError):
     """What is asked of a batch cannot be done; the message says which option it is."""
 
 
-def asked(data: object, id: str, now: datetime, source_of: SourceOf = lambda data: None) -> BatchRecord:
+def asked(
+    data: object, id: str, now: datetime, hosts: str = "", source_of: SourceOf = lambda data: None
+) -> BatchRecord:
     """Return the record of a batch for which ``data``, JSON as it came, is asked.
 
     Args:
         data: the body of the request.
         id: the batch's.
         now: when it is made, UTC.
+        hosts: those that a webhook may go to.
         source_of: returns what the record keeps of a source that was asked for; raises `PermanentError`.
 
     Raises:
+        HookRefused: its webhook may not go there.
         BadOption: it is no object, or one with a field that is unknown or has no value that it may have.
     """
     if not isinstance(data, dict):
@@ -40,10 +43,11 @@ def asked(data: object, id: str, now: datetime, source_of: SourceOf = lambda dat
     if unknown := sorted(set(map(str, data)) - set(FIELDS)):
         raise BadOption(f"there is no option {unknown[0][:80]!r}; there are: {', '.join(FIELDS)}")
     source = source_of(data["source"]) if data.get("source") is not None else None
-    return replace(
-        BatchRecord(id),
+    return BatchRecord(
+        id,
         name=_name(data),
         expires_at=_expires_at(data, now),
+        webhook=_webhook(data, hosts),
         priority=_priority(data, INTERACTIVE if source is None else BULK),
         source=source,
     )
@@ -61,6 +65,15 @@ def _name(data: Mapping[str, Any]) -> str:
     if not isinstance(name, str) or len(name) > LONGEST_NAME or not name.isprintable():
         raise BadOption(f"name is no text of at most {LONGEST_NAME} printable characters")
     return name
+
+
+def _webhook(data: Mapping[str, Any], hosts: str) -> str:
+    url = data.get("webhook") or ""
+    if not isinstance(url, str):
+        raise BadOption("webhook is no address")
+    if url:
+        target(url, hosts)
+    return url
 
 
 def _expires_at(data: Mapping[str, Any], now: datetime) -> datetime | None:

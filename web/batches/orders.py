@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from app.batches.cancelling import Cancelling
 from app.batches.deletion import Deletion
-from app.batches.marks import EXPIRES, Marks
+from app.batches.marks import EXPIRES, HOOKED, Marks
 from app.batches.record import BatchRecord
 from app.batches.records import Records
 from app.batches.telling import Telling
@@ -39,7 +39,7 @@ class Orders:
         telling: Telling,
         publish: Callable[[Sequence[str]], object],
     ) -> None:
-        self._records, self._expires = records, Marks(settings, EXPIRES)
+        self._records, self._expires, self._hooked = records, Marks(settings, EXPIRES), Marks(settings, HOOKED)
         self.cancelling = Cancelling(settings, records, telling)
         self.retrying = Retrying(settings, storage, records, self.cancelling, publish)
         self.deletion = Deletion(settings, records, self.cancelling)
@@ -53,4 +53,6 @@ class Orders:
         if record.expires_at:
             # The mark first: one without a record does no harm, a record without one would never expire.
             self._expires.put(f"{int(record.expires_at.timestamp()):012d}-{record.id}")
+        if record.webhook:
+            self._hooked.put(record.id)
         self._records.make(record)

@@ -118,7 +118,7 @@ class FleetFeed:
             there = [worker for worker in self._present(now) if worker.leaving is None]
         silent_s = now - (newest.until if newest else self._began_at)
         decision = newest.what if newest else None
-        return Heard(len(there), decision, silent_s, HEARD_S, self._listens)
+        return Heard(len(there), decision, silent_s, HEARD_S, now, self._listens)
 
     def view(self) -> dict[str, Any]:
         """Return all that is known, as the API answers with."""

@@ -75,6 +75,7 @@ class BatchOptions(TypedDict):
     expires_s: NotRequired[
         Annotated[float | None, "Seconds until it is deleted.", {"minimum": 1, "maximum": LONGEST_S}]
     ]
+    webhook: NotRequired[Annotated[str | None, "What is told when it is complete; at a host that is listed."]]
     priority: NotRequired[Annotated[Literal["interactive", "bulk"], "Bulk waits for whoever waits."]]
     source: NotRequired[Source | None]
 

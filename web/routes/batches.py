@@ -210,11 +210,17 @@ def life(id: str, path: str) -> Response:
     return answer
 
 
+def _hosts() -> str:
+    """Return the hosts that webhooks may go to; none where they could not be signed."""
+    hooks = tier().settings.hooks
+    return hooks.hosts if hooks.secret else ""
+
+
 def _make(id: str, now: datetime) -> tuple[dict[str, Any], str]:
     """Make a batch of the current request; return the answer, and the digest of what was sent."""
     if request.mimetype == "application/json":
         options = _options()
-        record = replace(asked(options, id, now, _source), owner=caller().identity)
+        record = replace(asked(options, id, now, _hosts(), _source), owner=caller().identity)
         tier().orders.make(record)
         if record.source is not None:
             tier().runner.begin(id)

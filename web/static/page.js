@@ -5,6 +5,7 @@ import { drawCards } from "./cards.js";
 import { Deck } from "./deck.js";
 import { Detail } from "./detail.js";
 import { byId, find, here } from "./dom.js";
+import { Earlier } from "./earlier.js";
 import { leftOut } from "./files.js";
 import { gathered } from "./frames.js";
 import { takeFiles } from "./intake.js";
@@ -30,6 +31,7 @@ class Page {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this._arranging = undefined;
     this._recent = new Recent();
+    this._earlier = new Earlier();
     this._toast = new Toast(byId("toast", HTMLElement));
     const work = byId("work", HTMLElement);
     this._deck = new Deck(work, () => this._arrange());
@@ -136,7 +138,8 @@ class Page {
 
   /** @param {string} id */
   _name(id) {
-    byId("csv", HTMLAnchorElement).href = here(`/api/batches/${encodeURIComponent(id)}/results.csv`);
+    for (const form of ["csv", "json", "jsonl"])
+      byId(form, HTMLAnchorElement).href = here(`/api/batches/${encodeURIComponent(id)}/results.${form}`);
   }
 
   /** @param {Batch} batch */
@@ -174,6 +177,7 @@ class Page {
     const recent = byId("recent", HTMLElement);
     const batches = name === "welcome" ? this._recent.read() : [];
     recent.hidden = !batches.length;
+    if (name === "welcome") this._earlier.show(batches.map(({ id }) => id));
     drawCards(find(recent, ".recent", HTMLElement), batches);
   }
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.batches.record import BatchRecord
+from app.batches.webhook import HookRefused
 from web.batches.options import BadOption, asked
 
 ID = "20261124T101530123Z-9f2c01ab"
@@ -22,6 +23,15 @@ def test_a_name_and_a_time_to_live_are_in_the_record() -> None:
     assert record == BatchRecord(ID, name="cats", expires_at=NOW + timedelta(seconds=60))
 
 
+def test_a_webhook_may_go_to_hosts_that_are_listed_alone() -> None:
+    url = "https://hooks.example.com/x"
+    assert asked({"webhook": url}, ID, NOW, "hooks.example.com").webhook == url
+    assert asked({"webhook": None}, ID, NOW).webhook == ""
+    for hosts in ("", "example.com"):
+        with pytest.raises(HookRefused, match="ELASTIQ_WEBHOOK_HOSTS"):
+            asked({"webhook": url}, ID, NOW, hosts)
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -33,6 +43,7 @@ def test_a_name_and_a_time_to_live_are_in_the_record() -> None:
         ({"name": "x" * 201}, "name"),
         ({"name": "a\nb"}, "name"),
         ({"name": "\ud83d"}, "name"),
+        ({"webhook": 5}, "webhook"),
         ({"expires_s": "soon"}, "expires_s"),
         ({"expires_s": True}, "expires_s"),
         ({"expires_s": 0}, "expires_s"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,11 +23,12 @@ PENDING = Instance("i-1", InstanceState.PENDING, AT)
 BOOTING = Instance("i-2", InstanceState.RUNNING, AT)
 READY = Instance("i-3", InstanceState.RUNNING, AT, AT)
 DRAINING = Instance("i-4", InstanceState.DRAINING, AT, AT)
+NOW = AT.timestamp() + 10
 NOTHING = {"launch": 0, "desired": 0, "fleet": ()}
 
 
 def said(workers: int = 0, silent_s: float = 1.0, **decided: Any) -> tuple[str, str]:
-    told = why(Heard(workers, decision(**decided) if decided else None, silent_s, HEARD_S))
+    told = why(Heard(workers, decision(**decided) if decided else None, silent_s, HEARD_S, NOW))
     return told.code.value, told.says
 
 
@@ -55,7 +57,13 @@ def said(workers: int = 0, silent_s: float = 1.0, **decided: Any) -> tuple[str, 
         (
             {"fleet": (PENDING, BOOTING, DRAINING), "boot_s": 28.0},
             "starting",
-            "2 instances are starting; that takes about 28 s",
+            "2 instances are starting, first labels in about 20 s",
+        ),
+        ({"fleet": (PENDING,), "boot_s": 10.5}, "starting", "an instance is starting, first labels any moment now"),
+        (
+            {"fleet": (replace(PENDING, launched_at=AT + timedelta(seconds=60)),), "boot_s": 28.0},
+            "starting",
+            "an instance is starting, first labels in about 30 s",
         ),
         ({"fleet": (PENDING, READY)}, "working", "a worker is there"),
         ({**NOTHING, "launch": 2}, "launching", "no worker is running; the autoscaler is about to start one"),

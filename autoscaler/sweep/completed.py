@@ -1,0 +1,141 @@
+"""Tells whoever asked for it that a batch is complete, however many tries that takes within a day.
+
+The autoscaler that leads does so, as it is always there. That a batch was complete is written down first, so a message
+says the same at each try; its id is the batch's, by which a receiver tells one that came twice.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from app.aws.bucket import Bucket
+from app.batches.marks import HOOKED, Marks
+from app.batches.record import BatchRecord
+from app.batches.records import Records
+from app.batches.webhook import HookRefused, target
+from app.domain import BATCH_ID
+from app.errors import ElastiqError
+from app.process.objects import parse
+from app.settings import Settings
+from app.storage import BATCHES, FAILURE, RESULT, Storage
+from autoscaler.sweep.posting import Lookup, look_up, post
+
+log = structlog.get_logger(__name__)
+
+EVERY_S = 10.0
+# A batch counts as complete if nothing was added to it between two looks so far apart.
+QUIET_S = 10.0
+LONGEST_LOOK_PAUSE_S, IMAGES_PER_S = 120.0, 1000
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 10.0, 3600.0
+TRIED_FOR = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """A batch that is waited for: when it is looked at, or told of, next, and what was seen of it last."""
+
+    due: float
+    pause_s: float
+    seen: dict[str, int] | None = None
+
+
+class Completed:
+    """One round at a time.
+
+    Args:
+        settings: the buckets, the secret, and the hosts that may be told.
+        records: say whom to tell.
+        lookup: returns the addresses of a host.
+    """
+
+    def __init__(self, settings: Settings, records: Records, lookup: Lookup = look_up) -> None:
+        self._hooks, self._records, self._lookup = settings.hooks, records, lookup
+        self._storage, self._marks = Storage(settings), Marks(settings, HOOKED)
+        self._bucket = Bucket(settings.aws, settings.buckets.output)
+        self._watched: dict[str, _Watched] = {}
+        self._due = float("-inf")
+
+    def round(self, now: float, at: datetime) -> None:
+        """Do what is due at ``now`` (monotonic seconds), which is ``at`` by the wall clock (UTC).
+
+        Raises:
+            ConfigurationError, TransientError: the bucket does not answer.
+        """
+        if not self._hooks.hosts or now < self._due:
+            return
+        self._due = now + EVERY_S
+        marked = [id for id in self._marks.names() if BATCH_ID.fullmatch(id)]
+        self._watched = {id: self._watched.get(id, _Watched(now, QUIET_S)) for id in marked}
+        for id in [id for id in marked if now >= self._watched[id].due]:
+            try:
+                self._one(id, now, at)
+            except ElastiqError as err:
+                self._later(id, now)
+                log.warning("webhook_failed", batch=id, reason=str(err), retry_in_s=self._watched[id].pause_s)
+
+    def _one(self, id: str, now: float, at: datetime) -> None:
+        record = self._records.fresh(id)
+        if record is None or record.deleted_at or not record.webhook:
+            self._marks.remove(id)
+            return
+        told = self._completed(record, now, at)
+        if told is None:
+            return
+        try:
+            body = json.dumps(told).encode()
+            post(target(record.webhook, self._hooks.hosts), body, self._hooks.secret, str(told["id"]), self._lookup)
+            log.info("webhook_sent", batch=id)
+        except ElastiqError as err:
+            late = at.timestamp() - float(told["completed_at"]) > TRIED_FOR.total_seconds()
+            if not late and not isinstance(err, HookRefused):
+                raise
+            log.error("webhook_given_up", batch=id, reason=str(err))
+        self._marks.remove(id)
+
+    def _completed(self, record: BatchRecord, now: float, at: datetime) -> dict[str, Any] | None:
+        """Return what is told of a batch that is complete; None of one that is not, which is looked at again."""
+        key = f"{BATCHES}{record.id}/completed.json"
+        if (found := self._bucket.get(key)) is not None:
+            return parse(found.body or b"")
+        counts, before = self._counts(record), self._watched[record.id]
+        if not counts["total"] or counts["waiting"] or counts != before.seen:
+            news = counts != before.seen
+            pause_s = QUIET_S if news else min(LONGEST_LOOK_PAUSE_S, 2 * before.pause_s)
+            # A look takes two calls for a thousand images.
+            due = now + max(pause_s, counts["total"] / IMAGES_PER_S)
+            self._watched[record.id] = _Watched(due, pause_s, counts)
+            return None
+        told = {
+            "id": f"completed-{record.id}",
+            "type": "batch.completed",
+            "batch": record.id,
+            "name": record.name,
+            "completed_at": at.timestamp(),
+            "counts": counts,
+        }
+        self._bucket.put(key, json.dumps(told).encode(), "application/json")
+        self._watched[record.id] = _Watched(now, FIRST_PAUSE_S / 2)
+        return told
+
+    def _counts(self, record: BatchRecord) -> dict[str, int]:
+        names = set(self._storage.outcomes(record.id))
+        failed = {name.removesuffix(FAILURE) for name in names if name.endswith(FAILURE)}
+        done = {name.removesuffix(RESULT) for name in names if name.endswith(RESULT) and not name.endswith(FAILURE)}
+        keys = done | failed | {image.key for image in self._storage.images(record.id)}
+        waiting, cancelled = len(keys - done - failed), record.cancelled_at is not None
+        return {
+            "total": len(keys),
+            "waiting": 0 if cancelled else waiting,
+            "done": len(done),
+            "failed": len(failed - done),
+            "cancelled": waiting if cancelled else 0,
+        }
+
+    def _later(self, id: str, now: float) -> None:
+        pause_s = min(LONGEST_PAUSE_S, 2 * self._watched[id].pause_s)
+        self._watched[id] = _Watched(now + pause_s, pause_s, self._watched[id].seen)
