@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, Route, expect
 
-from app.domain import Classification, Prediction
+from app.domain import Classification, Failure, Prediction
 from app.local import EmbeddedCloud
 from tests.e2e.conftest import working
 from tests.support import photographs
@@ -323,6 +323,27 @@ def test_who_cancels_has_what_waits_dropped_and_takes_what_is_known_along_in_thr
     page = visit(site.url)  # somebody who has never been here
     page.locator("#earlier a").click()
     expect(tile(page, "a.png").locator(".label")).to_have_text("tabby")
+
+
+def test_what_failed_is_tried_again_and_a_batch_is_deleted_by_who_is_sure(serve: Serve, visit: Visit) -> None:
+    site = serve()
+    id = site.upload(("a.png", CAT))["id"]
+    site.storage.save(Failure.of(f"{id}/a.png", "cut short"))
+    page = visit(f"{site.url}/batches/{id}")
+    expect(tile(page, "a.png").locator(".label")).to_have_text("cut short")
+    page.get_by_role("button", name="Retry failed").press("Enter")
+    expect(tile(page, "a.png")).to_have_attribute("data-state", "waiting")
+    site.classify(f"{id}/a.png", "tabby")
+    expect(tile(page, "a.png").locator(".label")).to_have_text("tabby")
+    page.get_by_role("button", name="Delete…").press("Enter")
+    expect(page.get_by_role("button", name="Keep it")).to_be_focused()
+    page.keyboard.press("Enter")
+    assert site.batch(id)["counts"]["done"] == 1
+    page.get_by_role("button", name="Delete…").press("Enter")
+    page.get_by_role("button", name="Delete it").press("Enter")
+    expect(page.get_by_role("heading", name="Drop a pile of photographs")).to_be_visible()
+    wait_for(lambda: site.get(f"/api/batches/{id}").status == 404, 30)
+    expect(page.locator(".recent li")).to_have_count(0)
 
 
 def test_eight_tabs_of_a_batch_have_one_stream_and_go_on_when_the_one_that_has_it_is_closed(

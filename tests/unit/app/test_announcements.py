@@ -206,6 +206,9 @@ def test_no_event_s_name_is_written_anywhere_else() -> None:
     but = {
         "app/announcements.py",
         "web/batches/stream.py",
+        "web/routes/batches.py",
+        "tests/faults/test_web_processes.py",
+        "tests/integration/web/openapi/test_shapes.py",
         "tests/integration/web/batches/test_feed.py",
         "tests/integration/web/batches/test_stream.py",
         "tests/unit/app/client/test_remote.py",
