@@ -8,8 +8,9 @@ import shlex
 import signal
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -135,8 +136,15 @@ def flower(arguments: tuple[str, ...]) -> None:
     sys.exit(celery())
 
 
+class _Place(click.Path):
+    """A path that is there, or an address in S3."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if str(value).startswith("s3://") else super().convert(value, param, ctx)
+
+
 @main.command(epilog=_CLASSIFY_ENDS)
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, readable=False, allow_dash=True))
+@click.argument("paths", nargs=-1, required=True, type=_Place(exists=True, readable=False, allow_dash=True))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead of (path, label).")
 @click.option("--url", help="The web tier's address.  [default: the one of ELASTIQ_HOST and ELASTIQ_PORT]")
 @click.option(
@@ -166,13 +174,23 @@ def classify(
 ) -> None:
     """Classify image files, or all in a folder, through a running web tier; `-` is standard input.
 
+    s3://BUCKET/PREFIX, alone, is what is in S3 already: a glob if it has a `*`, a manifest if it ends in `.jsonl`.
+    Where its results are is printed once it is complete.
+
     Prints a line for each image as its label is known, with the path that it was given. The batch's address, what
     is waited for and what went wrong go to standard error.
     """
     from app.client.classify import Wishes, classify
+    from app.client.in_place import SCHEME, classify_in_place
+    from app.client.remote import Remote
     from app.process.address import http_address
 
     address = url or http_address(settings().web.host, settings().web.port)
+    if any(path.startswith(SCHEME) for path in paths):
+        if len(paths) > 1 or resume or any(wishes.values()):
+            raise click.UsageError(f"{SCHEME} stands alone: its results stay in S3")
+        told = partial(click.echo, err=True)
+        sys.exit(classify_in_place(paths[0], Remote(address, patience_s, told, key), as_json=as_json))
     sys.exit(
         classify(
             paths,

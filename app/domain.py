@@ -27,6 +27,10 @@ DROP_COMMAND = "elastiq_drop"
 REJECTED = re.compile(r"rejected/[0-9a-f]{12}/")
 
 
+# In a batch whose images nobody uploads, their keys begin like this behind the batch's id.
+SOURCED = "_source/"
+
+
 def new_batch_id(now: datetime, entropy: bytes) -> str:
     """Return a batch id that sorts by time: ``20261124T101530123Z-9f2c01ab``.
 
@@ -47,7 +51,7 @@ def path_of(key: str) -> str:
     """Return an image's path in its batch: the folders that it was uploaded with, and its name."""
     path = key.partition("/")[2] or key
     rejected = REJECTED.match(path)
-    return path[rejected.end() :] if rejected else path
+    return path[rejected.end() :] if rejected else path.removeprefix(SOURCED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ _BUCKET = (
     r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
     "3 to 63 of a-z, 0-9, '-' and '.', beginning and ending with one of a-z, 0-9",
 )
+_BUCKETS = (rf"{_BUCKET[0]}(\s*,\s*{_BUCKET[0]})*", "buckets' names with commas between them")
 _QUEUE = (r"[A-Za-z0-9_-]{1,75}", "1 to 75 of A-Z, a-z, 0-9, '-' and '_'")
 _REGION = (r"[a-z0-9-]{1,63}", "a region's name, such as eu-central-1")
 _URL = (r"https?://[^\s/?#]+/?", "an address such as http://127.0.0.1:4566")
@@ -68,6 +69,17 @@ class BucketSettings:
     output: str = _setting(
         "ELASTIQ_OUTPUT_BUCKET", "elastiq-output", "The bucket that holds the results.", form=_BUCKET
     )
+    allowed: str = _setting(
+        "ELASTIQ_SOURCE_BUCKETS",
+        "",
+        "Other buckets, comma-separated, whose objects a batch may be made of; no other is ever read.",
+        form=_BUCKETS,
+    )
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """Return the buckets, beside the one of uploads, whose objects may be classified where they are."""
+        return frozenset(filter(None, map(str.strip, self.allowed.split(","))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,9 +77,17 @@ class Storage:
             InvalidKey: no image can have this key.
         """
         _check(key)
-        found = self._input.get(key, self._max_file_bytes)
+        return self.fetch(self._input, key)
+
+    def fetch(self, bucket: Bucket, key: str) -> bytes:
+        """Return the bytes of the image that any ``bucket`` has under ``key``.
+
+        Raises:
+            ImageNotFound, InvalidImage: as `get_image`.
+        """
+        found = bucket.get(key, self._max_file_bytes)
         if found is None:
-            raise ImageNotFound(f"there is no image {key!r} in bucket {self._input.name!r}")
+            raise ImageNotFound(f"there is no image {key!r} in bucket {bucket.name!r}")
         if found.body is None:
             raise InvalidImage(f"the file has more than {self._max_file_bytes:,} bytes")
         return found.body

@@ -10,10 +10,12 @@ from celery import Task
 from celery.exceptions import Reject
 
 from app.aws.queues import MAX_RECEIVES
+from app.batches.records import Records
 from app.domain import Classification, Failure
 from app.errors import PermanentError, TransientError
 from app.process.spans import span, tell
 from app.settings import settings
+from app.sources.images import Images
 from app.storage import Storage
 from tasks.announce import announce
 from tasks.celery import CLASSIFY, app
@@ -97,7 +99,7 @@ def _settle(key: str, diary: Diary) -> tuple[Classification | Failure, Permanent
     outcome: Classification | Failure
     try:
         with diary.step("fetched"):
-            image = storage().get_image(key)
+            image = images().get_image(key)
         with diary.step("decoded"):
             pixels = model.decode(image)
         with diary.step("run"):
@@ -113,3 +115,9 @@ def _settle(key: str, diary: Diary) -> tuple[Classification | Failure, Permanent
 def storage() -> Storage:
     """Return this process's storage."""
     return Storage(settings(), connections=settings().worker.concurrency * 2)
+
+
+@cache
+def images() -> Images:
+    """Return what has this process's images."""
+    return Images(settings(), storage(), Records(settings()), connections=settings().worker.concurrency * 2)

@@ -17,6 +17,8 @@ from app.batches.telling import Telling
 from app.dispatch import Dispatch
 from app.process.address import is_loopback
 from app.settings import Settings
+from app.sources.images import Images
+from app.sources.progress import Progresses
 from app.sqs.metrics import Metrics
 from app.storage import Storage
 from app.telemetry.workload import Workload
@@ -42,6 +44,7 @@ from web.http.streams import Streams
 from web.routes import batches as api
 from web.routes import course as compat
 from web.routes import description, health, listing, metrics, monitor, orders, pages, results, sign_in, stored
+from web.sources.runner import Runner
 from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake
 from web.uploads.once import Once
@@ -118,6 +121,7 @@ def _tier(settings: Settings) -> Tier:
         celery=celery,
         storage=storage,
         records=records,
+        runner=Runner(settings, records, Progresses(settings), publisher.publish),
         telling=telling,
         orders=Orders(settings, storage, records, telling, publisher.publish),
         queue=QueueReader(settings),
@@ -133,7 +137,7 @@ def _tier(settings: Settings) -> Tier:
         lives=Lives(storage),
         workload=Workload(registry, settings.queue.name, settings.autoscaler.target_s),
         intake=Intake(settings.images, storage, feed, publisher.publish, counts),
-        previews=Previews(storage, settings.images.max_pixels, previews),
+        previews=Previews(Images(settings, storage, records), settings.images.max_pixels, previews),
         streams=Streams(settings.web.streams, settings.limits.streams if settings.access.ways else 0, client),
         backlog=Backlog(time.monotonic),
         provider=Provider(settings.access) if "oidc" in settings.access.ways else None,

@@ -92,6 +92,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         before_a_stop(self._tier.close)
         self._listener = Listener(self._tier)
         self._listener.start()
+        self._tier.runner.start()
         self._recall = Recall(self._settings, self._tier.fleet, self._tier.costs)
         self._recall.start()
         threading.Thread(target=_say_when_ready, args=(self._address,), daemon=True).start()

@@ -29,6 +29,7 @@ from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
 from web.http.seats import Seats
 from web.http.streams import Streams
+from web.sources.runner import Runner
 from web.uploads.intake import Intake
 from web.uploads.once import Once
 
@@ -45,6 +46,7 @@ class Tier:
         once: what clients want done once, however often they ask.
         current_batch: the batch of the images that come one at a time.
         records: what is known of batches beside their images.
+        runner: goes on with batches whose images are in S3 already.
         telling: tells other processes of changes.
         orders: what can be done to batches.
         counts: what this process has done; `web.routes.metrics` tells it.
@@ -65,6 +67,7 @@ class Tier:
     celery: Celery
     storage: Storage
     records: Records
+    runner: Runner
     telling: Telling
     orders: Orders
     queue: QueueReader
@@ -91,6 +94,7 @@ class Tier:
 
     def close(self) -> None:
         """End every stream and every wait."""
+        self.runner.stop()
         self.feed.close()
         self.fleet.close()
 

@@ -77,6 +77,20 @@ class Bucket:
             store = self._store_for(key)
             return self._get_by_boto(key, most_bytes) if store is None else _get(store, key, most_bytes)
 
+    def get_range(self, key: str, at: int, count: int) -> bytes | None:
+        """Return at most ``count`` bytes of the object ``key`` from byte ``at`` on; None if there is none."""
+        with aws.translated(f"reading {key!r} from bucket {self.name!r}"):
+            try:
+                answer = self._s3.get_object(Bucket=self.name, Key=key, Range=f"bytes={at}-{at + count - 1}")
+            except ClientError as err:
+                if aws.error_code(err) in aws.NO_KEY:
+                    return None
+                if aws.error_code(err) in ("InvalidRange", "416"):
+                    return b""
+                raise
+            with answer["Body"] as body:
+                return bytes(body.read(count))
+
     def put(
         self,
         key: str,

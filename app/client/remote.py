@@ -105,6 +105,32 @@ class Remote:
                 f"no web tier answers at {self._url}; start one with `make run` or `elastiq up`, or name it with --url"
             ) from err
 
+    def make(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Make a batch with options, as the API has them; return what the web tier answers.
+
+        Raises:
+            Lost: it did not work, however often it was tried.
+            ConfigurationError: the web tier refuses it for good.
+        """
+
+        def send() -> dict[str, Any]:
+            headers = {**self._headers, "Content-Type": "application/json"}
+            try:
+                url, body = f"{self._url}/api/batches", json.dumps(options)
+                return _json(self._http.request("POST", url, body=body, headers=headers), 201)
+            except HTTPError as err:
+                raise TransientError(reason(err)) from err
+
+        return self._patience.until_answered(send)
+
+    def read_patiently(self, batch: str) -> dict[str, Any]:
+        """Return all of a batch, once the web tier answers.
+
+        Raises:
+            Lost, ConfigurationError: as by `make`.
+        """
+        return self._patience.until_answered(lambda: self.read(batch))
+
     def add(self, batch: str, files: Sequence[File]) -> list[Image]:
         """Add files to a batch; return what the web tier answers, an image for each file in their order.
 

@@ -86,6 +86,7 @@ REASONS = {
     "elastiq-web: sqs:ChangeMessageVisibility on elastiq-tasks-on-*": _GIVEN_BACK,
     "elastiq-worker: sqs:ChangeMessageVisibility on elastiq-tasks-on-i-*": _GIVEN_BACK,
     "elastiq-autoscaler: sqs:ChangeMessageVisibility on elastiq-tasks-on-*": _GIVEN_BACK,
+    "elastiq-worker: s3:GetObject on elastiq-output/_batches/*": "no batch of the story has a source",
     "elastiq-worker: s3:ListBucket on": "without it S3 answers 403 for an image that is gone, and not 404",
     "elastiq-worker: s3:GetObject on elastiq-output/_celery/*": "Celery's own results, which its clients' tasks keep",
     "elastiq-worker: s3:PutObject on elastiq-output/_celery/*": "Celery's own results, which its clients' tasks keep",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from app.images.small import small
+from app.sources.images import Images
 from app.storage import Storage
 from web.http.seats import Seats
 
@@ -24,7 +25,7 @@ class Previews:
         seats: how many requests may be at it at once, those that wait for their turn included.
     """
 
-    def __init__(self, storage: Storage, max_pixels: int, seats: Seats) -> None:
+    def __init__(self, storage: Storage | Images, max_pixels: int, seats: Seats) -> None:
         self._storage, self._max_pixels, self._seats = storage, max_pixels, seats
         self._decoding = threading.BoundedSemaphore(DECODED_AT_ONCE)
 

@@ -76,6 +76,29 @@ class BatchOptions(TypedDict):
         Annotated[float | None, "Seconds until it is deleted.", {"minimum": 1, "maximum": LONGEST_S}]
     ]
     webhook: NotRequired[Annotated[str | None, "What is told when it is complete; at a host that is listed."]]
+    priority: NotRequired[Annotated[Literal["interactive", "bulk"], "Bulk waits for whoever waits."]]
+    source: NotRequired[Source | None]
+
+
+class Source(TypedDict):
+    """Where a batch's images are that nobody uploads: one of prefix, glob and manifest says which."""
+
+    bucket: NotRequired[Annotated[str, "The bucket of uploads unless told; a manifest's own."]]
+    prefix: NotRequired[Annotated[str, "What their keys begin with.", {"maxLength": 1024}]]
+    glob: NotRequired[Annotated[str, "What their keys are like; `*` stands for any characters.", {"maxLength": 1024}]]
+    manifest: NotRequired[Annotated[str, "`s3://bucket/key` of JSON lines with a `key` each.", {"maxLength": 1024}]]
+
+
+class SourceProgress(TypedDict):
+    """How far a batch has come with its source."""
+
+    state: Literal["listing", "working", "collecting", "complete", "failed"]
+    published: Annotated[int, "Images that the queue has been given."]
+    skipped: Annotated[int, "What is there and cannot be an image."]
+    listed: Annotated[bool, "Whether all are published."]
+    parts: Annotated[int, "Files of results that are written."]
+    problem: Annotated[str, "Why it cannot go on."]
+    results: Annotated[str, "What the addresses of those files begin with."]
 
 
 class BatchRecord(TypedDict):
@@ -139,7 +162,8 @@ class Batch(TypedDict):
     counts: Counts
     cost: Annotated[BatchCost | None, "As far as this web process heard of it."]
     waits: Annotated[Waiting | None, "What its images wait for."]
-    images: list[Image]
+    images: Annotated[list[Image], "None of a batch with a source, whose results are in files."]
+    progress: NotRequired[SourceProgress]
 
 
 class ListedBatch(TypedDict):

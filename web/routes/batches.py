@@ -14,9 +14,11 @@ import structlog
 from flask import Blueprint, Response, jsonify, request, url_for
 from werkzeug.exceptions import BadRequest, Conflict, NotFound, RequestEntityTooLarge
 
-from app.batches.record import BatchRecord
+from app.batches.record import BULK, BatchRecord
 from app.domain import BATCH_ID, new_batch_id
 from app.process.objects import parse
+from app.sources import source
+from app.sources.progress import Progress
 from web.access.caller import caller
 from web.access.gate import no_such_batch
 from web.access.limits import client
@@ -34,6 +36,8 @@ from web.http.security import CONTENT_POLICY
 from web.openapi import shapes
 from web.openapi.operations import EVENTS, JSON, LINK, Answer, Body, operation
 from web.openapi.parameters import Choice, Text, Whole
+from web.sources.runner import results_of, why_not_whole
+from web.sources.stream import counts_of
 from web.tier import tier
 from web.uploads import names
 from web.uploads.intake import Taken
@@ -78,6 +82,7 @@ STREAM = Answer(
         "image-cancelled": shapes.Image,
         "current": shapes.Counts,
         "waits": Waiting,
+        "counts": shapes.Counts,
         "done": shapes.Counts,
     },
 )
@@ -106,9 +111,10 @@ def create() -> tuple[Response, int, dict[str, str]]:
 @operation({201: Answer(TAKEN, shapes.Receipt)}, problems=(404, 409), body=FILES)
 def add(id: str) -> tuple[Response, int]:
     """Add files to a batch. Sending the same files again, after an error, adds none twice."""
-    if tier().records.read(_checked(id)).cancelled_at:
+    record = tier().records.read(_checked(id))
+    if record.cancelled_at:
         raise Conflict(f"batch {id!r} was cancelled; make another one, or take that back: POST /api/batches/{id}/retry")
-    return jsonify(_receipt(id, _take(id, []))), 201
+    return jsonify(_receipt(id, _take(id, [], 0 if record.priority == BULK else None))), 201
 
 
 @blueprint.get("/<id>")
@@ -122,6 +128,9 @@ def read(id: str) -> Response:
     after, limit, page = CURSOR.read(), LIMIT.read(), PAGE.read()
     if after and (limit or page):
         raise BadRequest("after gives what is new, and limit and page what is there: take one of the two")
+    record = tier().records.read(_checked(id))
+    if record.source is not None:
+        return _sourced(record)
     snapshot = _snapshot(id, after)
     try:
         images, next_page = page_of(snapshot.images, limit, page)
@@ -131,7 +140,7 @@ def read(id: str) -> Response:
         id=id,
         url=_page(id),
         cursor=snapshot.cursor,
-        record=tier().records.read(id).to_public(),
+        record=record.to_public(),
         counts=snapshot.counts.to_json(),
         cost=tier().costs.of_batch(id),
         waits=tier().fleet.waiting().to_json() if snapshot.counts.waiting else None,
@@ -161,6 +170,9 @@ def follow(id: str) -> Response:
     if not is_there:
         raise _no_such_batch(id)
     last, after = LAST_EVENT.read(), CURSOR.read()
+    if tier().records.read(id).source is not None:
+        runner = tier().runner
+        return tier().streams.answer(counts_of(lambda: runner.progresses.read(id), lambda: runner.stopped))
     return tier().streams.answer(events_of(feed, id, last or after, lambda: fleet.waiting().to_json()))
 
 
@@ -208,7 +220,11 @@ def _make(id: str, now: datetime) -> tuple[dict[str, Any], str]:
     """Make a batch of the current request; return the answer, and the digest of what was sent."""
     if request.mimetype == "application/json":
         options = _options()
-        tier().orders.make(replace(asked(options, id, now, _hosts()), owner=caller().identity))
+        record = replace(asked(options, id, now, _hosts(), _source), owner=caller().identity)
+        tier().orders.make(record)
+        if record.source is not None:
+            tier().runner.begin(id)
+            log.info("batch_has_source", batch=id, source=record.source)
         return _receipt(id, []), _digest_of(options)
     tier().records.make(BatchRecord(id, owner=caller().identity))
     sent: list[list[str]] = []
@@ -241,6 +257,8 @@ def _parts() -> Iterator[Part]:
 
 
 def _snapshot(id: str, after: str = "") -> Snapshot:
+    if tier().records.read(_checked(id)).source is not None:
+        raise Conflict(why_not_whole(tier().settings, id))
     with tier().readers.taken():
         snapshot = tier().feed.snapshot(_checked(id), after)
     if not snapshot.counts.total and tier().records.find(id) is None:
@@ -257,11 +275,35 @@ def _options() -> object:
         raise BadRequest(f"the body is no JSON object: {err}") from err
 
 
-def _take(id: str, noted: list[list[str]]) -> list[Taken]:
-    """Take the current request's files into a batch, and note them."""
+def _source(data: object) -> dict[str, Any]:
+    buckets = tier().settings.buckets
+    return source.asked(data, buckets.sources, buckets.input).to_json()
+
+
+def _sourced(record: BatchRecord) -> Response:
+    """Return a batch whose images nobody uploads: how many there are, and where their results will be."""
+    progress = tier().runner.progresses.read(record.id) or Progress()
+    where = f"s3://{tier().settings.buckets.output}/{results_of(record.id)}"
+    counts = progress.counts(cancelled=record.cancelled_at is not None)
+    answer = jsonify(
+        id=record.id,
+        url=_page(record.id),
+        cursor="",
+        record=record.to_public(),
+        counts=counts,
+        cost=tier().costs.of_batch(record.id),
+        waits=tier().fleet.waiting().to_json() if counts["waiting"] else None,
+        images=[],
+        progress={**progress.to_public(), "results": where},
+    )
+    return known.judged(answer)
+
+
+def _take(id: str, noted: list[list[str]], first: float | None = None) -> list[Taken]:
+    """Take the current request's files into a batch, ``first`` of it before what waits in bulk, and note them."""
     sent: Counter[str] = Counter()
     with tier().bodies.taken(), stored_in(id):
-        taken = tier().intake.take(id, _by_field(_noted(_parts(), noted), sent))
+        taken = tier().intake.take(id, _by_field(_noted(_parts(), noted), sent), first)
     tier().backlog.add(client(), [image.key for image in taken if image.outcome is None])
     log.info("upload_taken", batch=id, files=len(taken), rejected=_rejected(taken))
     if not sent[FIELD]:

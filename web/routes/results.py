@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from flask import Blueprint, Response
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import Conflict, NotFound
 
 from app.domain import BATCH_ID
 from web.access.gate import no_such_batch
@@ -14,6 +14,7 @@ from web.batches.export import as_csv, as_lines, as_object
 from web.http import known
 from web.openapi import shapes
 from web.openapi.operations import Answer, operation
+from web.sources.runner import why_not_whole
 from web.tier import tier
 
 LINES = "application/jsonl"
@@ -25,21 +26,21 @@ Write = Callable[[str, Iterable[Image]], Iterator[str]]
 
 
 @blueprint.get("/results.csv")
-@operation({200: Answer("The table.", media=("text/csv",), headers=known.SAYS), 304: SAME}, problems=(404,))
+@operation({200: Answer("The table.", media=("text/csv",), headers=known.SAYS), 304: SAME}, problems=(404, 409))
 def table(id: str) -> Response:
     """Return a batch as a table."""
     return _answer(id, "csv", "text/csv", lambda id, images: as_csv(images))
 
 
 @blueprint.get("/results.json")
-@operation({200: Answer("The results.", shapes.Results, headers=known.SAYS), 304: SAME}, problems=(404,))
+@operation({200: Answer("The results.", shapes.Results, headers=known.SAYS), 304: SAME}, problems=(404, 409))
 def one_object(id: str) -> Response:
     """Return a batch's images as one JSON object."""
     return _answer(id, "json", "application/json", as_object)
 
 
 @blueprint.get("/results.jsonl")
-@operation({200: Answer("The lines.", media=(LINES,), headers=known.SAYS), 304: SAME}, problems=(404,))
+@operation({200: Answer("The lines.", media=(LINES,), headers=known.SAYS), 304: SAME}, problems=(404, 409))
 def lines(id: str) -> Response:
     """Return a batch's images as JSON lines, one image in each."""
     return _answer(id, "jsonl", LINES, lambda id, images: as_lines(images))
@@ -60,6 +61,8 @@ def _answer(id: str, kind: str, media: str, write: Write) -> Response:
 
 def _images(id: str) -> list[Image]:
     if BATCH_ID.fullmatch(id):
+        if tier().records.read(id).source is not None:
+            raise Conflict(why_not_whole(tier().settings, id))
         with tier().readers.taken():
             snapshot = tier().feed.snapshot(id)
         if snapshot.counts.total or tier().records.find(id) is not None:

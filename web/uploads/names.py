@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from app.domain import REJECTED, filename_of, new_batch_id
+from app.domain import REJECTED, SOURCED, filename_of, new_batch_id
 from app.errors import InvalidImage
 from app.storage import MAX_KEY_BYTES
 
@@ -35,7 +35,7 @@ def check(path: str) -> None:
         raise InvalidImage(f"the name holds control characters: {_shown(path)}")
     if len(path.encode()) > MAX_BYTES:
         raise InvalidImage(f"the name is longer than {MAX_BYTES} bytes, folders included: {_shown(path)}")
-    if path in _NO_FOLDERS or path.endswith(".error") or REJECTED.match(path):
+    if path in _NO_FOLDERS or path.endswith(".error") or REJECTED.match(path) or path.startswith(SOURCED):
         raise InvalidImage(f"the name is reserved: {_shown(path)}; give the file another")
     if not _NO_FOLDERS.isdisjoint(path.split("/")):
         raise InvalidImage(f"the name must not hold a path that is absolute or has '.' or '..': {_shown(path)}")

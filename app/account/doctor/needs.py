@@ -126,8 +126,8 @@ class Need:
     applies: Callable[[Settings], bool] = lambda settings: True
 
 
-def _get(bucket: str, account: Account) -> object:
-    return account.client("s3").get_object(Bucket=getattr(account.settings.buckets, bucket), Key=NOTHING)
+def _get(bucket: str, account: Account, key: str = NOTHING) -> object:
+    return account.client("s3").get_object(Bucket=getattr(account.settings.buckets, bucket), Key=key)
 
 
 def _put(bucket: str, key: str, account: Account) -> object:
@@ -209,6 +209,7 @@ NEEDS = (
     Need("s3:ListBucket", _OUTPUT, ROLES, partial(_list, "output")),
     Need("s3:GetObject", _INPUT, (WEB, WORKER), partial(_get, "input")),
     Need("s3:GetObject", _OUTPUT, (WEB, AUTOSCALER), partial(_get, "output")),
+    Need("s3:GetObject", f"{_OUTPUT}'s _batches/*", (WORKER,), partial(_get, "output", key="_batches/none")),
     Need("s3:PutObject", _INPUT, (WEB,), partial(_put, "input", NOTHING)),
     Need("s3:PutObject", f"{_OUTPUT}'s results", (WORKER,), partial(_put, "output", f"{NOTHING}.txt")),
     Need("s3:PutObject", f"{_OUTPUT}'s failures", (WEB, AUTOSCALER), partial(_put, "output", f"{NOTHING}.error.txt")),

@@ -34,6 +34,7 @@ def use(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterato
     def forget() -> None:
         settings.cache_clear()
         classification.storage.cache_clear()
+        classification.images.cache_clear()
 
     def set_(**variables: str) -> Storage:
         for name, text in {**environment, **variables}.items():

@@ -1,0 +1,1 @@
+"""Batches whose images are in S3 already: published, counted, and their results put together."""
