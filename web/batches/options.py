@@ -68,12 +68,12 @@ def _name(data: Mapping[str, Any]) -> str:
 
 
 def _webhook(data: Mapping[str, Any], hosts: str) -> str:
-    url = data.get("webhook") or ""
-    if not isinstance(url, str):
+    url = data.get("webhook")
+    if not isinstance(url, str | None):
         raise BadOption("webhook is no address")
     if url:
         target(url, hosts)
-    return url
+    return url or ""
 
 
 def _expires_at(data: Mapping[str, Any], now: datetime) -> datetime | None:

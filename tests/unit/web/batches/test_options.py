@@ -44,6 +44,8 @@ def test_a_webhook_may_go_to_hosts_that_are_listed_alone() -> None:
         ({"name": "a\nb"}, "name"),
         ({"name": "\ud83d"}, "name"),
         ({"webhook": 5}, "webhook"),
+        ({"webhook": {}}, "webhook"),
+        ({"webhook": 0}, "webhook"),
         ({"expires_s": "soon"}, "expires_s"),
         ({"expires_s": True}, "expires_s"),
         ({"expires_s": 0}, "expires_s"),
