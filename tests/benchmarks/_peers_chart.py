@@ -2,7 +2,7 @@
 
     .venv/bin/python tests/benchmarks/_peers_chart.py docs/peers.json docs/peers.svg
 
-The first file is what ``peers.py --json`` printed.
+The first file has what ``peers.py --json`` printed; the one in docs is rounded as README's table is.
 """
 
 from __future__ import annotations
