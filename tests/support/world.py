@@ -273,11 +273,14 @@ class World:
             return _answer(
                 request.url, 400, json.dumps({"__type": code, "message": code}), "application/x-amz-json-1.0"
             )
+        told = json.loads(request.body)
+        bulk = str(told.get("QueueName") or told.get("QueueUrl")).endswith("-bulk")  # where nothing waits in this world
         if action == "GetQueueUrl":
-            return _answer(request.url, 200, json.dumps({"QueueUrl": QUEUE_URL}), "application/x-amz-json-1.0")
+            url = f"{QUEUE_URL}-bulk" if bulk else QUEUE_URL
+            return _answer(request.url, 200, json.dumps({"QueueUrl": url}), "application/x-amz-json-1.0")
         in_flight = sum(len(host.held) for host in self.there)
         make = self.counts or sqs_counts
-        counts = {"Attributes": make(len(self.queue), in_flight)}
+        counts = {"Attributes": sqs_counts(0, 0) if bulk else make(len(self.queue), in_flight)}
         return _answer(request.url, 200, json.dumps(counts), "application/x-amz-json-1.0")
 
     def _ec2(self, request: Any, **_: object) -> AWSResponse:
