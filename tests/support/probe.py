@@ -156,7 +156,14 @@ def _ways() -> dict[str, Callable[[bytes], object]]:
         from app.images import check  # type: ignore[attr-defined, no-redef]
     from tasks.engine.artifact import Preprocessing
     from tasks.engine.decode import decode
-    from web.batches.preview import render
+
+    try:
+        from app.images.small import small
+    except ImportError:
+        from web.batches.preview import render  # type: ignore[attr-defined]
+
+        def small(data: bytes, *, side: int, max_pixels: int) -> bytes:
+            return bytes(render(data, side=side, max_pixels=max_pixels)[0])
 
     how = Preprocessing(256, 224, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     pool = ThreadPoolExecutor(8)
@@ -170,7 +177,7 @@ def _ways() -> dict[str, Callable[[bytes], object]]:
     return {
         "door": door,
         "eight": eight,
-        "preview": lambda data: len(render(data, side=400, max_pixels=MAX_PIXELS)[0]),
+        "preview": lambda data: len(small(data, side=400, max_pixels=MAX_PIXELS)),
         "worker": lambda data: decode(data, how, max_pixels=MAX_PIXELS).shape,
     }
 

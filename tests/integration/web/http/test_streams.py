@@ -91,7 +91,7 @@ def test_who_opens_and_shuts_pages_leaves_nothing_behind(serve: Serve) -> None:
 
 @pytest.mark.parametrize(
     ("version", "head", "end"),
-    [("1.1", b"transfer-encoding: chunked", b"\r\n0\r\n\r\n"), ("1.0", b"connection: close", b'"failed": 0}\n\n')],
+    [("1.1", b"transfer-encoding: chunked", b"\r\n0\r\n\r\n"), ("1.0", b"connection: close", b'"cancelled": 0}\n\n')],
 )
 def test_a_stream_ends_as_its_client_s_http_has_it(site: Site, version: str, head: bytes, end: bytes) -> None:
     id = site.upload(("a.png", CAT))["id"]

@@ -38,7 +38,7 @@ def test_a_batch_that_nothing_was_stored_of_has_nothing_and_no_id_is_not_found(s
     assert stored(site, UNKNOWN)["files"] == []
     answer = site.get("/api/batches/nonsense/stored")
     assert answer.status == 404
-    assert "no batch's id" in answer.json()["detail"]
+    assert "there is no batch 'nonsense'" in answer.json()["detail"]
 
 
 def test_of_more_than_an_answer_holds_the_next_one_begins_behind_the_last(

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import pytest
+from urllib3.exceptions import ProtocolError
 
 from app.batches.promises import Promises
 from app.errors import TransientError
@@ -53,8 +54,14 @@ def test_it_makes_one_batch_in_every_web_process_and_another_body_is_refused(
 
 
 def test_two_at_once_make_one_batch_and_the_second_is_told_that_it_is_under_way(site: Site) -> None:
+    def one(_: int) -> Any:
+        try:
+            return send(site, "at once", files("a.png"))
+        except ProtocolError:  # it was refused while it still sent, and its connection ended
+            return None
+
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda _: send(site, "at once", files("a.png")), range(6)))
+        answers = list(filter(None, pool.map(one, range(6))))
     assert {answer.status for answer in answers} <= {201, 409}
     (id,) = {answer.json()["id"] for answer in answers if answer.status == 201}
     assert site.keys(id) == [f"{id}/a.png"]
