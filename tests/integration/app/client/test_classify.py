@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -306,11 +307,16 @@ def test_a_file_that_cannot_be_read_fails_alone(site: Site, folder: Path) -> Non
     assert f"{folder / 'gone.jpg'}: cannot be read (No such file or directory)" in broken.stderr
 
 
-def begin(site: Site, *arguments: object, **options: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def begin(site: Site, *arguments: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
         command(site, *arguments), env=site.environment, cwd=ROOT, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
-    )  # fmt: skip
+    ) as running:  # fmt: skip
+        try:
+            yield running
+        finally:
+            running.kill()  # where its test has failed it would be waited for without end
 
 
 def said_before(running: subprocess.Popen[str], pattern: str) -> list[str]:
