@@ -427,6 +427,10 @@ def test_the_pile_can_be_narrowed_and_walked_through_by_keyboard(serve: Serve, v
     expect(dialog.get_by_role("heading")).to_have_text("lynx")
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="a.png: lynx, 75%")).to_be_focused()
+    named = visit(f"{site.url}/batches/{id}#b.png")  # as the monitor's links to what failed are
+    expect(named.get_by_role("dialog").get_by_role("heading")).to_have_text("tabby")
+    named.keyboard.press("Escape")
+    expect(named.get_by_role("dialog")).to_be_hidden()
 
 
 def test_who_finds_every_seat_for_pictures_taken_sees_them_in_the_end(

@@ -279,6 +279,18 @@ export function batchIn(path) {
 }
 
 /**
+ * Return the path of the image that an address names behind its `#`; "" where it names none.
+ * @param {string} hash
+ */
+export function imageIn(hash) {
+  try {
+    return decodeURIComponent(hash.slice(1));
+  } catch {
+    return ""; // somebody's own making
+  }
+}
+
+/**
  * Whether a file is the one that was uploaded under its path: as large, and not changed since.
  * @param {File} file
  * @param {Held} held

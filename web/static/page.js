@@ -1,6 +1,6 @@
 // The page, put together: files go in, the batch in view grows, the tiles and the deck show it.
 
-import { Batch, batchIn } from "./batch.js";
+import { Batch, batchIn, imageIn } from "./batch.js";
 import { drawCards } from "./cards.js";
 import { Deck } from "./deck.js";
 import { Detail } from "./detail.js";
@@ -142,6 +142,18 @@ class Page {
       byId(form, HTMLAnchorElement).href = here(`/api/batches/${encodeURIComponent(id)}/results.${form}`);
   }
 
+  /**
+   * Open the image that the address names behind its `#`, once it is there.
+   * @param {Set<Item>} items
+   */
+  _show(items) {
+    const path = imageIn(location.hash);
+    const named = path && [...items].find((item) => item.path === path);
+    if (!named) return;
+    history.replaceState(history.state, "", location.pathname);
+    this._detail.open(named);
+  }
+
   /** @param {Batch} batch */
   _remember({ id, images }) {
     if (id) this._recent.remember(id, images);
@@ -193,6 +205,7 @@ class Page {
     this._deck.draw(batch);
     this._orders.draw(batch);
     if (items.size) this._arrangeSoon(total);
+    this._show(items);
     document.title = total && open ? `${number(finished)} of ${number(total)} · Elastiq` : "Elastiq";
     if (total && !open && !uploader.busy) this._remember(batch);
   }

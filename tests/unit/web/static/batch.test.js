@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { Batch, batchIn } from "../../../../web/static/batch.js";
+import { Batch, batchIn, imageIn } from "../../../../web/static/batch.js";
 import { FIRST_CHUNK_FILES } from "../../../../web/static/upload.js";
 import { answered, done, FakeBrowser, file, settled, told } from "./support.js";
 
@@ -330,6 +330,7 @@ test("a path names a batch, or none", () => {
 
 test("a path that is no UTF-8 names a batch that there is not", () => {
   assert.equal(batchIn("/batches/%E0%A4%A"), "%E0%A4%A");
+  assert.deepEqual(["#day%202/a%23.png", "", "#%E0%A4%A"].map(imageIn), ["day 2/a#.png", "", ""]);
 });
 
 test("what the batch has from an earlier visit is not sent again, unless it has changed since", async () => {
