@@ -8,6 +8,7 @@ old and the new hear each other: a field that is added may be absent, and a fiel
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self, get_args
 
@@ -26,6 +27,16 @@ from app.domain import (
     QueueDepth,
 )
 from app.fields import LONGEST_TEXT, Fields
+
+
+class _Plain:
+    """An announcement whose fields are sent as they are."""
+
+    __slots__ = ()
+
+    def to_event(self) -> dict[str, Any]:
+        """Return the fields to send."""
+        return asdict(self)  # type: ignore[call-overload,no-any-return]  # each is a dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +134,7 @@ class ScalingDecided:
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(_Plain):
     """What the sweep has done since the autoscaler's start, and the dead letters that there are."""
 
     TYPE: ClassVar[str] = "swept"
@@ -132,10 +143,6 @@ class Swept:
     listeners: int = 0
     republished: int = 0
     given_up: int = 0
-
-    def to_event(self) -> dict[str, Any]:
-        """Return the fields to send."""
-        return asdict(self)
 
     @classmethod
     def of(cls, event: object) -> Self:
@@ -208,7 +215,7 @@ class ImageFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class ImagesQueued:
+class ImagesQueued(_Plain):
     """Images were put into the task queue by one who hears of no worker; the autoscaler looks at once.
 
     Attributes:
@@ -218,10 +225,6 @@ class ImagesQueued:
     TYPE: ClassVar[str] = "images-queued"
 
     count: int
-
-    def to_event(self) -> dict[str, Any]:
-        """Return the fields to send."""
-        return asdict(self)
 
     @classmethod
     def of(cls, event: object) -> Self:
@@ -256,16 +259,12 @@ class CallsMade:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchChanged:
+class BatchChanged(_Plain):
     """The record of a batch was changed, and is in the output bucket as it is now."""
 
     TYPE: ClassVar[str] = "batch-changed"
 
     batch: str
-
-    def to_event(self) -> dict[str, Any]:
-        """Return the fields to send."""
-        return asdict(self)
 
     @classmethod
     def of(cls, event: object) -> Self:
@@ -282,16 +281,12 @@ NOTICE = "notice"
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerLeaving:
+class WorkerLeaving(_Plain):
     """A worker is on its way out, and why."""
 
     TYPE: ClassVar[str] = "worker-leaving"
 
     why: str
-
-    def to_event(self) -> dict[str, Any]:
-        """Return the fields to send."""
-        return asdict(self)
 
     @classmethod
     def of(cls, event: object) -> Self:
@@ -445,6 +440,15 @@ def clipped(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
 
 
+def batches_of(said: Iterable[Fields]) -> tuple[BatchCost, ...]:
+    """Read what batches have cost, each as ``asdict`` of it gave.
+
+    Raises:
+        MalformedAnnouncement: it is something else.
+    """
+    return tuple(BatchCost(one.name("id"), one.number("usd"), one.count("images")) for one in said)
+
+
 def _cost_to_event(cost: FleetCost) -> dict[str, Any]:
     each = [{"id": id, "usd": usd} for id, usd in cost.each]
     return {**asdict(cost), "each": each, "batches": [asdict(batch) for batch in cost.batches]}
@@ -455,9 +459,7 @@ def _cost_of(said: Fields | None) -> FleetCost | None:
         return None
     dollars = {name: said.number(name) for name in ("hour_usd", "day_usd", "total_usd")}
     each = tuple((one.name("id"), one.number("usd")) for one in said.maybe_parts("each"))
-    batches = tuple(
-        BatchCost(one.name("id"), one.number("usd"), one.count("images")) for one in said.maybe_parts("batches")
-    )
+    batches = batches_of(said.maybe_parts("batches"))
     return FleetCost(
         priced_as=said.name("priced_as"), calls=_calls_of(said.part("calls")), each=each, batches=batches, **dollars
     )

@@ -14,12 +14,12 @@ from typing import Any
 
 import structlog
 
-from app.announcements import CallsMade, ImageClassified, ImageFailed, Said
+from app.announcements import CallsMade, ImageClassified, ImageFailed, Said, batches_of
 from app.domain import BatchCost, FleetCost
 from app.errors import ElastiqError, MalformedAnnouncement
 from app.fields import Fields
 from app.hour.hour import KEY, Hour
-from app.hour.shares import Shares, batches_of
+from app.hour.shares import Shares
 from app.settings import Settings
 from autoscaler.record import Keeper, Record
 

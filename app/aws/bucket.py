@@ -109,7 +109,9 @@ class Bucket:
             return _put(store, key, content, {"Content-Type": content_type, **(metadata or {})}, replace)
 
     def put_if_same(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
-        """Replace the object ``key`` if it is still the one of this ``etag``; return whether it was."""
+        """Store the object ``key`` if it is still the one of this ``etag``, empty: if there is none; return whether."""
+        if not etag:
+            return self.put(key, body, content_type, replace=False)
         with aws.translated(f"storing {key!r} in bucket {self.name!r}"):
             try:
                 self._s3.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type, IfMatch=etag)

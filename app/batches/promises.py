@@ -74,18 +74,13 @@ class Promises:
             elif known.answer is not None or now < known.under_way_until:
                 return known, False
             ours = replace(known, under_way_until=now + UNDER_WAY_S)
-            if self._write(name, ours, found.etag if found else ""):
+            if self._bucket.put_if_same(name, _written(ours), "application/json", found.etag if found else ""):
                 return ours, True
         raise TransientError("others ask for the same all the time; try again")
 
     def keep(self, client: str, key: str, promise: Promise) -> None:
         """Note what has become of a promise that is the caller's."""
         self._bucket.put(_name(client, key), _written(promise), "application/json")
-
-    def _write(self, name: str, promise: Promise, etag: str) -> bool:
-        if etag:
-            return self._bucket.put_if_same(name, _written(promise), "application/json", etag)
-        return self._bucket.put(name, _written(promise), "application/json", replace=False)
 
 
 def _name(client: str, key: str) -> str:

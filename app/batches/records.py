@@ -144,10 +144,7 @@ class Records:
         """Write a record if what was found is still there; return whether it was."""
         kept = {} if found is None else parse(found.body or b"")
         body = json.dumps({**kept, **record.to_json()}).encode()
-        key, kind = _key(record.id), "application/json"
-        if found is None:
-            return self._bucket.put(key, body, kind, replace=False)
-        return self._bucket.put_if_same(key, body, kind, found.etag)
+        return self._bucket.put_if_same(_key(record.id), body, "application/json", found.etag if found else "")
 
 
 def _key(id: str) -> str:

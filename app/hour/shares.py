@@ -12,7 +12,6 @@ from dataclasses import asdict
 from typing import Any
 
 from app.domain import BatchCost, CallCounts, FleetCost
-from app.fields import Fields
 from app.prices import prices
 
 # Batches, and nodes, that are remembered.
@@ -96,7 +95,7 @@ class Shares:
         return tuple(changed[-TOLD:])
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Return what `batches_of` reads."""
+        """Return what `app.announcements.batches_of` reads."""
         return [asdict(batch) for batch, _ in self._batches.values()]
 
     def learn(self, batches: Iterable[BatchCost], now: float) -> None:
@@ -118,12 +117,3 @@ class Shares:
         self._batches.move_to_end(batch.id)
         while len(self._batches) > KEPT:
             self._batches.popitem(last=False)
-
-
-def batches_of(said: Iterable[Fields]) -> tuple[BatchCost, ...]:
-    """Read what `Shares.to_json` gave.
-
-    Raises:
-        MalformedAnnouncement: it is something else.
-    """
-    return tuple(BatchCost(one.name("id"), one.number("usd"), one.count("images")) for one in said)

@@ -6,7 +6,7 @@ batch is known to be finished, and moves it on. Keys that a caller chose himself
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import groupby, takewhile
 from typing import Any
@@ -48,8 +48,7 @@ class Unfinished:
         outcomes = _Outcomes(_batches(self._outputs, mark, stored_before))
         for batch, images in _batches(self._inputs, mark, stored_before):
             done = outcomes.of(batch)
-            names = (image["Key"] for image in images if image["LastModified"] < stored_before)
-            keys |= {key for key in names if key + RESULT not in done and key + FAILURE not in done}
+            keys |= _without_outcome(images, done, stored_before)
         for batch in list(self._retried.names(stored_before)):
             found = self._of(batch, stored_before)
             if not found:
@@ -59,9 +58,8 @@ class Unfinished:
 
     def _of(self, batch: str, stored_before: datetime) -> set[str]:
         """Return the same of one batch, however old it is."""
-        images = {item["Key"] for item in self._inputs.list(f"{batch}/") if item["LastModified"] < stored_before}
-        done = {item["Key"] for item in self._outputs.list(f"{batch}/")}
-        return {key for key in images if key + RESULT not in done and key + FAILURE not in done}
+        images = list(self._inputs.list(f"{batch}/"))  # before outcomes: what is done meanwhile has one
+        return _without_outcome(images, {item["Key"] for item in self._outputs.list(f"{batch}/")}, stored_before)
 
     def remember(self, finished_before: datetime) -> None:
         """Let the next search, of another process too, begin a day before ``finished_before``: a search found none."""
@@ -74,6 +72,12 @@ class Unfinished:
             stored = self._outputs.get(MARK)
             self._mark = (stored.body or b"").decode() if stored else ""
         return max(self._mark, _first_id(now - RETENTION))
+
+
+def _without_outcome(images: Iterable[dict[str, Any]], done: set[str], stored_before: datetime) -> set[str]:
+    """Return the keys of the ``images`` stored before then of which no outcome is among the names ``done``."""
+    names = (image["Key"] for image in images if image["LastModified"] < stored_before)
+    return {key for key in names if key + RESULT not in done and key + FAILURE not in done}
 
 
 class _Outcomes:

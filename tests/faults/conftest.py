@@ -10,7 +10,7 @@ import pytest
 
 from app.local import EmbeddedCloud
 from tests.support.fault_proxy import FaultProxy
-from tests.support.web import Site
+from tests.support.web import Site, serving
 from tests.support.workers import Bench
 
 
@@ -40,12 +40,5 @@ def proxy(cloud: EmbeddedCloud) -> Iterator[FaultProxy]:
 @pytest.fixture
 def serve(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Site]]:
     """Start a web tier on this test's own buckets and queue, with more settings."""
-    sites: list[Site] = []
-
-    def start(**settings: str) -> Site:
-        sites.append(Site({**environment, **settings}, tmp_path / f"web-{len(sites)}.log"))
-        return sites[-1].start()
-
-    yield start
-    for site in sites:
-        site.stop()
+    with serving(environment, tmp_path) as start:
+        yield start

@@ -15,7 +15,7 @@ from app.local.registry import Registry
 from app.settings import Settings
 from tests.support.autoscaler import end_instances
 from tests.support.fault_proxy import FaultProxy
-from tests.support.web import Site
+from tests.support.web import Site, serving
 from tests.support.workers import Bench
 
 
@@ -64,12 +64,5 @@ def site(cloud: EmbeddedCloud, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture
 def serve(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Site]]:
     """Start a web tier on this test's own buckets and queue, with more settings: ``serve(ELASTIQ_WEB_THREADS="8")``."""
-    sites: list[Site] = []
-
-    def start(**settings: str) -> Site:
-        sites.append(Site({**environment, **settings}, tmp_path / f"web-{len(sites)}.log"))
-        return sites[-1].start()
-
-    yield start
-    for site in sites:
-        site.stop()
+    with serving(environment, tmp_path) as start:
+        yield start

@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import suppress
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -133,6 +134,19 @@ class Site:
     def _ready(self, start: int) -> dict[str, Any] | None:
         lines = _json_lines(self.log.read_bytes()[start:])
         return next((line for line in lines if line.get("event") == "web_ready"), None)
+
+
+@contextmanager
+def serving(environment: dict[str, str], folder: Path) -> Iterator[Callable[..., Site]]:
+    """Yield what starts a web tier, with more settings if given; all of them are stopped in the end."""
+    with ExitStack() as stack:
+
+        def start(**settings: str) -> Site:
+            site = Site({**environment, **settings}, folder / f"web-{uuid.uuid4().hex[:8]}.log")
+            stack.callback(site.stop)
+            return site.start()
+
+        yield start
 
 
 class Events:

@@ -14,10 +14,10 @@ from typing import Any
 
 from prometheus_client.metrics_core import Metric
 
-from app.announcements import CallsMade, Said, ScalingDecided
+from app.announcements import CallsMade, Said, ScalingDecided, batches_of
 from app.domain import BatchCost, CallCounts
 from app.fields import Fields
-from app.hour.shares import KEPT, Shares, batches_of
+from app.hour.shares import KEPT, Shares
 from app.prices import prices
 from app.telemetry.families import counter, counters, gauge
 

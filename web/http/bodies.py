@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, BinaryIO, cast
 
 from flask import request
-from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.exceptions import NotImplemented as NotUnderstood
+
+from app.process.objects import parse
 
 # What is read of one at once.
 READ_BYTES = 64 * 1024
@@ -42,6 +44,26 @@ def body() -> BinaryIO:
     if not has_body() and request.content_length is None:
         raise LengthRequired("nothing says how long the body is; send a Content-Length, or send it chunked")
     return raw()
+
+
+def json_object(most_bytes: int, what: str) -> dict[str, Any]:
+    """Return the current request's body, a JSON object.
+
+    Args:
+        most_bytes: it has at most.
+        what: it is, in words for its sender.
+
+    Raises:
+        RequestEntityTooLarge: it has more.
+        BadRequest: it is something else.
+    """
+    text = body().read(most_bytes + 1) if (request.content_length or 0) <= most_bytes else None
+    if text is None or len(text) > most_bytes:
+        raise RequestEntityTooLarge(f"{what} {most_bytes} bytes at most")
+    try:
+        return parse(text)
+    except ValueError as err:
+        raise BadRequest(f"the body is no JSON object: {err}") from err
 
 
 def raw() -> BinaryIO:

@@ -12,11 +12,10 @@ from typing import Any
 
 import structlog
 from flask import Blueprint, Response, jsonify, request, url_for
-from werkzeug.exceptions import BadRequest, Conflict, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from app.batches.record import BULK, BatchRecord
 from app.domain import BATCH_ID, new_batch_id
-from app.process.objects import parse
 from app.sources import source
 from app.sources.progress import Progress
 from web.access.caller import caller
@@ -30,13 +29,13 @@ from web.batches.stream import events_of
 from web.batches.watch import Snapshot
 from web.fleet.waiting import Waiting
 from web.http import known
-from web.http.bodies import body, has_body
+from web.http.bodies import body, has_body, json_object
 from web.http.problems import stored_in
 from web.http.security import CONTENT_POLICY
 from web.openapi import shapes
 from web.openapi.operations import EVENTS, JSON, LINK, Answer, Body, operation
 from web.openapi.parameters import Choice, Text, Whole
-from web.sources.runner import results_of, why_not_whole
+from web.sources.runner import results_of
 from web.sources.stream import counts_of
 from web.tier import tier
 from web.uploads import names
@@ -256,23 +255,16 @@ def _parts() -> Iterator[Part]:
     return parts(body(), request.headers.get("Content-Type", ""), fields=frozenset({FIELD}), max_bytes=limit)
 
 
-def _snapshot(id: str, after: str = "") -> Snapshot:
-    if tier().records.read(_checked(id)).source is not None:
-        raise Conflict(why_not_whole(tier().settings, id))
+def _snapshot(id: str, after: str) -> Snapshot:
     with tier().readers.taken():
-        snapshot = tier().feed.snapshot(_checked(id), after)
+        snapshot = tier().feed.snapshot(id, after)
     if not snapshot.counts.total and tier().records.find(id) is None:
         raise _no_such_batch(id)
     return snapshot
 
 
 def _options() -> object:
-    if (request.content_length or 0) > OPTIONS_BYTES:
-        raise RequestEntityTooLarge(f"the options of a batch have {OPTIONS_BYTES} bytes at most")
-    try:
-        return parse(body().read(OPTIONS_BYTES))
-    except ValueError as err:
-        raise BadRequest(f"the body is no JSON object: {err}") from err
+    return json_object(OPTIONS_BYTES, "the options of a batch have")
 
 
 def _source(data: object) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import structlog
 from flask import Blueprint, Response, jsonify, request
-from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, NotFound
 
 from app.domain import BATCH_ID
 from app.errors import ElastiqError
-from app.process.objects import parse
-from web.http.bodies import body, has_body
+from web.access.gate import no_such_batch
+from web.http.bodies import has_body, json_object
 from web.openapi import shapes
 from web.openapi.operations import JSON, Answer, Body, operation
 from web.tier import tier
@@ -100,15 +100,7 @@ def _wanted(sent: dict[str, Any]) -> tuple[frozenset[str] | None, bool]:
 
 
 def _sent() -> dict[str, Any]:
-    if not has_body():
-        return {}
-    text = body().read(MOST_BYTES + 1)
-    if len(text) > MOST_BYTES:
-        raise RequestEntityTooLarge(f"what is to be tried again has {MOST_BYTES} bytes at most")
-    try:
-        return parse(text)
-    except ValueError as err:
-        raise BadRequest(f"the body is no JSON object: {err}") from err
+    return json_object(MOST_BYTES, "what is to be tried again has") if has_body() else {}
 
 
 def _check(id: str) -> None:
@@ -125,4 +117,4 @@ def _check(id: str) -> None:
 
 
 def _none(id: str) -> NotFound:
-    return NotFound(f"there is no batch {id[:80]!r}; its id is in the answer to the upload and in the page's address")
+    return NotFound(no_such_batch(id))

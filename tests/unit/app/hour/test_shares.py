@@ -6,10 +6,11 @@ import json
 
 import pytest
 
+from app.announcements import batches_of
 from app.domain import BatchCost, CallCounts, FleetCost
 from app.errors import MalformedAnnouncement
 from app.fields import Fields
-from app.hour.shares import KEPT, TOLD_S, Shares, batches_of
+from app.hour.shares import KEPT, TOLD_S, Shares
 from app.prices import prices
 
 NOW = 1_800_000_000.0
