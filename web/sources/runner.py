@@ -44,7 +44,7 @@ COUNTED_AT_ONCE = 50_000
 PART = 10_000
 READING_THREADS = 16
 # Between two looks at who began without us, and between two counts, at least; counting is a tenth of the time at most.
-LOOK_S, COUNT_S, COUNT_SHARE = 15.0, 2.0, 0.1
+LOOK_S, COUNT_S, COUNT_SHARE = 60.0, 2.0, 0.1
 # A source older than a message can live is not gone on with.
 OLDEST = timedelta(days=14)
 
