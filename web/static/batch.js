@@ -237,6 +237,7 @@ export class Batch {
       onChange: () => this._tell(({ onProgress }) => onProgress()),
     });
     this.source.progress = progress;
+    void this.source.look(this.images);
     this._tell(({ onProgress }) => onProgress());
   }
 

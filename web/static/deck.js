@@ -88,6 +88,8 @@ export class Deck {
       const many = statesOf(button).reduce((sum, state) => sum + images.counts[state], 0);
       find(button, "b", HTMLElement).textContent = number(many);
       button.classList.toggle("none", !many);
+      // Few batches are cancelled; while it is pressed it stays.
+      if (button.dataset.show === "cancelled") button.hidden = !many && this._show !== "cancelled";
     }
     this._drawLabels(images);
     this._histograms.show(images);

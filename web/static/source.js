@@ -132,7 +132,7 @@ export function sourceWords({ progress, address }, { items, total, counts }) {
   if (!progress) return "";
   const skipped = progress.skipped ? `${many(progress.skipped, "object")} skipped, being no images` : "";
   const all = counts.done + counts.failed;
-  const shown = items.length < all ? `the first ${number(items.length)} are shown, and searched` : "";
+  const shown = items.length < all ? `${number(items.length)} of them are shown and searched` : "";
   const state = {
     listing: `being listed, ${number(total)} so far`,
     working: "",

@@ -413,8 +413,8 @@ const COUNTS = { total: 3, waiting: 1, done: 1, failed: 1, cancelled: 0 };
 test("a batch with a source has the server's counts, and tiles of its first images", async () => {
   const view = new View("b");
   view.says = () => ({ status: 200, body: { images: [done("b/_source/a.png", "tabby")], record: { source: null } } });
-  view.browser.stream.send("progress", PROGRESS);
   view.browser.stream.send("counts", COUNTS);
+  view.browser.stream.send("progress", PROGRESS);
   await settled();
 
   assert.deepEqual(view.asked, ["GET /api/batches/b?limit=100"]);

@@ -94,7 +94,7 @@ test("what becomes of it is said in words", () => {
   const listing = words(progress({ state: "listing", skipped: 1 }), { shown: 2, total: 120_000, done: 2 });
   assert.equal(listing, "s3://photos/2024/ · being listed, 120,000 so far · 1 object skipped, being no images");
   const working = words(progress(), { shown: 500, total: 120_000, done: 1_000 });
-  assert.equal(working, "s3://photos/2024/ · the first 500 are shown, and searched");
+  assert.equal(working, "s3://photos/2024/ · 500 of them are shown and searched");
   const complete = words(progress({ state: "complete" }), { shown: 3, total: 3, done: 3 });
   assert.equal(complete, "s3://photos/2024/ · results of all: s3://out/r/");
   const none = words(progress({ state: "complete" }), { shown: 0, total: 0, done: 0 });
