@@ -135,7 +135,7 @@ export function sourceWords({ progress, address }, { items, total, counts }) {
   const shown = items.length < all ? `${number(items.length)} of them are shown and searched` : "";
   const state = {
     listing: `being listed, ${number(total)} so far`,
-    working: "",
+    working: counts.cancelled ? "cancelled, its results follow in a minute" : "",
     collecting: "results are being put together",
     complete: total ? `results of all: ${progress.results}` : "there is no image",
     failed: progress.problem,

@@ -52,10 +52,10 @@ function progress(more = {}) {
 
 /**
  * @param {Progress} told
- * @param {{shown: number, total: number, done: number}} images
+ * @param {{shown: number, total: number, done: number, cancelled?: number}} images
  */
-function words(told, { shown, total, done: finished }) {
-  const counts = { done: finished, failed: 0 };
+function words(told, { shown, total, done: finished, cancelled = 0 }) {
+  const counts = { done: finished, failed: 0, cancelled };
   const images = /** @type {any} */ ({ items: new Array(shown), total, counts });
   return sourceWords({ progress: told, address: "s3://photos/2024/" }, images);
 }
@@ -95,6 +95,8 @@ test("what becomes of it is said in words", () => {
   assert.equal(listing, "s3://photos/2024/ · being listed, 120,000 so far · 1 object skipped, being no images");
   const working = words(progress(), { shown: 500, total: 120_000, done: 1_000 });
   assert.equal(working, "s3://photos/2024/ · 500 of them are shown and searched");
+  const cancelled = words(progress(), { shown: 1, total: 3, done: 1, cancelled: 2 });
+  assert.equal(cancelled, "s3://photos/2024/ · cancelled, its results follow in a minute");
   const complete = words(progress({ state: "complete" }), { shown: 3, total: 3, done: 3 });
   assert.equal(complete, "s3://photos/2024/ · results of all: s3://out/r/");
   const none = words(progress({ state: "complete" }), { shown: 0, total: 0, done: 0 });
