@@ -16,8 +16,8 @@ from app.sources.source import name_in
 from app.storage import BATCHES, RESULT, Storage
 from web.batches.batch import Image
 
-# Results in one file of them.
-PART = 10_000
+# Results in one file of them. Each is a call to read, and all are read in a step, which must end long before its lease.
+PART = 2_000
 READING_THREADS = 16
 
 
