@@ -94,7 +94,7 @@ class CompletionTopic:
 
     def send(self, record: BatchRecord, told: Mapping[str, Any]) -> None:
         """Publish it; to a FIFO topic in a group of its own, so that no batch waits for another."""
-        attributes = {"batch": record.id, "state": state_of(told["counts"])}
+        attributes = {"batch": record.id, "state": state_of(told)}
         fifo = {"MessageGroupId": record.id, "MessageDeduplicationId": str(told["id"])}
         with aws.translated(f"publishing to the completion topic {self._arn!r}"):
             try:
@@ -114,8 +114,8 @@ class CompletionTopic:
                 ) from err
 
 
-def state_of(counts: Mapping[str, int]) -> str:
-    """Return in a word what became of a complete batch: the worst that became of any of its images."""
-    if counts["cancelled"]:
+def state_of(told: Mapping[str, Any]) -> str:
+    """Return in a word what became of a batch that is over: the worst that became of it or any of its images."""
+    if told["counts"]["cancelled"]:
         return "cancelled"
-    return "failed" if counts["failed"] or counts["waiting"] else "done"
+    return "failed" if told["counts"]["failed"] or told.get("problem") else "done"

@@ -58,8 +58,7 @@ class Completed:
     def __init__(self, settings: Settings, records: Records, channel: Channel) -> None:
         self._channel, self._records = channel, records
         self._storage, self._marks = Storage(settings), Marks(settings, channel.marks)
-        self._progresses = Progresses(settings)
-        self._bucket = Bucket(settings.aws, settings.buckets.output)
+        self._bucket, self._progresses = Bucket(settings.aws, settings.buckets.output), Progresses(settings)
         self._watched: dict[str, _Watched] = {}
         self._due = float("-inf")
 
@@ -121,41 +120,45 @@ class Completed:
         key = f"{BATCHES}{record.id}/completed.json"
         if (found := self._bucket.get(key)) is not None:
             return parse(found.body or b"")
-        (counts, over), before = self._counts(record), self._watched[record.id]
-        if not over or counts != before.seen:
-            news = counts != before.seen
-            pause_s = QUIET_S if news else min(LONGEST_LOOK_PAUSE_S, 2 * before.pause_s)
-            # A look takes two calls for a thousand images.
-            due = now + max(pause_s, counts["total"] / IMAGES_PER_S)
-            self._watched[record.id] = _Watched(due, pause_s, counts)
+        counts, over, problem = self._seen(record)
+        if not over:
+            self._look_later(record.id, counts, now)
             return None
         told = {
             "id": f"completed-{record.id}",
-            "type": "batch.completed",
+            "type": "batch.failed" if problem else "batch.completed",
             "batch": record.id,
             "name": record.name,
             "completed_at": at.timestamp(),
             "counts": counts,
+            **({"problem": problem} if problem else {}),
         }
         self._bucket.put(key, json.dumps(told).encode(), "application/json")
         self._watched[record.id] = _Watched(now, FIRST_PAUSE_S / 2)
         return told
 
-    def _counts(self, record: BatchRecord) -> tuple[dict[str, int], bool]:
-        """Return a batch's images by state, and whether none of them is waited for."""
-        cancelled = record.cancelled_at is not None
-        if record.source is not None:
-            progress = self._progresses.read(record.id) or Progress()
-            return progress.counts(cancelled=cancelled), progress.over or cancelled
-        counts = self._uploads(record.id, cancelled=cancelled)
-        return counts, counts["total"] > 0 and not counts["waiting"]
+    def _seen(self, record: BatchRecord) -> tuple[dict[str, int], bool, str]:
+        """Return a batch's images by state, whether nothing more will come of it, and why it cannot go on."""
+        if record.source is None:
+            counts = self._counts(record)
+            still = counts == self._watched[record.id].seen
+            return counts, bool(counts["total"]) and not counts["waiting"] and still, ""
+        # Who runs its source says so: while that is being listed, those that are published may all be done.
+        progress = self._progresses.read(record.id) or Progress()
+        return progress.counts(cancelled=record.cancelled_at is not None), progress.over, progress.problem
 
-    def _uploads(self, id: str, *, cancelled: bool) -> dict[str, int]:
-        names = set(self._storage.outcomes(id))
+    def _look_later(self, id: str, counts: dict[str, int], now: float) -> None:
+        before = self._watched[id]
+        pause_s = QUIET_S if counts != before.seen else min(LONGEST_LOOK_PAUSE_S, 2 * before.pause_s)
+        # A look takes two calls for a thousand images.
+        self._watched[id] = _Watched(now + max(pause_s, counts["total"] / IMAGES_PER_S), pause_s, counts)
+
+    def _counts(self, record: BatchRecord) -> dict[str, int]:
+        names = set(self._storage.outcomes(record.id))
         failed = {name.removesuffix(FAILURE) for name in names if name.endswith(FAILURE)}
         done = {name.removesuffix(RESULT) for name in names if name.endswith(RESULT) and not name.endswith(FAILURE)}
-        keys = done | failed | {image.key for image in self._storage.images(id)}
-        waiting = len(keys - done - failed)
+        keys = done | failed | {image.key for image in self._storage.images(record.id)}
+        waiting, cancelled = len(keys - done - failed), record.cancelled_at is not None
         return {
             "total": len(keys),
             "waiting": 0 if cancelled else waiting,

@@ -169,13 +169,14 @@ def test_without_a_topic_no_batch_costs_a_call(config: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "state"),
+    ("counts", "problem", "state"),
     [
-        ({"done": 3}, "done"),
-        ({"done": 3, "failed": 1}, "failed"),
-        ({"waiting": 1}, "failed"),
-        ({"failed": 1, "cancelled": 1}, "cancelled"),
+        ({"done": 3}, "", "done"),
+        ({"done": 3, "failed": 1}, "", "failed"),
+        ({"waiting": 1}, "the bucket is gone", "failed"),
+        ({"failed": 1, "cancelled": 1}, "", "cancelled"),
     ],
 )
-def test_a_state_is_the_worst_that_became_of_an_image(counts: dict[str, int], state: str) -> None:
-    assert state_of({"waiting": 0, "done": 0, "failed": 0, "cancelled": 0, **counts}) == state
+def test_a_state_is_the_worst_that_became_of_an_image(counts: dict[str, int], problem: str, state: str) -> None:
+    told = {"counts": {"waiting": 0, "done": 0, "failed": 0, "cancelled": 0, **counts}, "problem": problem}
+    assert state_of(told) == state

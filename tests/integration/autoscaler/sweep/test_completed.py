@@ -19,7 +19,7 @@ from app.batches.webhook import MESSAGE_ID, SIGNATURE, TIMESTAMP, signed
 from app.dispatch import Dispatch
 from app.domain import Classification, Failure, Prediction, new_batch_id
 from app.settings import HookSettings, Settings
-from app.sources.progress import Progresses
+from app.sources.progress import Progress, Progresses
 from app.storage import Storage
 from autoscaler.sweep.channels import Webhook
 from autoscaler.sweep.completed import LONGEST_PAUSE_S, Completed
@@ -91,6 +91,30 @@ def test_a_cancelled_batch_is_complete(case: Case) -> None:
     assert json.loads(case.hook.messages[0][2])["counts"]["cancelled"] == 2
 
 
+def test_a_batch_with_a_source_is_complete_when_that_is_listed_and_its_results_are_written(case: Case) -> None:
+    source = {"bucket": case.config.buckets.input, "prefix": "photos/"}
+    Records(case.config).update(case.id, lambda record: replace(record, source=source))
+    progresses = Progresses(case.config)
+    assert case.rounds() == 0
+    progresses.begin(case.id)
+    case.finish()
+    progresses.change(case.id, lambda was: Progress(published=2, done=1, failed=1))
+    assert case.rounds() == 0, "all that are published are done, and there may be more"
+    progresses.change(case.id, lambda was: replace(was, listed=True, complete=True))
+    assert case.rounds() == 1
+    told = json.loads(case.hook.messages[0][2])
+    assert told["counts"] == {"total": 2, "waiting": 0, "done": 1, "failed": 1, "cancelled": 0}
+
+
+def test_a_batch_whose_source_cannot_be_read_is_told_to_have_failed(case: Case) -> None:
+    Records(case.config).update(case.id, lambda record: replace(record, source={"bucket": "b", "prefix": ""}))
+    Progresses(case.config).begin(case.id)
+    Progresses(case.config).change(case.id, lambda was: Progress(problem="there is no manifest"))
+    assert case.rounds() == 1
+    told = json.loads(case.hook.messages[0][2])
+    assert (told["type"], told["problem"]) == ("batch.failed", "there is no manifest")
+
+
 def test_who_fails_at_first_is_told_the_same_again_by_another_autoscaler_too(case: Case) -> None:
     case.finish()
     case.hook.statuses = [500, 302, 503]
@@ -125,20 +149,6 @@ def test_a_host_that_is_listed_no_more_is_not_told(case: Case) -> None:
     case.restart()
     assert case.rounds() == 0
     assert case.waited_for() == []
-
-
-def test_a_batch_of_a_source_is_complete_once_its_results_are_written(case: Case) -> None:
-    record = {"bucket": case.config.buckets.input, "prefix": "photos/"}
-    Records(case.config).update(case.id, lambda before: replace(before, source=record))
-    progresses = Progresses(case.config)
-    progresses.begin(case.id)
-    progresses.step(case.id, "one", lambda before: replace(before, published=3, listed=True, done=2, failed=1))
-    case.finish()
-    assert case.rounds() == 0
-    progresses.step(case.id, "one", lambda before: replace(before, complete=True))
-    assert case.rounds() == 1
-    told = json.loads(case.hook.messages[0][2])
-    assert told["counts"] == {"total": 3, "waiting": 0, "done": 2, "failed": 1, "cancelled": 0}
 
 
 def test_a_batch_that_has_had_no_image_for_a_day_is_waited_for_no_more(case: Case) -> None:
