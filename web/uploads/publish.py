@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 from celery import Celery
-from kombu import Producer
 
 from app.errors import ConfigurationError, TransientError
 from app.process import spans
@@ -74,7 +73,7 @@ class Publisher:
             log.info("images_queued", tasks=dict(sent[at : at + LOGGED_AT_ONCE]))
         self._summon(len(keys))
 
-    def _queue(self, name: str, producer: Producer) -> Any:
+    def _queue(self, name: str, producer: Any) -> Any:
         """Return a queue, the task queue unless named, bound to the producer; Celery would bind it for each image."""
         return self._celery.amqp.queues[name or self._celery.conf.task_default_queue].bind(producer.channel)
 
