@@ -42,7 +42,7 @@ class Labeller:
 
     def _work_on(self, url: str, say: Announcer) -> int:
         """Label what is received at once; return how many that was."""
-        found = self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        found = self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
         messages = found.get("Messages", [])
         if messages:
             said = [self._label(_key(message["Body"])) for message in messages]
