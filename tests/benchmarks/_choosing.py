@@ -41,6 +41,7 @@ def traced(page: Page, found: dict[str, Any]) -> Iterator[None]:
     session.send("Tracing.start", {"transferMode": "ReportEvents", "traceConfig": {"includedCategories": CATEGORIES}})
     try:
         yield
+        page.evaluate("0")  # whatever the block began in the page's thread is over, and told
     finally:
         session.send("Tracing.end")
         until = time.monotonic() + 120
