@@ -68,7 +68,7 @@ def judge(system: System, entries: list[Entry], labels: Mapping[str, str]) -> Ve
         if not found:
             verdict.lost.append(key)
             continue
-        verdict.delays[key] = (entry.at, names[found[0]])
+        verdict.delays[key] = (entry.at, system.clocks.real(names[found[0]]))
         if len(found) > 1:
             verdict.twofold.append(key)
         outcome = storage.outcome(key)
@@ -99,9 +99,14 @@ def stored(system: System) -> dict[str, float]:
     return found
 
 
-def recovery_s(delays: Iterable[tuple[float, float]], ended: float, fresh_s: float = 15.0) -> float | None:
-    """Return how long after ``ended`` nothing older than ``fresh_s`` waited any more; None if it never came to that."""
-    held = [(accepted, done) for accepted, done in delays if accepted < ended + 600]
+def recovery_s(
+    delays: Iterable[tuple[float, float]], began: float, ended: float, fresh_s: float = 15.0
+) -> float | None:
+    """Return how long after a fault nothing older than ``fresh_s`` waited any more; None if it never came to that.
+
+    What was older than that as the fault began is of an earlier one, and does not count.
+    """
+    held = [(accepted, done) for accepted, done in delays if began - fresh_s < accepted < ended + 600]
     at = ended
     while at < ended + 900:
         late = [done for accepted, done in held if accepted < at - fresh_s and done > at]

@@ -36,7 +36,7 @@ def made(
     waits = sorted(done - accepted for accepted, done in delays)
     recoveries: dict[str, list[float | None]] = defaultdict(list)
     for trouble in troubles:
-        recoveries[" and ".join(trouble.names)].append(recovery_s(delays, trouble.ended))
+        recoveries[" and ".join(trouble.names)].append(recovery_s(delays, trouble.began, trouble.ended))
     told = [value for values in recoveries.values() for value in values if value is not None]
     left = _left(rest)
     return {
