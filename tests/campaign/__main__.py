@@ -18,11 +18,13 @@ from pathlib import Path
 
 from app.settings import Settings
 from tasks.engine import load
-from tests.campaign import faults, law, report
+from tests.campaign import law, report
 from tests.campaign.gauges import Gauges
 from tests.campaign.ledger import Ledger
 from tests.campaign.load import Load
+from tests.campaign.page import page
 from tests.campaign.pictures import pictures
+from tests.campaign.plan import Plan, run
 from tests.campaign.system import System
 from tests.campaign.weather import Weather
 from tests.conftest import models
@@ -51,8 +53,12 @@ def main() -> int:
     if options.json:
         options.json.write_text(text)
     if options.page:
-        options.page.write_text(report.page(found))
-    print(json.dumps({key: found[key] for key in ("minutes", "seed", "kept", "images", "left", "recovery")}, indent=1))
+        options.page.write_text(page(found))
+    print(
+        json.dumps(
+            {key: found[key] for key in ("minutes", "seed", "kept", "images", "left", "repeats", "recovery")}, indent=1
+        )
+    )
     return 0 if found["kept"] else 1
 
 
@@ -75,8 +81,8 @@ def campaign(options: argparse.Namespace, folder: Path) -> dict[str, object]:
         system.start()
         gauges.start()
         load_.start()
-        plan = faults.Plan(options.seed, options.minutes * 60, CALM_S, tuple(options.only), options.pairs)
-        for trouble in faults.run(system, plan, lambda text: _tell(began, text)):
+        plan = Plan(options.seed, options.minutes * 60, CALM_S, tuple(options.only), options.pairs)
+        for trouble in run(system, plan, lambda text: _tell(began, text)):
             troubles.append(trouble)
         _tell(began, "no more comes; what was accepted is finished")
         waited = load_.stop(FINISH_S)
@@ -90,6 +96,7 @@ def campaign(options: argparse.Namespace, folder: Path) -> dict[str, object]:
         options, began, verdict, troubles, gauges.samples,
         rest={**rest, "clients": waited, "processes": system.left()}, stops=took, sent=load_.sent.images,
         starts={part.name: part.starts for part in system.parts}, met=system.weather.met,
+        stored=system.weather.stored,
     )  # fmt: skip
 
 

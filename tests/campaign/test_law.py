@@ -91,3 +91,12 @@ def test_a_ledger_has_what_was_written_before_its_writer_died(tmp_path: Path) ->
     assert [entry.key for entry in ledger.read()] == ["b/cat.jpg"]
     ledger.close()
     assert json.loads(ledger.path.read_text())["what"] == "accepted"
+
+
+def test_an_outcome_that_is_stored_once_more_counts_for_the_fault_that_is_near() -> None:
+    stored = [("/out/b/cat.jpg.txt", 10.0), ("/out/b/cat.jpg.txt", 140.0), ("/out/b/cat.jpg.txt", 900.0),
+              ("/in/b/cat.jpg", 10.0), ("/in/b/cat.jpg", 140.0)]  # fmt: skip
+
+    found = law.repeats(stored, ["b/cat.jpg"], [(("web killed",), 100.0, 120.0)])
+
+    assert found == {"web killed": 1, "no fault": 1}

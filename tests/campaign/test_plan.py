@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.campaign.faults import FAULTS, Plan, drawn
+from tests.campaign.faults import FAULTS
+from tests.campaign.plan import Plan, drawn
 
 
 def names(seed: int, seconds: float, **other: Any) -> list[tuple[str, ...]]:
