@@ -31,7 +31,7 @@ from tests.conftest import models
 
 # Calm between two troubles, in seconds; and how long the system has at the end to finish, and to be at rest.
 CALM_S = (10.0, 25.0)
-FINISH_S, REST_S = 900.0, 180.0
+FINISH_S, REST_S = 900.0, 300.0
 
 
 def main() -> int:
