@@ -11,8 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from billiard.einfo import ExceptionInfo
 from celery.concurrency.thread import TaskPool
+
+from tasks.worker.celery_internals import ExceptionInfo
 
 
 class ThreadPool(TaskPool):
