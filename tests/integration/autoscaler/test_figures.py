@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.announcements import Swept
 from app.errors import ConfigurationError
 from app.local.cloud import free_port
 from app.settings import ProcessSettings, Settings
@@ -31,6 +32,12 @@ def test_what_waits_is_told_of_each_queue_apart(config: Settings) -> None:
         figures.registry.get_sample_value("celery_queue_length", {"queue_name": q}) for q in ("tasks", "tasks-bulk")
     ]
     assert told == [3, 40]
+
+
+def test_it_tells_of_completions_that_nobody_took(config: Settings) -> None:
+    figures = Figures(config, lambda: True)
+    figures.swept(Swept(untold=3))
+    assert figures.registry.get_sample_value("elastiq_completions_untold") == 3
 
 
 def test_it_answers_on_a_port_of_its_own_with_what_it_sees_and_hears(config: Settings) -> None:
