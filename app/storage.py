@@ -22,6 +22,8 @@ TASK_RESULTS = "_celery/"
 BATCHES = "_batches/"
 # What clients were promised by a key of their own, among that; it counts for a day.
 PROMISES = f"{BATCHES}_idempotency/"
+# How far each batch has come whose images nobody uploads, among that.
+SOURCES = f"{BATCHES}_sources/"
 RESERVED = (TASK_RESULTS, BATCHES)
 # S3 takes keys of 1024 bytes, and an outcome's name is longer than its image's.
 MAX_KEY_BYTES = 1024 - len(FAILURE)

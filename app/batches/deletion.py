@@ -17,7 +17,7 @@ from app.batches.marks import DELETED, Marks
 from app.batches.record import BatchRecord
 from app.batches.records import Records
 from app.settings import Settings
-from app.storage import BATCHES
+from app.storage import BATCHES, SOURCES
 
 # A message lives for 14 days.
 TOMBSTONE = timedelta(days=15)
@@ -85,7 +85,7 @@ class Deletion:
         return (str(item["Key"]) for item in self._input.list(f"{id}/"))
 
     def _rest(self, id: str) -> Iterator[str]:
-        for folder in (f"{id}/", f"_resent/{id}/", f"{BATCHES}{id}/"):
+        for folder in (f"{id}/", f"_resent/{id}/", f"{SOURCES}{id}.json", f"{BATCHES}{id}/"):
             for item in self._output.list(folder):
                 if item["Key"] != f"{BATCHES}{id}/record.json":
                     yield str(item["Key"])
