@@ -42,8 +42,9 @@ _ENGINE = (r"openvino|torch", "openvino or torch")
 _PRECISION = (r"auto|bf16|fp16|fp32|int8", "auto, bf16, fp16, fp32 or int8")
 
 
-def _setting(variable: str, default: Any, help: str, **bounds: Any) -> Any:
-    return field(default=default, metadata={"variable": variable, "help": help, **bounds})
+def _setting(variable: str, default: Any, help: str, *, secret: bool = False, **bounds: Any) -> Any:
+    metadata = {"variable": variable, "help": help, "secret": secret, **bounds}
+    return field(default=default, repr=not secret, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,7 @@ class HookSettings:
         "",
         "What webhooks are signed with, which their receivers know too; or the ARN under which AWS Secrets Manager has "
         "it.",
+        secret=True,
     )
     topic_arn: str = _setting(
         "ELASTIQ_COMPLETION_TOPIC_ARN",
@@ -238,12 +240,15 @@ class AccessSettings:
         "ELASTIQ_OIDC_ISSUER", "", "`oidc`: the provider's address, as it calls itself.", form=_URL_PATH
     )
     client_id: str = _setting("ELASTIQ_OIDC_CLIENT_ID", "", "`oidc`: what the web tier is called there.")
-    client_secret: str = _setting("ELASTIQ_OIDC_CLIENT_SECRET", "", "`oidc`: by what it shows that it is that.")
+    client_secret: str = _setting(
+        "ELASTIQ_OIDC_CLIENT_SECRET", "", "`oidc`: by what it shows that it is that.", secret=True
+    )
     cookie_secret: str = _setting(
         "ELASTIQ_COOKIE_SECRET",
         "",
         "`oidc`: what sign-ins' cookies are signed with, the same in all web processes; another ends all sign-ins.",
         form=_SECRET,
+        secret=True,
     )
     hosts: str = _setting(
         "ELASTIQ_HOSTS",
@@ -288,6 +293,7 @@ class LimitSettings:
         "Where requests and bytes are counted: in each web process by itself, or for all of them at an address such as "
         "`redis://host:6379`, which needs the extra `redis`.",
         form=_STORAGE,
+        secret=True,  # there may be a password in it
     )
 
 
@@ -636,18 +642,19 @@ def _read(section: Any, environment: Mapping[str, str]) -> dict[str, Any]:
 def _parse(f: Field[Any], text: str) -> Any:
     assert f.default is not MISSING
     kind = type(f.default)
+    told = f.metadata["variable"] if f.metadata["secret"] else f"{f.metadata['variable']}={text!r}"
     try:
         value = _FLAGS[text.lower()] if kind is bool else kind(text)
     except (KeyError, ValueError):
-        raise ConfigurationError(f"{f.metadata['variable']}={text!r} is not {_KIND[kind]}") from None
+        raise ConfigurationError(f"{told} is not {_KIND[kind]}") from None
     form = f.metadata.get("form")
     if form and not re.fullmatch(form[0], text):
-        raise ConfigurationError(f"{f.metadata['variable']}={text!r} must be {form[1]}")
+        raise ConfigurationError(f"{told} must be {form[1]}")
     low, high = f.metadata.get("low"), f.metadata.get("high")
     if low is not None and not value >= low:
-        raise ConfigurationError(f"{f.metadata['variable']}={text!r} must be at least {low}")
+        raise ConfigurationError(f"{told} must be at least {low}")
     if high is not None and not value <= high:
-        raise ConfigurationError(f"{f.metadata['variable']}={text!r} must be at most {high}")
+        raise ConfigurationError(f"{told} must be at most {high}")
     return value
 
 
