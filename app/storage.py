@@ -22,7 +22,9 @@ TASK_RESULTS = "_celery/"
 BATCHES = "_batches/"
 # What clients were promised by a key of their own, among that; it counts for a day.
 PROMISES = f"{BATCHES}_idempotency/"
-RESERVED = (TASK_RESULTS, BATCHES)
+# In the input bucket, what clients have put there themselves and nobody has looked at; it expires after a day.
+STAGED = "_staged/"
+RESERVED = (TASK_RESULTS, BATCHES, STAGED)
 # S3 takes keys of 1024 bytes, and an outcome's name is longer than its image's.
 MAX_KEY_BYTES = 1024 - len(FAILURE)
 # S3 takes 2 KB of user metadata in all; the rest is for the header's own name.

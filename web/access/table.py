@@ -37,6 +37,8 @@ SCOPE_OF = {
     "orders.retry": SUBMIT,
     "orders.delete": SUBMIT,
     "stored.stored": READ,
+    "uploads.invite": SUBMIT,
+    "uploads.complete": SUBMIT,
     "monitor.page": OPERATE,
     "monitor.read": OPERATE,
     "monitor.follow": OPERATE,

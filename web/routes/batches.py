@@ -21,7 +21,6 @@ from app.sources.progress import Progress
 from web.access.caller import caller
 from web.access.gate import no_such_batch
 from web.access.limits import client
-from web.batches.batch import Image
 from web.batches.options import asked
 from web.batches.paging import page_of
 from web.batches.preview import LARGE, TILE
@@ -38,9 +37,9 @@ from web.openapi.parameters import Choice, Text, Whole
 from web.sources.runner import results_of
 from web.sources.stream import counts_of
 from web.tier import tier
-from web.uploads import names
 from web.uploads.intake import Taken
 from web.uploads.multipart import Part, parts
+from web.uploads.receipt import page_address, receipt, rejected
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +112,7 @@ def add(id: str) -> tuple[Response, int]:
     record = tier().records.read(_checked(id))
     if record.cancelled_at:
         raise Conflict(f"batch {id!r} was cancelled; make another one, or take that back: POST /api/batches/{id}/retry")
-    return jsonify(_receipt(id, _take(id, [], 0 if record.priority == BULK else None))), 201
+    return jsonify(receipt(id, _take(id, [], 0 if record.priority == BULK else None))), 201
 
 
 @blueprint.get("/<id>")
@@ -137,7 +136,7 @@ def read(id: str) -> Response:
         raise BadRequest(str(err)) from err
     answer = jsonify(
         id=id,
-        url=_page(id),
+        url=page_address(id),
         cursor=snapshot.cursor,
         record=record.to_public(),
         counts=snapshot.counts.to_json(),
@@ -224,12 +223,12 @@ def _make(id: str, now: datetime) -> tuple[dict[str, Any], str]:
         if record.source is not None:
             tier().runner.begin(id)
             log.info("batch_has_source", batch=id, source=record.source)
-        return _receipt(id, []), _digest_of(options)
+        return receipt(id, []), _digest_of(options)
     tier().records.make(BatchRecord(id, owner=caller().identity))
     sent: list[list[str]] = []
     # A form without a length is no wish for an id: its files would be lost without a word.
     taken = _take(id, sent) if _has_files() else []
-    return _receipt(id, taken), _digest_of(*sent)
+    return receipt(id, taken), _digest_of(*sent)
 
 
 def _sent() -> str:
@@ -279,7 +278,7 @@ def _sourced(record: BatchRecord) -> Response:
     counts = progress.counts(cancelled=record.cancelled_at is not None)
     answer = jsonify(
         id=record.id,
-        url=_page(record.id),
+        url=page_address(record.id),
         cursor="",
         record=record.to_public(),
         counts=counts,
@@ -297,7 +296,7 @@ def _take(id: str, noted: list[list[str]], first: float | None = None) -> list[T
     with tier().bodies.taken(), stored_in(id):
         taken = tier().intake.take(id, _by_field(_noted(_parts(), noted), sent), first)
     tier().backlog.add(client(), [image.key for image in taken if image.outcome is None])
-    log.info("upload_taken", batch=id, files=len(taken), rejected=_rejected(taken))
+    log.info("upload_taken", batch=id, files=len(taken), rejected=rejected(taken))
     if not sent[FIELD]:
         found = f", only in {', '.join(repr(field[:80]) for field in sent)}" if sent else ""
         raise BadRequest(f"no file was sent in a part named {FIELD!r}{found}; put each file in a part named {FIELD!r}")
@@ -317,25 +316,6 @@ def _by_field(files: Iterator[Part], sent: Counter[str]) -> Iterator[Part]:
         if part.field != FIELD:
             part.refusal = f"the file was sent in a part named {part.field[:80]!r}; put it in a part named {FIELD!r}"
         yield part
-
-
-def _receipt(id: str, taken: list[Taken]) -> dict[str, Any]:
-    rejected = _rejected(taken)
-    return {
-        "id": id,
-        "url": _page(id),
-        "accepted": len(taken) - rejected,
-        "rejected": rejected,
-        "images": [Image(file.key, file.outcome).to_json() for file in taken],
-    }
-
-
-def _rejected(taken: list[Taken]) -> int:
-    return sum(names.is_rejected(file.key) for file in taken)
-
-
-def _page(id: str) -> str:
-    return url_for("pages.batch", id=id, _external=True)
 
 
 def _checked(id: str) -> str:
