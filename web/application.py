@@ -43,7 +43,7 @@ from web.http.seats import Seats
 from web.http.streams import Streams
 from web.routes import batches as api
 from web.routes import course as compat
-from web.routes import description, health, listing, metrics, monitor, orders, pages, results, sign_in, stored, uploads
+from web.routes import description, health, listing, metrics, monitor, orders, pages, results, sign_in, stored, direct
 from web.sources.runner import Runner
 from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake

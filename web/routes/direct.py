@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 SIZES_BYTES, FILES_BYTES = 64 * 1024, 1024 * 1024
 FIELD = "files"
 
-blueprint = Blueprint("uploads", __name__, url_prefix="/api/batches/<id>/uploads")
+blueprint = Blueprint("direct", __name__, url_prefix="/api/batches/<id>/uploads")
 
 
 @blueprint.post("")
