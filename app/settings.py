@@ -286,7 +286,7 @@ class LimitSettings:
         "ELASTIQ_LIMITS_STORAGE",
         "memory://",
         "Where requests and bytes are counted: in each web process by itself, or for all of them at an address such as "
-        "`redis://host:6379`, which needs the package of its client.",
+        "`redis://host:6379`, which needs the extra `redis`.",
         form=_STORAGE,
     )
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = "worker,model,local,flower,otel"
+EXTRAS = "worker,model,local,oidc,redis,flower,otel"
 HEAD = "# Written by `make lock`: the versions that the images are made of, and torch's, which builds the model.\n"
 
 

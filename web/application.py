@@ -41,9 +41,23 @@ from web.fleet.summons import Summons
 from web.http import hearing, identity, problems, security
 from web.http.seats import Seats
 from web.http.streams import Streams
-from web.routes import batches as api
+from web.routes import (
+    batches,
+    description,
+    direct,
+    health,
+    images,
+    listing,
+    metrics,
+    monitor,
+    orders,
+    pages,
+    results,
+    sign_in,
+    stored,
+    uploads,
+)
 from web.routes import course as compat
-from web.routes import description, health, listing, metrics, monitor, orders, pages, results, sign_in, stored, direct
 from web.sources.runner import Runner
 from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake
@@ -82,23 +96,8 @@ def create_app(settings: Settings) -> Flask:
 
 def add_routes(app: Flask) -> None:
     """Have ``app`` answer every path that this tier has."""
-    for part in (
-        *(
-            api,
-            compat,
-            description,
-            health,
-            listing,
-            metrics,
-            monitor,
-            orders,
-            pages,
-            results,
-            sign_in,
-            stored,
-            uploads,
-        ),
-    ):
+    parts = (batches, compat, description, health, images, listing, metrics, monitor, orders, pages, results, sign_in)
+    for part in (*parts, stored, uploads, direct):
         app.register_blueprint(part.blueprint)
 
 

@@ -42,6 +42,8 @@ def test_an_image_has_no_torch_no_compiler_and_no_pip(images: Images, target: st
     assert not found & {"torch", "torchvision", "timm", "pip", "setuptools"}
     assert not [path for path in ("usr/bin/gcc", "usr/bin/cc", "usr/bin/g++", "usr/bin/make") if (root / path).exists()]
     assert ("openvino" in found) == (target == "worker")
+    for package in ("authlib", "redis"):  # for ELASTIQ_AUTH=oidc and ELASTIQ_LIMITS_STORAGE
+        assert (package in found) == (target == "web")
     assert images.configuration(target)["User"] == f"{USER}:{USER}"
 
 

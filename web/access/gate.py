@@ -10,6 +10,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, NotFound, Unauthorized
 from werkzeug.routing import RequestRedirect
 
+from app.domain import BATCH_ID
 from web.access import table
 from web.access.caller import ANYBODY, Caller
 from web.access.ways import Way
@@ -29,6 +30,17 @@ class Led(RequestRedirect):
 def no_such_batch(id: str) -> str:
     """Return what to tell who asks for a batch that is not there, or not his."""
     return f"there is no batch {id[:80]!r}; its id is in the answer to the upload and in the page's address"
+
+
+def checked(id: str) -> str:
+    """Return a batch's id as it came.
+
+    Raises:
+        NotFound: it is no batch's id.
+    """
+    if not BATCH_ID.fullmatch(id):
+        raise NotFound(no_such_batch(id))
+    return id
 
 
 class Gate:

@@ -1,11 +1,13 @@
 """How much one client may ask for: requests and bytes in a time, images that wait, streams that are open.
 
 Callers are told apart by who they are, so nothing is limited where nobody is asked. What is counted is this process's,
-but for requests and bytes where `ELASTIQ_LIMITS_STORAGE` names a place that several share.
+but for requests, bytes and wrong passwords where `ELASTIQ_LIMITS_STORAGE` names a place that several share; while that
+does not answer, each process counts for itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import structlog
@@ -29,6 +31,8 @@ log = structlog.get_logger(__name__)
 WRONG_PASSWORDS = parse("20 per minute")
 # What of a body of unknown length is counted at once.
 PIECE_BYTES = 1024 * 1024
+# Every request waits for it, so a place that all share answers soon or is done without.
+SHARED_TIMEOUT_S = 0.5
 
 
 def client() -> str:
@@ -60,8 +64,10 @@ class Limits:
             client,
             application_limits=[requests] if settings.requests else [],
             storage_uri=settings.storage,
+            storage_options=_options(settings.storage),
             strategy="sliding-window-counter",
-            swallow_errors=True,  # where the place to count in does not answer, everybody is let in
+            in_memory_fallback_enabled=True,
+            swallow_errors=True,
             enabled=on,
         )
 
@@ -70,18 +76,20 @@ class Limits:
         try:
             self._limiter.init_app(app)
         except NoSuchStorage as err:
-            raise ConfigurationError(f"ELASTIQ_LIMITS_STORAGE: {err}") from err
+            raise ConfigurationError(
+                f"ELASTIQ_LIMITS_STORAGE: {err}; for redis:// install elastiq with its extra redis"
+            ) from err
         if self._limiter.enabled:
             app.before_request(self._measure)
 
     def may_try_password(self, address: str) -> bool:
         """Return whether another password from ``address`` is to be tried."""
-        return not self._limiter.enabled or self._limiter.limiter.test(WRONG_PASSWORDS, "password", address)
+        return not self._limiter.enabled or self._ask(self._limiter.limiter.test, WRONG_PASSWORDS, "password", address)
 
     def wrong_password(self, address: str) -> None:
         """Note that one was wrong."""
         if self._limiter.enabled:
-            self._hit(WRONG_PASSWORDS, "password", address)
+            self._ask(self._limiter.limiter.hit, WRONG_PASSWORDS, "password", address)
 
     def spend(self, size: int) -> None:
         """Count bytes that the current request lets be sent past this process.
@@ -105,13 +113,14 @@ class Limits:
             self._spend(request.content_length, who)
 
     def _spend(self, size: int, who: str) -> None:
-        if size and self._bytes and not self._hit(self._bytes, "bytes", who, cost=size):
+        if size and self._bytes and not self._ask(self._limiter.limiter.hit, self._bytes, "bytes", who, cost=size):
             raise TooMany(f"you have sent more than {self._settings.bytes:,} bytes in an hour; try again later", 60)
 
-    def _hit(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
+    def _ask(self, ask: Callable[..., bool], item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
+        """Return what the place to count in says; where it does not answer, that there is room."""
         try:
-            return self._limiter.limiter.hit(item, *identifiers, cost=cost)
-        except Exception as err:
+            return ask(item, *identifiers, cost=cost)
+        except Exception as err:  # each kind of place has errors of its own
             log.error("limits_not_counted", exc_info=err)
             return True
 
@@ -133,6 +142,13 @@ class _Metered:
                 self._refused = True
                 raise
         return data
+
+
+def _options(storage: str) -> dict[str, Any]:
+    """Return what a place to count in is told beside its address."""
+    if not storage.startswith(("redis", "valkey")):
+        return {}
+    return {"socket_connect_timeout": SHARED_TIMEOUT_S, "socket_timeout": SHARED_TIMEOUT_S}
 
 
 def _is_open() -> bool:

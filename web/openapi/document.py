@@ -67,21 +67,21 @@ def document(app: Flask, version: str) -> dict[str, Any]:
         app: with all its routes.
         version: the API's.
     """
-    schemas = Schemas()
+    schemas, refusals = Schemas(), _Refusals()
     schemas.of(Problem)
     paths: dict[str, dict[str, Any]] = {}
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         for method in sorted((rule.methods or set()) - _ITSELF):
             view = app.view_functions[rule.endpoint]
             at = paths.setdefault(template(rule), {})
-            at[method.lower()] = _operation(rule, method, view, schemas)
+            at[method.lower()] = _operation(rule, method, view, schemas, refusals)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Elastiq", "version": version, "description": INTRODUCTION},
         "paths": paths,
         "components": {
             "schemas": dict(sorted(schemas.named.items())),
-            "responses": _problems(),
+            "responses": dict(sorted(refusals.named.items())),
             "securitySchemes": WAYS,
         },
     }
@@ -92,7 +92,28 @@ def template(rule: Rule) -> str:
     return _ARGUMENT.sub(r"{\1}", rule.rule)
 
 
-def _operation(rule: Rule, method: str, view: Callable[..., Any], schemas: Schemas) -> dict[str, Any]:
+class _Refusals:
+    """The problems that routes answer with, each of which the document has once.
+
+    Attributes:
+        named: them by name.
+    """
+
+    def __init__(self) -> None:
+        self.named: dict[str, dict[str, Any]] = {}
+
+    def of(self, status: int) -> dict[str, Any]:
+        """Return a reference to the problem of a status, which the document has from then on."""
+        name = name_of(status)
+        content = {problems.MIME_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        words = HTTPStatus(status).phrase
+        self.named[name] = {"description": words, "headers": _headers(HEADERS), "content": content}
+        return {"$ref": f"#/components/responses/{name}"}
+
+
+def _operation(
+    rule: Rule, method: str, view: Callable[..., Any], schemas: Schemas, refusals: _Refusals
+) -> dict[str, Any]:
     said, words = _said(rule, view)
     summary, _, more = words.partition("\n\n")
     group = rule.endpoint.partition(".")[0]
@@ -115,7 +136,7 @@ def _operation(rule: Rule, method: str, view: Callable[..., Any], schemas: Schem
         described["security"] = [{"key": []}, {"password": []}, {}]
         described["x-scope"] = table.SCOPE_OF[rule.endpoint]
     more_problems = (*(EVERY_POST if method != "GET" else ()), *(EVERY_GUARDED if guarded else ()))
-    described["responses"] = _answers(said, more_problems, schemas)
+    described["responses"] = _answers(said, more_problems, schemas, refusals)
     return described
 
 
@@ -134,10 +155,10 @@ def _body(body: Body, schemas: Schemas) -> dict[str, Any]:
     return {"description": body.says, "required": body.required, "content": content}
 
 
-def _answers(said: Operation, more: Sequence[int], schemas: Schemas) -> dict[str, Any]:
+def _answers(said: Operation, more: Sequence[int], schemas: Schemas, refusals: _Refusals) -> dict[str, Any]:
     found: dict[int, dict[str, Any]] = {status: _answer(one, schemas) for status, one in said.answers.items()}
     for status in {*EVERY, *more, *said.problems} - set(found):
-        found[status] = {"$ref": f"#/components/responses/{name_of(status)}"}
+        found[status] = refusals.of(status)
     return {str(status): found[status] for status in sorted(found)}
 
 
@@ -156,14 +177,6 @@ def _answer(answer: Answer, schemas: Schemas) -> dict[str, Any]:
 def _headers(headers: Mapping[str, str], *, required: bool = True) -> dict[str, Any]:
     kind = {"required": required, "schema": {"type": "string"}}
     return {name: {"description": says, **kind} for name, says in headers.items()}
-
-
-def _problems() -> dict[str, Any]:
-    content = {problems.MIME_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {
-        name_of(status): {"description": HTTPStatus(status).phrase, "headers": _headers(HEADERS), "content": content}
-        for status in sorted(int(status) for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
-    }
 
 
 def name_of(status: int) -> str:

@@ -11,9 +11,8 @@ from flask import Blueprint, Response, jsonify
 from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from app.batches.record import BULK, BatchRecord
-from app.domain import BATCH_ID
 from web.access.caller import caller
-from web.access.gate import no_such_batch
+from web.access.gate import checked
 from web.access.limits import client
 from web.http import known
 from web.http.bodies import json_object
@@ -78,14 +77,15 @@ def complete(id: str) -> tuple[Response, int]:
 
 
 def _open(id: str) -> tuple[Staging, BatchRecord]:
-    if not BATCH_ID.fullmatch(id):
-        raise NotFound(no_such_batch(id))
+    checked(id)
     staging = tier().staging
     if staging is None:
         raise NotFound(f"this server takes no direct uploads; send the files to POST /api/batches/{id}/images")
     record = tier().records.read(id)
     if record.cancelled_at:
         raise Conflict(f"batch {id!r} was cancelled; make another one, or take that back: POST /api/batches/{id}/retry")
+    if record.source is not None:
+        raise Conflict(f"the images of batch {id!r} are in S3, and none can be added; make another one")
     return staging, record
 
 

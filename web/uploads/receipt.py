@@ -17,7 +17,7 @@ def receipt(id: str, taken: Sequence[Taken]) -> dict[str, Any]:
     refused = rejected(taken)
     return {
         "id": id,
-        "url": page_address(id),
+        "url": url_for("pages.batch", id=id, _external=True),
         "accepted": len(taken) - refused,
         "rejected": refused,
         "images": [Image(file.key, file.outcome).to_json() for file in taken],
@@ -27,8 +27,3 @@ def receipt(id: str, taken: Sequence[Taken]) -> dict[str, Any]:
 def rejected(taken: Sequence[Taken]) -> int:
     """Return how many files were not taken."""
     return sum(names.is_rejected(file.key) for file in taken)
-
-
-def page_address(id: str) -> str:
-    """Return the address of a batch's page."""
-    return url_for("pages.batch", id=id, _external=True)

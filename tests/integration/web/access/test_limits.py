@@ -19,6 +19,7 @@ from app.errors import ConfigurationError
 from app.settings import LimitSettings
 from tests.support import photographs
 from tests.support.fleet import announcer, wait_for_listener
+from tests.support.redis_server import RedisServer, redis_server
 from tests.support.waiting import wait_for
 from tests.support.web import Site
 from web.access.backlog import Backlog
@@ -126,6 +127,44 @@ def test_who_tries_passwords_is_stopped_and_who_has_one_is_not(serve: Serve, tmp
         assert site.get("/", headers=urllib3.make_headers(basic_auth=f"alice:{number}")).status == 401
     assert refused(site.get("/", headers=urllib3.make_headers(basic_auth="alice:another")))
     assert site.get("/", headers=right).status == 200
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    with redis_server(tmp_path) as server:
+        yield server
+
+
+def test_web_processes_that_share_a_redis_count_a_caller_s_requests_and_bytes_together(
+    serve: Serve, redis: RedisServer
+) -> None:
+    limits = {"ELASTIQ_LIMIT_REQUESTS": "6", "ELASTIQ_LIMIT_BYTES": str(PIECE_BYTES)}
+    one, other = (serve(ELASTIQ_AUTH="keys", ELASTIQ_LIMITS_STORAGE=redis.address, **limits) for _ in range(2))
+    alice, bob = callers(one)
+    large = {"files": ("a.png", bytes(PIECE_BYTES * 2 // 3))}
+    assert one.post("/api/batches", fields=large, headers=alice).status == 201
+    assert refused(other.post("/api/batches", fields=large, headers=alice))
+    assert [site.get("/", headers=bob).status for site in (one, other) * 3] == [200] * 6
+    assert refused(one.get("/", headers=bob))
+    assert refused(other.get("/", headers=bob))
+
+
+@pytest.mark.parametrize("fails", ["ends", "hangs"])
+def test_while_the_shared_redis_does_not_answer_each_web_process_counts_for_itself(
+    serve: Serve, redis: RedisServer, tmp_path: Path, fails: str
+) -> None:
+    (tmp_path / "users").write_text(line("alice", "correct horse battery"))
+    right = urllib3.make_headers(basic_auth="alice:correct horse battery")
+    ways = {"ELASTIQ_AUTH": "basic", "ELASTIQ_AUTH_USERS": str(tmp_path / "users")}
+    sites = [serve(**ways, ELASTIQ_LIMIT_REQUESTS="4", ELASTIQ_LIMITS_STORAGE=redis.address) for _ in range(2)]
+    redis.end() if fails == "ends" else redis.hang()
+    for site in sites:
+        assert [site.get("/", headers=right, timeout=20).status for _ in range(5)] == [200] * 4 + [429]
+        assert site.get("/healthz", timeout=20).status == 200
+        assert "falling back to in-memory storage" in site.log.read_text()
+    redis.start() if fails == "ends" else redis.go_on()
+    assert wait_for(lambda: sites[0].get("/", headers=right).status == 200, 30), "it is asked again by and by"
+    assert "storage recovered" in sites[0].log.read_text()
 
 
 def test_where_nobody_is_asked_nothing_is_limited(serve: Serve) -> None:

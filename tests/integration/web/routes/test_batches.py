@@ -1,4 +1,4 @@
-"""The API around batches: reading them, their tables and pictures, errors, and what protects a browser."""
+"""The API around batches: reading them, their tables, and errors."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from PIL import Image
 
-from app import aws
 from app.announcements import WorkerHeartbeat
 from app.domain import Failure, Instance, InstanceState
 from tests.support import photographs
 from tests.support.fleet import Announcer, decision
 from tests.support.waiting import wait_for
-from tests.support.web import Site, key_path
+from tests.support.web import Site
 
 CAT = photographs.chelsea()
 UNKNOWN = "20200101T000000000Z-00000000"
@@ -84,34 +82,6 @@ def test_a_batch_says_what_its_images_wait_for_and_a_stream_of_it_too(heard: Sit
     assert heard.batch(id)["waits"] is None
 
 
-def test_a_batch_is_made_with_options_and_exists_before_its_first_image(site: Site) -> None:
-    answer = site.post("/api/batches", json={"name": "cats", "expires_s": 3600})
-    assert answer.status == 201
-    id = answer.json()["id"]
-    before = site.batch(id)
-    assert before["counts"]["total"] == 0
-    assert before["record"]["name"] == "cats"
-    assert before["record"]["expires_at"] == pytest.approx(before["record"]["made_at"] + 3600, abs=0.01)
-    site.upload(("a.png", CAT), path=f"/api/batches/{id}/images")
-    assert site.batch(id)["record"] == before["record"]
-    assert [event["event"] for event in site.events(id).until("current")] == ["image-waiting", "current"]
-
-
-def test_a_batch_of_which_nothing_was_asked_has_the_defaults(site: Site) -> None:
-    record = site.batch(site.upload(("a.png", CAT))["id"])["record"]
-    assert (record["name"], record["expires_at"], record["cancelled_at"]) == ("", None, None)
-
-
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [(b"[]", 400), (b"{", 400), (b'{"colour": "red"}', 400), (b'{"name": "' + b"x" * 17_000 + b'"}', 413)],
-    ids=["a list", "broken", "unknown", "large"],
-)
-def test_options_that_are_none_make_no_batch(site: Site, body: bytes, status: int) -> None:
-    answer = site.post("/api/batches", body=body, headers={"Content-Type": "application/json"})
-    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/problem+json")
-
-
 def test_a_client_that_polls_gets_only_what_is_new(site: Site) -> None:
     id = site.upload(("a.png", CAT), ("b.png", CAT))["id"]
     first = site.batch(id)
@@ -136,42 +106,6 @@ def test_a_batch_is_a_table(site: Site) -> None:
     ]
 
 
-def test_files_of_one_name_in_two_folders_keep_their_paths_everywhere(site: Site) -> None:
-    paths = ["2024/IMG_1.png", "2023/IMG_1.png", "2023/text.png", "IMG_1.png", "a.png", "a.png/b.png"]
-    made = site.upload(*((path, b"text" if "text" in path else CAT) for path in paths))
-    id = made["id"]
-    assert [(image["path"], image["filename"]) for image in made["images"]] == [
-        (path, path.rpartition("/")[2]) for path in paths
-    ]
-    assert (made["accepted"], made["rejected"]) == (5, 1)
-    for path in set(paths) - {"2023/text.png"}:
-        site.classify(f"{id}/{path}", f"label of {path}")
-    labels = {image["path"]: image["label"] for image in site.batch(id)["images"]}
-    assert list(labels) == sorted(paths)
-    assert all(label in {f"label of {path}", None} for path, label in labels.items())
-    table = site.get(f"/api/batches/{id}/results.csv").data.decode("utf-8-sig")
-    rows = [(row["path"], row["label"]) for row in csv.DictReader(io.StringIO(table, newline=""))]
-    assert rows == [(path, label or "") for path, label in labels.items()]
-    assert site.get(key_path(f"{id}/2023/IMG_1.png")).headers["Content-Type"] == "image/jpeg"
-    output = aws.client("s3", site.config.aws).get_object(
-        Bucket=site.config.buckets.output, Key=f"{id}/2023/IMG_1.png.txt"
-    )
-    assert output["Body"].read() == b"(IMG_1.png, label of 2023/IMG_1.png)"
-
-
-def test_a_small_picture_is_our_own_and_can_do_nothing(site: Site) -> None:
-    id = site.upload(("a.png", CAT))["id"]
-    answer = site.get(key_path(f"{id}/a.png"))
-    assert answer.headers["Content-Type"] == "image/jpeg"
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
-    assert "immutable" in answer.headers["Cache-Control"]
-    assert "private" in answer.headers["Cache-Control"]
-    assert Image.open(io.BytesIO(answer.data)).size == (400, 266)
-    large = site.get(key_path(f"{id}/a.png") + "?size=large")
-    assert Image.open(io.BytesIO(large.data)).size == (451, 300)
-
-
 @pytest.mark.parametrize("id", [UNKNOWN, "x", "..", "20200101T000000000Z-0000000g", "_celery"])
 @pytest.mark.parametrize("rest", ["", "/events", "/results.csv", "/images/cat.png"])
 def test_what_does_not_exist_is_said_not_to(site: Site, id: str, rest: str) -> None:
@@ -182,11 +116,6 @@ def test_what_does_not_exist_is_said_not_to(site: Site, id: str, rest: str) -> N
     assert problem["status"] == 404
     assert problem["title"] == "Not Found"
     assert problem["detail"]
-
-
-def test_nothing_can_be_added_under_an_id_that_is_none(site: Site) -> None:
-    answer = site.post("/api/batches/_celery/images", fields=[("files", ("a.png", CAT))])
-    assert answer.status == 404
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("DELETE", "/api/batches", 405)])

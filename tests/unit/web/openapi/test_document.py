@@ -58,6 +58,12 @@ def test_no_two_operations_have_one_id_and_no_reference_leads_nowhere() -> None:
             found = found[part]
 
 
+def test_it_has_the_errors_that_a_route_answers_with_and_no_others() -> None:
+    used = {reference.rpartition("/")[2] for reference in references(api()) if "/responses/" in reference}
+    assert set(api()["components"]["responses"]) == used
+    assert "PaymentRequired" not in used
+
+
 def references(part: Any) -> list[str]:
     if isinstance(part, list):
         return [found for one in part for found in references(one)]
