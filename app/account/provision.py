@@ -20,7 +20,7 @@ def _expiry(what: str, prefix: str, days: int) -> dict[str, Any]:
 # What of ours is in a bucket for so many days alone.
 _IN_INPUT = [_expiry("staged", STAGED, 1)]
 _IN_OUTPUT = [_expiry("task-results", TASK_RESULTS, 1), _expiry("promises", PROMISES, 2)]
-_CORS = "elastiq-uploads"
+_CORS, _CORS_S = "elastiq-uploads", 3600
 _PRIVATE = {
     "BlockPublicAcls": True,
     "IgnorePublicAcls": True,
@@ -124,7 +124,12 @@ def _let_pages_in(settings: Settings, bucket: str) -> None:
             if aws.error_code(err) != "NoSuchCORSConfiguration":
                 raise
             rules = []
-        pages = {"ID": _CORS, "AllowedOrigins": settings.web.direct_origins, "AllowedMethods": ["POST"]}
+        pages = {
+            "ID": _CORS,
+            "AllowedOrigins": settings.web.direct_origins,
+            "AllowedMethods": ["POST"],
+            "MaxAgeSeconds": _CORS_S,  # a browser asks that seldom whether it may
+        }
         if pages not in rules:
             # As with the lifecycle.
             configuration = {"CORSRules": [*(rule for rule in rules if rule.get("ID") != _CORS), pages]}

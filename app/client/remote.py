@@ -112,12 +112,20 @@ class Remote:
             Lost: it did not work, however often it was tried.
             ConfigurationError: the web tier refuses it for good.
         """
+        return self.ask("POST", "/api/batches", options)
+
+    def ask(self, method: str, path: str, sent: dict[str, Any]) -> dict[str, Any]:
+        """Return what the web tier answers to a request with a body in JSON.
+
+        Raises:
+            Lost, ConfigurationError: as by `make`.
+        """
 
         def send() -> dict[str, Any]:
             headers = {**self._headers, "Content-Type": "application/json"}
             try:
-                url, body = f"{self._url}/api/batches", json.dumps(options)
-                return _json(self._http.request("POST", url, body=body, headers=headers), 201)
+                url, body = self._url + path, json.dumps(sent)
+                return _json(self._http.request(method, url, body=body, headers=headers), 201)
             except HTTPError as err:
                 raise TransientError(reason(err)) from err
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app.account.provision import _CORS, _IN_INPUT, _IN_OUTPUT
+from app.account.provision import _CORS, _CORS_S, _IN_INPUT, _IN_OUTPUT
 from app.aws.queues import QueuePlan, dead_letter_attributes, dead_letter_queue, task_queue_attributes
 from app.brakes import KEY as BRAKES
 from app.deploy.bundle import TIERS, UNITS
@@ -132,7 +132,7 @@ def test_pages_are_let_in_to_the_bucket_as_provision_has_it_where_their_files_go
     (rule,) = ours["CorsRules"]
 
     assert (name, nothing) == ("Direct", {"Ref": "AWS::NoValue"})
-    assert (rule["Id"], rule["AllowedMethods"]) == (_CORS, ["POST"])
+    assert (rule["Id"], rule["AllowedMethods"], rule["MaxAge"]) == (_CORS, ["POST"], _CORS_S)
     assert rule["AllowedOrigins"] == [{"Ref": "DirectUploads"}]
     assert told("ControlTemplate")["units"]["web"]["ELASTIQ_DIRECT_UPLOADS"] == "${DirectUploads}"
 
