@@ -166,7 +166,7 @@ class ImageClassified:
 
     def to_event(self) -> dict[str, Any]:
         """Return the fields to send."""
-        return {**self.outcome.to_json(), "life": asdict(self.life) if self.life else None}
+        return {**self.outcome.to_json(), "life": self.life.to_json() if self.life else None}
 
     @classmethod
     def of(cls, event: object) -> Self:
@@ -200,7 +200,7 @@ class ImageFailed:
 
     def to_event(self) -> dict[str, Any]:
         """Return the fields to send."""
-        return {**self.outcome.to_json(), "life": asdict(self.life) if self.life else None}
+        return {**self.outcome.to_json(), "life": self.life.to_json() if self.life else None}
 
     @classmethod
     def of(cls, event: object) -> Self:

@@ -141,6 +141,21 @@ class Life:
     decoded_at: float | None = None
     run_at: float | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the form in which workers announce it."""
+        # As a classification, and for its reason, not by `asdict`.
+        return {
+            "worker": self.worker,
+            "task": self.task,
+            "receives": self.receives,
+            "stored_at": self.stored_at,
+            "queued_at": self.queued_at,
+            "received_at": self.received_at,
+            "fetched_at": self.fetched_at,
+            "decoded_at": self.decoded_at,
+            "run_at": self.run_at,
+        }
+
 
 # The times in a life that may be unknown, in order.
 LIFE_TIMES = ("queued_at", "received_at", "fetched_at", "decoded_at", "run_at")

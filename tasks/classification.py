@@ -74,11 +74,16 @@ def classify(self: Task, key: str) -> dict[str, Any]:
     except Exception as err:
         raise _left(self, key, err) from err
     with span("announced"):
-        announce(outcome, diary.closed())
+        announce(outcome, diary.closed(), awaited=not _bulk(self.request))
     if error is not None:
         log.warning("image_failed", key=key, task_id=self.request.id, reason=str(error))
         raise error
     return outcome.to_json()
+
+
+def _bulk(request: Any) -> bool:
+    """Return whether a task came by the bulk queue, where nobody waits for one image."""
+    return bool(settings().queue.bulk) and (request.delivery_info or {}).get("routing_key") == settings().queue.bulk
 
 
 def _left(task: Task, key: str, err: Exception) -> Reject:

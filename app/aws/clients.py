@@ -1,4 +1,4 @@
-"""Ways to call AWS, with finite timeouts, all of one session: boto3's clients, and SQS's protocol at less cost."""
+"""Ways to call AWS, with finite timeouts, all of one session: boto3's clients, and SQS and SNS at less cost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.utils import get_environ_proxies
 
 from app.aws.calls import calls
-from app.aws.signed import SignedCalls
+from app.aws.signed import SignedCalls, SignedPublish
 from app.errors import ConfigurationError
 from app.settings import AwsSettings
 
@@ -140,17 +140,36 @@ def sqs_calls(
     Raises:
         ConfigurationError: the region's name or AWS's own configuration files make no sense.
     """
-    meta = client("sqs", settings, own=own).meta  # knows where SQS is in a region, and AWS's variables for that
+    return SignedCalls(_core(own), **_where("sqs", settings, read_timeout_s, connections, own))
+
+
+def sns_publish(
+    settings: AwsSettings, *, read_timeout_s: float, connections: int, own: Session | None = None
+) -> SignedPublish:
+    """Return a way to publish to SNS that tries once, at a third of a client's cost; as `sqs_calls`.
+
+    Raises:
+        ConfigurationError: the region's name or AWS's own configuration files make no sense.
+    """
+    return SignedPublish(_core(own), **_where("sns", settings, read_timeout_s, connections, own))
+
+
+def _core(own: Session | None) -> Any:
     with building():
-        core = (own or session()).core
-        return SignedCalls(
-            core,
-            endpoint_url=meta.endpoint_url,
-            region=meta.region_name,
-            timeout_s=(CONNECT_S, read_timeout_s),
-            connections=connections,
-            proxies={} if on_loopback(meta.endpoint_url) else get_environ_proxies(meta.endpoint_url),
-        )
+        return (own or session()).core
+
+
+def _where(
+    service: str, settings: AwsSettings, read_timeout_s: float, connections: int, own: Session | None
+) -> dict[str, Any]:
+    meta = client(service, settings, own=own).meta  # knows where it is in a region, and AWS's variables for that
+    return {
+        "endpoint_url": meta.endpoint_url,
+        "region": meta.region_name,
+        "timeout_s": (CONNECT_S, read_timeout_s),
+        "connections": connections,
+        "proxies": {} if on_loopback(meta.endpoint_url) else get_environ_proxies(meta.endpoint_url),
+    }
 
 
 def region(settings: AwsSettings) -> str:

@@ -134,10 +134,17 @@ class AwsApi:
         return caller
 
     def _new_caller(self, service: str, timeout_s: int) -> Caller:
+        often: dict[str, Any] = {"read_timeout_s": timeout_s, "connections": CONNECTIONS, "own": self._session}
         if service == "sqs":
-            return aws.sqs_calls(self._settings, read_timeout_s=timeout_s, connections=CONNECTIONS, own=self._session)
+            return aws.sqs_calls(self._settings, **often)
         # One attempt: ours retries and counts.
-        client = aws.client(
-            service, self._settings, read_timeout_s=timeout_s, attempts=1, connections=CONNECTIONS, own=self._session
-        )
-        return lambda action, parameters: getattr(client, action)(**parameters)
+        client = aws.client(service, self._settings, attempts=1, **often)
+        publish = aws.sns_publish(self._settings, **often)
+
+        def call(action: str, parameters: dict[str, Any]) -> dict[str, Any]:
+            if action == "publish":
+                return publish(parameters)
+            answer: dict[str, Any] = getattr(client, action)(**parameters)
+            return answer
+
+        return call

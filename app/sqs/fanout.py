@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import threading
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from kombu.compression import compress
 from kombu.log import get_logger
 
 from app.sqs import background, wire
@@ -25,13 +25,13 @@ EVENT_EXCHANGE = "celeryev"
 MESSAGE_BYTES = 150_000
 MOST_EVENTS = 10_000
 # Events are alike: a tenth is left of a long list, and of the work to send it. A consumer of kombu's unpacks it by its
-# header.
-COMPRESSED_FROM = 4096
+# header. The quickest level leaves little more than others do.
+COMPRESSED_FROM, LEVEL, PACKED_AS = 4096, 1, "application/x-gzip"
 # Before a round that is to be made at once: so what belongs together, as that a task is done too, is one message.
 LINGER_S = 0.005
-# A round is full with so many events, those of some 60 tasks. While fewer are gathered and more are about to follow, so
-# many intervals may pass: a message costs a call here, and more at each listener.
-FULL, PATIENCE = 240, 3
+# Events are gathered for this share of the time for which they have come, up to so many intervals: a message costs a
+# call here, and more at each listener, and who has long been waiting for the last of many is told in larger pieces.
+SHARE, PATIENCE = 0.25, 6
 
 
 class Topic:
@@ -61,13 +61,31 @@ class Topic:
             return self._given is None
 
 
+class Pace:
+    """How long to gather: a share of the time for which such events have come without a pause, within bounds.
+
+    Args:
+        interval_s: the least, in seconds; the most is `PATIENCE` times that.
+    """
+
+    def __init__(self, interval_s: float) -> None:
+        self._least_s, self._most_s = interval_s, PATIENCE * interval_s
+        self._since = self._last = float("-inf")
+
+    def gap_s(self, now: float) -> float:
+        """Return the seconds between two rounds, now (monotonic) that there is such an event."""
+        if now - self._last > 2 * self._most_s:
+            self._since = now
+        self._last = now
+        return min(self._most_s, max(self._least_s, SHARE * (now - self._since)))
+
+
 class Fanout:
     """Publishes to every listener.
 
     A command is published at once. Events are gathered, so that several become one message that holds a list of them,
-    which Celery's receivers take. While more are about to follow, as messages are held here, a round of publishing is
-    made once per ``event_interval`` if that makes it full, else once in `PATIENCE` of them; once nothing is held, what
-    has been gathered goes at once.
+    which Celery's receivers take. While more are about to follow, as messages are held here, rounds of publishing are
+    as far apart as `Pace` says; once nothing is held, what has been gathered goes at once.
     Events that cannot be published are dropped, counted, in the end: no work depends on them.
 
     Args:
@@ -75,21 +93,30 @@ class Fanout:
         options: how often to publish.
         topic: where to.
         anew: called once the topic, which was deleted, is there again.
-        busy: returns whether more events are about to follow.
+        held: returns whether messages are held whose events are to come.
+        coming: returns whether more messages are about to come.
+        clock: seconds, monotonic.
     """
 
     def __init__(
-        self, api: Api, options: Options, topic: Topic, anew: Callable[[], object], busy: Callable[[], bool]
+        self,
+        api: Api,
+        options: Options,
+        topic: Topic,
+        anew: Callable[[], object],
+        held: Callable[[], bool],
+        coming: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api, self._interval_s, self._topic = api, options.event_interval, topic
-        self._anew, self._busy = anew, busy
+        self._anew, self._held, self._coming, self._clock = anew, held, coming, clock
         self._events: deque[dict[str, Any]] = deque(maxlen=MOST_EVENTS)
         self._changed = threading.Condition()
         # When the next round is due and when the last began, in monotonic seconds.
         self._due: float | None = None
         self._last = float("-inf")
-        # About how many events there are for the next round; several threads count.
-        self._gathered = 0
+        # Of all events, and of those that somebody waits for.
+        self._pace, self._hasty = Pace(self._interval_s), Pace(self._interval_s)
         self._publishing = False
         self._stopped = threading.Event()
         self._trouble = background.Trouble("event_publish")
@@ -113,30 +140,27 @@ class Fanout:
             self.gather()
 
     def gather(self) -> None:
-        """Make a round within the interval: there are events, here or behind `before_publish`."""
-        self._gathered += 1
-        now = time.monotonic()
-        if not self._busy():
-            self._due_by(now + LINGER_S)
-        elif self._gathered < FULL:
-            self._due_by(now + PATIENCE * self._interval_s)
-        else:
-            self._due_by(max(now + LINGER_S, self._last + self._interval_s))
+        """Make a round within the pace: there are events, here or behind `before_publish`."""
+        if self._due is not None:  # that round takes them along
+            return
+        now = self._clock()
+        more = self._held() or self._coming()
+        self._due_by(now + (self._pace.gap_s(now) if more else LINGER_S))
 
     def hasten(self) -> None:
         """Make the round for what was gathered now, if the last was long enough ago: somebody waits for it."""
-        patience = PATIENCE if self._busy() and self._gathered < FULL else 1
-        self._due_by(max(time.monotonic() + LINGER_S, self._last + patience * self._interval_s))
+        now = self._clock()
+        self._due_by(max(now + LINGER_S, self._last + self._hasty.gap_s(now)))
 
     def settled(self) -> None:
         """Make the round for what was gathered now, unless more is about to follow: a message is done."""
-        if self._due is not None and not self._busy():
-            self._due_by(time.monotonic() + LINGER_S)
+        if self._due is not None and not self._held():
+            self._due_by(self._clock() + (self._interval_s if self._coming() else LINGER_S))
 
     def flush(self, timeout_s: float) -> bool:
         """Publish the events that wait; return whether all were within ``timeout_s``."""
         if self._events or self._due is not None:
-            self._due_by(time.monotonic())
+            self._due_by(self._clock())
         with self._changed:
             return self._changed.wait_for(lambda: self._due is None and not self._publishing, timeout_s)
 
@@ -173,11 +197,10 @@ class Fanout:
         """Return True when a round is due, which is then under way; False when stopped."""
         with self._changed:
             while not self._stopped.is_set():
-                now = time.monotonic()
+                now = self._clock()
                 if self._due is not None and self._due <= now:
-                    self._due, self._publishing = None, True
                     # What is gathered while this round is published waits from here, too.
-                    self._last, self._gathered = now, 0
+                    self._due, self._last, self._publishing = None, now, True
                     return True
                 self._changed.wait(60 if self._due is None else self._due - now)
             return False
@@ -240,7 +263,6 @@ def _listed(like: dict[str, Any], bodies: list[str]) -> dict[str, Any]:
     text = f"[{','.join(body for body in bodies if body)}]"
     if len(text) < COMPRESSED_FROM:
         return {**like, "body": text, "properties": {**like["properties"], "body_encoding": None}}
-    packed, kind = compress(text, "zlib")  # type: ignore[no-untyped-call]
-    headers = {**like.get("headers", {}), "compression": kind}
-    properties = {**like["properties"], "body_encoding": "base64"}
-    return {**like, "body": base64.b64encode(packed).decode(), "headers": headers, "properties": properties}
+    packed = base64.b64encode(zlib.compress(text.encode(), LEVEL)).decode()
+    headers = {**like.get("headers", {}), "compression": PACKED_AS}
+    return {**like, "body": packed, "headers": headers, "properties": {**like["properties"], "body_encoding": "base64"}}

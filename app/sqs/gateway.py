@@ -55,7 +55,9 @@ class Gateway:
         self._queues = Queues(self._api, options)
         self._topic = Topic(self._api, options)
         self.listeners = Listeners(self._api, options, self._topic)
-        self.fanout = Fanout(self._api, options, self._topic, self.listeners.subscribe_anew, self._more_follows)
+        self.fanout = Fanout(
+            self._api, options, self._topic, self.listeners.subscribe_anew, lambda: self._leases.busy, self._more_comes
+        )
         self._abandoned = Abandoned()
         self._pollers: set[Poller] = set()
         self._pid = os.getpid()
@@ -255,9 +257,9 @@ class Gateway:
         for part in (self._leases, self._outbox, self.fanout, self._abandoned):
             part.stop()
 
-    def _more_follows(self) -> bool:
-        """Return whether messages are held whose work is not done, or the next poll will bring some."""
-        return self._leases.busy or any(poller.more_waits for poller in list(self._pollers) if not poller.transient)
+    def _more_comes(self) -> bool:
+        """Return whether the next poll will bring messages."""
+        return any(poller.more_waits for poller in list(self._pollers) if not poller.transient)
 
     def _watch(self) -> None:
         self._stopped.wait(WATCH_S)

@@ -42,7 +42,7 @@ class Options:
     dead_letter_queue: str = ""
     """The one dead-letter queue of all queues that are made; each has its own unless told."""
     event_interval: float = 0.3
-    """Events are published at most once in this time, in seconds; while few come, once in three times that."""
+    """Events are published at most once in this time, in seconds; once in six times that while they come for long."""
     sqs_base64_encoding: bool = True
     credentials: tuple[str, str] | None = field(default=None, repr=False)
     """From the broker's URL; better left to boto3's chain."""

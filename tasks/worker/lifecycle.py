@@ -93,12 +93,7 @@ class Events(bootsteps.StartStopStep):
         fanout = dispatcher.connection.transport.gateway.fanout
         celery_internals.gather_events(dispatcher, {"task", "image"}, MOST_GATHERED, fanout.gather)
         fanout.before_publish = dispatcher.flush
-
-        def send(type: str, **fields: Any) -> None:
-            dispatcher.send(type, **fields)
-            fanout.hasten()
-
-        announce.through(send)
+        announce.through(dispatcher.send, fanout.hasten)
 
     def stop(self, consumer: Any) -> None:
         """Send no more through a dispatcher that is about to close."""

@@ -74,6 +74,18 @@ def test_an_image_becomes_a_result_that_is_stored_announced_and_answered(use: Us
     assert storage.outcome(KEY) == stored
 
 
+@pytest.mark.parametrize("queue", ["elastiq-tasks", "elastiq-tasks-bulk"])
+def test_the_news_of_an_image_is_hastened_unless_it_came_by_the_bulk_queue(use: Use, queue: str) -> None:
+    use(ELASTIQ_QUEUE="elastiq-tasks").put_image(KEY, photographs.chelsea(), "image/png")
+    hastened: list[str] = []
+    announce.through(lambda type, **_: None, lambda: hastened.append(queue))
+
+    classify.apply((KEY,), routing_key=queue).get()
+
+    announce.through(None)
+    assert hastened == [name for name in ("elastiq-tasks",) if name == queue]
+
+
 @pytest.mark.parametrize("format", ["HEIF", "AVIF"])
 def test_what_phones_and_browsers_save_has_the_label_of_the_photograph(use: Use, format: str) -> None:
     cat = Image.open(io.BytesIO(photographs.chelsea())).convert("RGB")

@@ -41,3 +41,14 @@ def test_a_process_that_sends_no_events_announces_nothing(sent: list[dict[str, A
     announce.announce(CLASSIFIED)
 
     assert sent == []
+
+
+def test_only_an_outcome_that_somebody_may_wait_for_is_hastened() -> None:
+    done: list[str] = []
+    announce.through(lambda type, **fields: done.append(type), lambda: done.append("hastened"))
+
+    announce.announce(CLASSIFIED, awaited=False)
+    announce.announce(FAILED)
+    announce.through(None)
+
+    assert done == [ImageClassified.TYPE, ImageFailed.TYPE, "hastened"]

@@ -1,4 +1,4 @@
-"""The calls to SQS beside boto3's: what goes over the wire is the same, and so are the errors that come back."""
+"""The calls to SQS and SNS beside boto3's: the same goes over the wire, and the same errors come back."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 import boto3
 import botocore.session
@@ -17,7 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 
-from app.aws.signed import SignedCalls
+from app.aws.signed import SignedCalls, SignedPublish
 from app.local.cloud import free_port
 
 CALLS: list[tuple[str, dict[str, Any]]] = [
@@ -58,6 +59,18 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
         {"QueueUrl": "http://q/1/tasks", "Entries": [{"Id": "0", "ReceiptHandle": "r", "VisibilityTimeout": 0}]},
     ),
 ]
+
+
+PUBLISH: dict[str, Any] = {
+    "TopicArn": "arn:aws:sns:eu-west-1:1:events",
+    "Message": 'é\n🙂 "a b"&c=d+e%20;~-_.',
+    "MessageAttributes": {
+        "exchange": {"DataType": "String", "StringValue": "celeryev"},
+        "kind": {"DataType": "String", "StringValue": "a b"},
+    },
+}
+PUBLISHED = b"""<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult><MessageId>1</MessageId>
+</PublishResult><ResponseMetadata><RequestId>2</RequestId></ResponseMetadata></PublishResponse>"""
 
 
 class Server(ThreadingHTTPServer):
@@ -117,9 +130,13 @@ def calls(url: str, token: str | None = None, timeout_s: float = 2) -> SignedCal
     return SignedCalls(session(token), endpoint_url=url, region="eu-west-1", timeout_s=(2, timeout_s), connections=4)
 
 
-def client(url: str, token: str | None = None) -> Any:
+def publish(url: str, token: str | None = None) -> SignedPublish:
+    return SignedPublish(session(token), endpoint_url=url, region="eu-west-1", timeout_s=(2, 2), connections=4)
+
+
+def client(url: str, token: str | None = None, service: Any = "sqs") -> Any:
     return boto3.session.Session(botocore_session=session(token)).client(
-        "sqs", region_name="eu-west-1", endpoint_url=url, config=Config(retries={"total_max_attempts": 1})
+        service, region_name="eu-west-1", endpoint_url=url, config=Config(retries={"total_max_attempts": 1})
     )
 
 
@@ -145,15 +162,34 @@ def test_what_arrives_bears_the_signature_that_aws_would_compute(
 ) -> None:
     calls(server.url, token)(action, parameters)
 
+    names = assert_signed(server, "sqs", token)
+    assert {"host", "x-amz-date", "x-amz-target"} | ({"x-amz-security-token"} if token else set()) <= set(names)
+
+
+def assert_signed(server: Server, service: str, token: str | None = None) -> list[str]:
+    """Hold the signature of the first request to what AWS would compute; return the headers that it covers."""
     (path, headers, body) = server.requests[0]
     given = dict(part.split("=", 1) for part in headers["authorization"].partition(" ")[2].split(", "))
     names = given["SignedHeaders"].split(";")
-    assert {"host", "x-amz-date", "x-amz-target"} | ({"x-amz-security-token"} if token else set()) <= set(names)
     arrived = AWSRequest("POST", server.url + path, {name: headers[name] for name in names}, body)
     arrived.context["timestamp"] = headers["x-amz-date"]
-    aws = SigV4Auth(session(token).get_credentials(), "sqs", "eu-west-1")
-    assert given["Credential"] == f"AKIAEXAMPLE/{headers['x-amz-date'][:8]}/eu-west-1/sqs/aws4_request"
+    aws = SigV4Auth(session(token).get_credentials(), service, "eu-west-1")
+    assert given["Credential"] == f"AKIAEXAMPLE/{headers['x-amz-date'][:8]}/eu-west-1/{service}/aws4_request"
     assert given["Signature"] == aws.signature(aws.string_to_sign(arrived, aws.canonical_request(arrived)), arrived)
+    return names
+
+
+def test_a_publish_goes_over_the_wire_as_boto3s_does_and_is_signed(server: Server) -> None:
+    server.answer = (200, {"Content-Type": "text/xml"}, PUBLISHED)
+    publish(server.url, "a-session-token")(PUBLISH)
+    client(server.url, "a-session-token", "sns").publish(**PUBLISH)
+
+    (path, ours, body), (their_path, theirs, their_body) = server.requests
+    assert path == their_path
+    assert dict(parse_qsl(body.decode())) == dict(parse_qsl(their_body.decode()))
+    for name in ("content-type", "x-amz-security-token", "host"):
+        assert ours.get(name) == theirs.get(name)
+    assert "x-amz-security-token" in assert_signed(server, "sns", "a-session-token")
 
 
 ERRORS = [
@@ -179,6 +215,27 @@ def test_an_error_is_the_one_that_boto3_raises(server: Server, answer: tuple[int
     for part in ("Code", "Message"):
         assert ours.value.response["Error"].get(part) == theirs.value.response["Error"].get(part)
     assert [e.value.response["ResponseMetadata"]["HTTPStatusCode"] for e in (ours, theirs)] == [answer[0]] * 2
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, "NotFound"), (403, "AuthorizationError"), (400, "Throttling")])
+def test_an_error_of_a_publish_is_the_one_that_boto3_raises(server: Server, status: int, code: str) -> None:
+    told = f"<Type>Sender</Type><Code>{code}</Code><Message>no &lt;topic&gt; &amp; no right</Message>"
+    server.answer = (status, {}, f"<ErrorResponse><Error>{told}</Error></ErrorResponse>".encode())
+    with pytest.raises(ClientError) as ours:
+        publish(server.url)(PUBLISH)
+    with pytest.raises(ClientError) as theirs:
+        client(server.url, service="sns").publish(**PUBLISH)
+    assert ours.value.response["Error"] == {"Code": code, "Message": "no <topic> & no right"}
+    for part in ("Code", "Message"):
+        assert ours.value.response["Error"][part] == theirs.value.response["Error"][part]
+    assert [e.value.response["ResponseMetadata"]["HTTPStatusCode"] for e in (ours, theirs)] == [status] * 2
+
+
+@pytest.mark.parametrize("page", [b"<html>Welcome</html>", b"", b"\xff"])
+def test_a_page_that_tells_of_no_message_is_no_publish(server: Server, page: bytes) -> None:
+    server.answer = (200, {}, page)
+    with pytest.raises(ResponseParserError):
+        publish(server.url)(PUBLISH)
 
 
 def test_a_page_that_is_no_sqs_answer_is_an_error_by_its_status(server: Server) -> None:

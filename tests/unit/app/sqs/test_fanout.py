@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.sqs.api import Api
-from app.sqs.fanout import EVENT_EXCHANGE, FULL, Fanout, Topic
+from app.sqs.fanout import EVENT_EXCHANGE, PATIENCE, SHARE, Fanout, Pace, Topic
 from app.sqs.listeners import Listeners
 from app.sqs.memory import MemoryCloud
 from tests.support.waiting import wait_for
@@ -23,9 +23,9 @@ Heard = Callable[[], list[list[int]]]
 
 
 class Work:
-    """Whether a message is held."""
+    """Whether a message is held, and whether more are about to come."""
 
-    held = False
+    held = coming = False
 
 
 @pytest.fixture
@@ -35,7 +35,14 @@ def work() -> Work:
 
 @pytest.fixture
 def gathering(api: Api, topic: Topic, listeners: Listeners, work: Work) -> Iterator[Fanout]:
-    fanout = Fanout(api, options(event_interval=INTERVAL_S), topic, listeners.subscribe_anew, lambda: work.held)
+    fanout = Fanout(
+        api,
+        options(event_interval=INTERVAL_S),
+        topic,
+        listeners.subscribe_anew,
+        lambda: work.held,
+        lambda: work.coming,
+    )
     yield fanout
     fanout.stop()
 
@@ -111,13 +118,51 @@ def test_what_a_dispatcher_has_kept_goes_with_the_round_and_makes_no_other(
     assert gathering.flush(0), "no round is due"
 
 
-def test_a_round_that_is_full_waits_for_no_more(gathering: Fanout, heard: Heard, work: Work) -> None:
-    work.held = True
-    for number in range(FULL):
-        assert not heard()
-        gathering.publish(EVENT_EXCHANGE, event(number))
+def test_events_wait_for_those_of_messages_that_are_about_to_come(gathering: Fanout, heard: Heard, work: Work) -> None:
+    work.held = work.coming = True
+    gathering.publish(EVENT_EXCHANGE, event(0))
+    work.held = False
+    gathering.settled()
+    gathering.publish(EVENT_EXCHANGE, event(1))
+    work.coming = False
+    gathering.settled()
     wait_for(heard, 5)
-    assert [len(message) for message in heard()] == [FULL]
+    assert heard() == [[0, 1]]
+
+
+def test_the_longer_events_have_come_the_longer_they_are_gathered_within_bounds() -> None:
+    pace = Pace(1.0)
+    most = PATIENCE / SHARE
+    assert [pace.gap_s(100 + t) for t in range(60)] == [
+        max(1.0, min(PATIENCE, SHARE * t)) if t < most else PATIENCE for t in range(60)
+    ]
+
+
+def test_after_a_pause_events_are_gathered_as_at_first() -> None:
+    pace = Pace(1.0)
+    for t in range(60):
+        pace.gap_s(t)
+    assert pace.gap_s(59 + 2 * PATIENCE) == PATIENCE, "that was no pause"
+    assert pace.gap_s(60 + 4 * PATIENCE) == 1.0
+
+
+def test_what_somebody_waits_for_amid_long_work_of_others_is_not_gathered_for_as_long_as_that(
+    api: Api, topic: Topic, listeners: Listeners, heard: Heard, work: Work
+) -> None:
+    work.held, now = True, [0.0]
+    fanout = Fanout(
+        api, options(event_interval=1.0), topic, listeners.subscribe_anew, lambda: work.held, clock=lambda: now[0]
+    )
+    for number in range(40):
+        now[0] = float(number)
+        fanout.publish(EVENT_EXCHANGE, event(number))
+        assert fanout.flush(5)
+    now[0] += 1.0
+    fanout.publish(EVENT_EXCHANGE, event(40))
+    fanout.hasten()
+    now[0] += 0.1
+    wait_for(lambda: [40] in heard(), 5)
+    fanout.stop()
 
 
 def test_what_comes_while_a_round_is_published_waits_for_the_next(
