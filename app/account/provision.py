@@ -128,6 +128,7 @@ def _let_pages_in(settings: Settings, bucket: str) -> None:
             "ID": _CORS,
             "AllowedOrigins": settings.web.direct_origins,
             "AllowedMethods": ["POST"],
+            "ExposeHeaders": ["Retry-After"],
             "MaxAgeSeconds": _CORS_S,  # a browser asks that seldom whether it may
         }
         if pages not in rules:

@@ -133,7 +133,7 @@ def test_pages_are_let_in_to_the_bucket_as_provision_has_it_where_their_files_go
 
     assert (name, nothing) == ("Direct", {"Ref": "AWS::NoValue"})
     assert (rule["Id"], rule["AllowedMethods"], rule["MaxAge"]) == (_CORS, ["POST"], _CORS_S)
-    assert rule["AllowedOrigins"] == [{"Ref": "DirectUploads"}]
+    assert (rule["AllowedOrigins"], rule["ExposedHeaders"]) == ([{"Ref": "DirectUploads"}], ["Retry-After"])
     assert told("ControlTemplate")["units"]["web"]["ELASTIQ_DIRECT_UPLOADS"] == "${DirectUploads}"
 
 
