@@ -16,6 +16,7 @@ import click
 
 from app.access.commands import keys, password
 from app.account.commands import dead_letters, provision, status
+from app.client.commands import batch
 from app.errors import ElastiqError
 from app.process import logs
 from app.settings import Settings, settings
@@ -177,11 +178,12 @@ def classify(
     """Classify image files, or all in a folder, through a running web tier; `-` is standard input.
 
     s3://BUCKET/PREFIX, alone, is what is in S3 already: a glob if it has a `*`, a manifest if it ends in `.jsonl`.
-    Where its results are is printed once it is complete.
+    Where its results are is printed once it is complete; with --resume, a batch of it is followed again.
 
     Prints a line for each image as its label is known, with the path that it was given. The batch's address, what
     is waited for and what went wrong go to standard error.
     """
+    from app.client.batches import named
     from app.client.classify import Wishes, classify
     from app.client.in_place import SCHEME, classify_in_place
     from app.client.remote import Remote
@@ -189,10 +191,10 @@ def classify(
 
     address = url or http_address(settings().web.host, settings().web.port)
     if any(path.startswith(SCHEME) for path in paths):
-        if len(paths) > 1 or resume or direct or any(wishes.values()):
-            raise click.UsageError(f"{SCHEME} stands alone: its results stay in S3")
-        told = partial(click.echo, err=True)
-        sys.exit(classify_in_place(paths[0], Remote(address, patience_s, told, key), as_json=as_json))
+        if len(paths) > 1 or direct or any(wishes.values()):
+            raise click.UsageError(f"{SCHEME} stands alone: its results stay in S3; `elastiq batch results` gets them")
+        remote = Remote(address, patience_s, partial(click.echo, err=True), key)
+        sys.exit(classify_in_place(paths[0], remote, as_json=as_json, resume=named(resume)))
     sys.exit(
         classify(
             paths,
@@ -257,7 +259,7 @@ def _model() -> Finding:
     )
 
 
-for command in (provision, status, dead_letters, keys, password):
+for command in (provision, status, dead_letters, keys, password, batch):
     main.add_command(command)
 
 

@@ -22,6 +22,8 @@ TASK_RESULTS = "_celery/"
 BATCHES = "_batches/"
 # What clients were promised by a key of their own, among that; it counts for a day.
 PROMISES = f"{BATCHES}_idempotency/"
+# How far each batch has come whose images nobody uploads, among that.
+SOURCES = f"{BATCHES}_sources/"
 # In the input bucket, what clients have put there themselves and nobody has looked at; it expires after a day.
 STAGED = "_staged/"
 RESERVED = (TASK_RESULTS, BATCHES, STAGED)

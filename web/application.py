@@ -58,6 +58,7 @@ from web.routes import (
     uploads,
 )
 from web.routes import course as compat
+from web.sources.retrying import Retrying
 from web.sources.runner import Runner
 from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake
@@ -132,15 +133,19 @@ def _tier(settings: Settings) -> Tier:
     backlog = Backlog(time.monotonic)
     publisher = Publisher(celery, summons.send, settings.queue.bulk, settings.web.interactive_images)
     openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
+    queue, progresses = QueueReader(settings), Progresses(settings)
+    runner = Runner(settings, records, progresses, publisher.publish, lambda: queue.depth().total)
+    orders_ = Orders(settings, storage, records, telling, publisher.publish)
     return Tier(
         settings=settings,
         celery=celery,
         storage=storage,
         records=records,
-        runner=Runner(settings, records, Progresses(settings), publisher.publish),
+        runner=runner,
+        sources=Retrying(storage, progresses, orders_.cancelling, publisher.publish, runner.begin),
         telling=telling,
-        orders=Orders(settings, storage, records, telling, publisher.publish),
-        queue=QueueReader(settings),
+        orders=orders_,
+        queue=queue,
         index=Index(storage.batches),
         once=Once(Promises(settings)),
         feed=feed,
@@ -153,7 +158,7 @@ def _tier(settings: Settings) -> Tier:
         lives=Lives(storage),
         workload=Workload(registry, settings.queue.name, settings.autoscaler.target_s),
         intake=Intake(settings.images, storage, feed, publisher.publish, counts),
-        previews=Previews(Images(settings, storage, records), settings.images.max_pixels, previews),
+        previews=Previews(Images(settings, storage, records), settings.images.max_pixels, previews, storage.outcome),
         streams=Streams(settings.web.streams, settings.limits.streams if settings.access.ways else 0, client),
         backlog=backlog,
         limits=Limits(settings.limits, backlog, on=bool(settings.access.ways)),

@@ -30,6 +30,7 @@ class Listener(EventListener):
         elif isinstance(said.what, BatchChanged):
             self._tier.records.heard(said.what.batch)
             self._tier.feed.changed(said.what.batch)
+            self._tier.runner.heard(said.what.batch)
 
     def _outcome(self, what: ImageClassified | ImageFailed) -> None:
         self._tier.feed.publish(what.outcome)

@@ -30,6 +30,7 @@ from web.fleet.depths import DepthReader
 from web.fleet.feed import FleetFeed
 from web.http.seats import Seats
 from web.http.streams import Streams
+from web.sources.retrying import Retrying
 from web.sources.runner import Runner
 from web.uploads.intake import Intake
 from web.uploads.once import Once
@@ -49,6 +50,7 @@ class Tier:
         current_batch: the batch of the images that come one at a time.
         records: what is known of batches beside their images.
         runner: goes on with batches whose images are in S3 already.
+        sources: tries again what failed of those.
         telling: tells other processes of changes.
         orders: what can be done to batches.
         counts: what this process has done; `web.routes.metrics` tells it.
@@ -72,6 +74,7 @@ class Tier:
     storage: Storage
     records: Records
     runner: Runner
+    sources: Retrying
     telling: Telling
     orders: Orders
     queue: QueueReader

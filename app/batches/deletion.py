@@ -17,7 +17,7 @@ from app.batches.marks import DELETED, Marks
 from app.batches.record import BatchRecord
 from app.batches.records import Records
 from app.settings import Settings
-from app.storage import BATCHES, STAGED
+from app.storage import BATCHES, SOURCES, STAGED
 
 # A message lives for 14 days.
 TOMBSTONE = timedelta(days=15)
@@ -87,7 +87,7 @@ class Deletion:
                 yield str(item["Key"])
 
     def _rest(self, id: str) -> Iterator[str]:
-        for folder in (f"{id}/", f"_resent/{id}/", f"{BATCHES}{id}/"):
+        for folder in (f"{id}/", f"_resent/{id}/", f"{SOURCES}{id}.json", f"{BATCHES}{id}/"):
             for item in self._output.list(folder):
                 if item["Key"] != f"{BATCHES}{id}/record.json":
                     yield str(item["Key"])

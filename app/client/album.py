@@ -57,6 +57,7 @@ class Album:
             self._page = stack.enter_context(path.open("w", encoding="utf-8", errors="replace"))
             self._tiles = stack.enter_context(TemporaryFile())
             self._open = stack.pop_all()
+        self._states: Counter[str] = Counter()
         # Of each folder, what each file is sorted by, and where its tile is.
         self._folders: dict[str, list[tuple[str, float, int, int]]] = defaultdict(list)
 
@@ -67,7 +68,8 @@ class Album:
         with self._open:
             self._page.write(_HEAD)
             total = sum(map(len, self._folders.values()))
-            self._page.write(f"<h1>{total:,} file{'s' * (total != 1)}</h1>\n")
+            states = ", ".join(f"{count:,} {state}" for state, count in sorted(self._states.items()))
+            self._page.write(f"<h1>{total:,} file{'s' * (total != 1)}</h1>\n<p>{escape(states)}</p>\n")
             for folder, files in sorted(self._folders.items()):
                 self._page.writelines(self._section(folder, sorted(files)))
             self._page.write("</body>\n</html>\n")
@@ -75,6 +77,7 @@ class Album:
     def add(self, result: Result) -> None:
         """Note one result and draw its file."""
         tile = _tile(result).encode(errors="replace")
+        self._states[result.state] += 1
         folder = result.path.rpartition("/")[0] or "."
         self._folders[folder].append((result.label or _NONE, -(result.score or 0.0), self._tiles.tell(), len(tile)))
         self._tiles.write(tile)

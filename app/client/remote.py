@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, cast
 from urllib.parse import quote
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from app.client.answers import lines_in, object_in
 from app.client.files import File
 from app.client.form import READ_BYTES, Form
-from app.client.patience import PATIENCE_S, Busy, Patience, reason
+from app.client.patience import PATIENCE_S, Lost, Patience, reason
 from app.errors import ConfigurationError, TransientError
 
 Image = dict[str, Any]
 
+# The statuses of what was done.
+DONE = (200, 201, 202)
 POLL_S = 2.0
 # After the end of a batch: there may be more to come, as what is being uploaded is not in it yet.
 AGAIN_S = 0.5
@@ -109,35 +114,61 @@ class Remote:
         """Make a batch with options, as the API has them; return what the web tier answers.
 
         Raises:
+            Lost, ConfigurationError: as by `ask`.
+        """
+        # Sent again after an answer that was lost, it makes no second batch.
+        return self.ask("POST", "/api/batches", options, {"Idempotency-Key": secrets.token_hex(16)})
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        sent: dict[str, Any] | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> dict[str, Any]:
+        """Return what the web tier answers to a request with a body in JSON, or without one; nothing to 204.
+
+        Raises:
             Lost: it did not work, however often it was tried.
             ConfigurationError: the web tier refuses it for good.
         """
-        return self.ask("POST", "/api/batches", options)
-
-    def ask(self, method: str, path: str, sent: dict[str, Any]) -> dict[str, Any]:
-        """Return what the web tier answers to a request with a body in JSON.
-
-        Raises:
-            Lost, ConfigurationError: as by `make`.
-        """
+        body = None if sent is None else json.dumps(sent)
+        kind = {} if sent is None else {"Content-Type": "application/json"}
 
         def send() -> dict[str, Any]:
-            headers = {**self._headers, "Content-Type": "application/json"}
             try:
-                url, body = self._url + path, json.dumps(sent)
-                return _json(self._http.request(method, url, body=body, headers=headers), 201)
+                answer = self._http.request(
+                    method, self._url + path, body=body, headers={**self._headers, **kind, **headers}
+                )
             except HTTPError as err:
                 raise TransientError(reason(err)) from err
+            return {} if answer.status == 204 else object_in(answer, DONE)
 
         return self._patience.until_answered(send)
 
-    def read_patiently(self, batch: str) -> dict[str, Any]:
-        """Return all of a batch, once the web tier answers.
+    def download(self, path: str) -> Iterator[bytes]:
+        """Yield the body of an answer as it comes.
 
         Raises:
-            Lost, ConfigurationError: as by `make`.
+            Lost, ConfigurationError: as by `ask`; or it breaks off.
         """
-        return self._patience.until_answered(lambda: self.read(batch))
+
+        def begin() -> urllib3.BaseHTTPResponse:
+            try:
+                answer = self._http.request("GET", self._url + path, headers=self._headers, preload_content=False)
+                if answer.status != 200:
+                    object_in(answer, ())
+                return answer
+            except HTTPError as err:
+                raise TransientError(reason(err)) from err
+
+        answer = self._patience.until_answered(begin)
+        try:
+            yield from answer.stream(READ_BYTES)
+        except HTTPError as err:
+            raise Lost(f"the answer broke off ({reason(err)}); ask again") from err
+        finally:
+            answer.close()
 
     def add(self, batch: str, files: Sequence[File]) -> list[Image]:
         """Add files to a batch; return what the web tier answers, an image for each file in their order.
@@ -221,7 +252,7 @@ class Remote:
 
     def _events(self, answer: urllib3.BaseHTTPResponse) -> Iterator[News | None]:
         event: dict[str, str] = {}
-        for line in _lines(answer):
+        for line in lines_in(answer):
             if line:
                 name, _, value = line.partition(": ")
                 event[name] = value
@@ -250,7 +281,7 @@ class Remote:
 
     def _get(self, path: str) -> dict[str, Any]:
         try:
-            return _json(self._http.request("GET", self._url + path, headers=self._headers), 200)
+            return object_in(self._http.request("GET", self._url + path, headers=self._headers), DONE)
         except HTTPError as err:
             raise TransientError(reason(err)) from err
 
@@ -258,43 +289,10 @@ class Remote:
         # Each time with a body of its own: a file is read while it is sent, never held.
         body = Form(files) if files else None
         headers = {**self._headers, **(body.headers if body else {})}
-        return _json(self._http.request("POST", self._url + path, body=body and iter(body), headers=headers), 201)
+        return object_in(self._http.request("POST", self._url + path, body=body and iter(body), headers=headers), DONE)
 
 
 def _waits(told: object) -> Waits | None:
     if isinstance(told, dict) and isinstance(told.get("code"), str) and isinstance(told.get("says"), str):
         return Waits(told["code"], told["says"])
     return None
-
-
-def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[str]:
-    rest = b""
-    for data in answer.stream(READ_BYTES):
-        *whole, rest = (rest + data).split(b"\n")
-        for line in whole:
-            yield line.decode()
-
-
-def _json(answer: urllib3.BaseHTTPResponse, expected: int) -> dict[str, Any]:
-    """Return the answer's JSON, an object.
-
-    Raises:
-        TransientError: the answer is an error that may pass; `Busy` where it says when.
-        ConfigurationError: it is one that will not, or no answer of a web tier.
-    """
-    if answer.status == expected:
-        try:
-            found = answer.json()
-        except ValueError:
-            found = None
-        if isinstance(found, dict):
-            return found
-        raise ConfigurationError("the answer is no JSON object; is this the address of a web tier?")
-    try:
-        detail = str(answer.json()["detail"])
-    except (ValueError, LookupError, TypeError):
-        detail = f"status {answer.status}"
-    if answer.status < 500 and answer.status not in {408, 429}:
-        raise ConfigurationError(detail)
-    after = answer.headers.get("Retry-After", "")
-    raise Busy(detail, float(after)) if after.isascii() and after.isdigit() else TransientError(detail)

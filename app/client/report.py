@@ -48,13 +48,13 @@ class Report:
             print(f"({result.path}, {result.label})", file=self._output, flush=True)
         if result.failed:
             self.failed += 1
-            click.echo(_plain(f"{result.path}: {result.reason}"), err=True)
+            click.echo(plain(f"{result.path}: {result.reason}"), err=True)
         self._step()
 
     def note(self, text: str) -> None:
         """Print how things stand."""
         self._clear()
-        click.echo(_plain(text), err=True)
+        click.echo(plain(text), err=True)
         self._step(0)
 
     def _clear(self) -> None:
@@ -68,6 +68,6 @@ class Report:
             self._bar.update(by)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return what a server or a file's name says without what a terminal would act on."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -10,14 +10,15 @@ from typing import Any
 
 from app.aws.bucket import Bucket
 from app.domain import BATCH_ID
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, TransientError
 from app.process.objects import parse
 from app.settings import Settings
-from app.storage import BATCHES
+from app.storage import SOURCES
 
-PLACE = f"{BATCHES}_sources/"
 # Who has not written for so long has ended, and another goes on.
 LEASE_S = 60.0
+# Of those who change one progress at a time, each tries so often.
+ATTEMPTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,14 @@ class Progress:
         published: images that the queue has.
         skipped: what is listed and is no image that can be taken.
         listed: whether all are published.
+        again: whether the listing is one more, which publishes only what has no outcome.
+        missing: how many that listing has published, or given up.
+        lost: how often there was one because messages were lost.
         counted: whence the count that is under way goes on.
         so_far: images with a label, and those that failed, in that count.
         done: images with a label, as counted last.
         failed: images that failed, likewise.
+        settled: whether no more outcomes are waited for.
         parts: files of results that are written.
         collected: whence the next one goes on.
         complete: whether everything is there.
@@ -47,10 +52,14 @@ class Progress:
     published: int = 0
     skipped: int = 0
     listed: bool = False
+    again: bool = False
+    missing: int = 0
+    lost: int = 0
     counted: str = ""
     so_far: tuple[int, int] = (0, 0)
     done: int = 0
     failed: int = 0
+    settled: bool = False
     parts: int = 0
     collected: str = ""
     complete: bool = False
@@ -70,7 +79,35 @@ class Progress:
             return "complete"
         if not self.listed:
             return "listing"
-        return "collecting" if self.parts or self.done + self.failed >= self.published else "working"
+        return "collecting" if self.parts or self.counted_out else "working"
+
+    @property
+    def counted_out(self) -> bool:
+        """Return whether every image has its outcome that will ever have one."""
+        return self.settled or self.done + self.failed >= self.published
+
+    def tried_again(self) -> Progress:
+        """Return it for images that are tried again: outcomes are counted, and results put together, anew."""
+        return replace(
+            self,
+            runner="",
+            again=False,
+            missing=0,
+            lost=0,
+            counted="",
+            so_far=(0, 0),
+            done=0,
+            failed=0,
+            settled=False,
+            parts=0,
+            collected="",
+            complete=False,
+            problem="",
+        )
+
+    def listed_again(self) -> Progress:
+        """Return it for a listing from the beginning that publishes only what has no outcome."""
+        return replace(self, after="", published=0, skipped=0, listed=False, again=True, missing=0)
 
     def to_public(self) -> dict[str, Any]:
         """Return the form that the API answers with."""
@@ -111,8 +148,8 @@ class Progresses:
 
     def unfinished(self, after: str) -> Iterator[str]:
         """Yield the batches behind the id ``after`` that have a source, the oldest first, finished ones too."""
-        for item in self._bucket.list(PLACE, f"{PLACE}{after}"):
-            id = str(item["Key"]).removeprefix(PLACE).removesuffix(".json")
+        for item in self._bucket.list(SOURCES, f"{SOURCES}{after}"):
+            id = str(item["Key"]).removeprefix(SOURCES).removesuffix(".json")
             if BATCH_ID.fullmatch(id):
                 yield id
 
@@ -138,6 +175,14 @@ class Progresses:
         written = self._write(id, take(before), etag)
         return written[0] if written else None
 
+    def change(self, id: str, change: Callable[[Progress], Progress]) -> None:
+        """Change how far a batch is, whoever is at it; the step that one is taking counts for nothing then."""
+        for _ in range(ATTEMPTS):
+            found = self._find(id)
+            if found is None or self._write(id, change(found[0]), found[1]):
+                return
+        raise TransientError(f"others change the progress of batch {id!r} all the time; try again")
+
     def _find(self, id: str) -> tuple[Progress, str] | None:
         found = self._bucket.get(_key(id))
         if found is None:
@@ -160,7 +205,7 @@ class Progresses:
 
 
 def _key(id: str) -> str:
-    return f"{PLACE}{id}.json"
+    return f"{SOURCES}{id}.json"
 
 
 def _body(progress: Progress) -> bytes:

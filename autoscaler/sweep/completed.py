@@ -22,6 +22,7 @@ from app.domain import BATCH_ID
 from app.errors import ElastiqError
 from app.process.objects import parse
 from app.settings import Settings
+from app.sources.progress import Progress, Progresses
 from app.storage import BATCHES, FAILURE, RESULT, Storage
 from autoscaler.sweep.posting import Lookup, look_up, post
 
@@ -56,7 +57,7 @@ class Completed:
     def __init__(self, settings: Settings, records: Records, lookup: Lookup = look_up) -> None:
         self._hooks, self._records, self._lookup = settings.hooks, records, lookup
         self._storage, self._marks = Storage(settings), Marks(settings, HOOKED)
-        self._bucket = Bucket(settings.aws, settings.buckets.output)
+        self._bucket, self._progresses = Bucket(settings.aws, settings.buckets.output), Progresses(settings)
         self._watched: dict[str, _Watched] = {}
         self._due = float("-inf")
 
@@ -102,25 +103,38 @@ class Completed:
         key = f"{BATCHES}{record.id}/completed.json"
         if (found := self._bucket.get(key)) is not None:
             return parse(found.body or b"")
-        counts, before = self._counts(record), self._watched[record.id]
-        if not counts["total"] or counts["waiting"] or counts != before.seen:
-            news = counts != before.seen
-            pause_s = QUIET_S if news else min(LONGEST_LOOK_PAUSE_S, 2 * before.pause_s)
-            # A look takes two calls for a thousand images.
-            due = now + max(pause_s, counts["total"] / IMAGES_PER_S)
-            self._watched[record.id] = _Watched(due, pause_s, counts)
+        counts, over, problem = self._seen(record)
+        if not over:
+            self._look_later(record.id, counts, now)
             return None
         told = {
             "id": f"completed-{record.id}",
-            "type": "batch.completed",
+            "type": "batch.failed" if problem else "batch.completed",
             "batch": record.id,
             "name": record.name,
             "completed_at": at.timestamp(),
             "counts": counts,
+            **({"problem": problem} if problem else {}),
         }
         self._bucket.put(key, json.dumps(told).encode(), "application/json")
         self._watched[record.id] = _Watched(now, FIRST_PAUSE_S / 2)
         return told
+
+    def _seen(self, record: BatchRecord) -> tuple[dict[str, int], bool, str]:
+        """Return a batch's images by state, whether nothing more will come of it, and why it cannot go on."""
+        if record.source is None:
+            counts = self._counts(record)
+            still = counts == self._watched[record.id].seen
+            return counts, bool(counts["total"]) and not counts["waiting"] and still, ""
+        # Who runs its source says so: while that is being listed, those that are published may all be done.
+        progress = self._progresses.read(record.id) or Progress()
+        return progress.counts(cancelled=record.cancelled_at is not None), progress.over, progress.problem
+
+    def _look_later(self, id: str, counts: dict[str, int], now: float) -> None:
+        before = self._watched[id]
+        pause_s = QUIET_S if counts != before.seen else min(LONGEST_LOOK_PAUSE_S, 2 * before.pause_s)
+        # A look takes two calls for a thousand images.
+        self._watched[id] = _Watched(now + max(pause_s, counts["total"] / IMAGES_PER_S), pause_s, counts)
 
     def _counts(self, record: BatchRecord) -> dict[str, int]:
         names = set(self._storage.outcomes(record.id))

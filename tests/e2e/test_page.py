@@ -316,6 +316,9 @@ def test_who_cancels_has_what_waits_dropped_and_takes_what_is_known_along_in_thr
     expect(page.get_by_role("button", name="cancelled, b.png")).to_be_visible()
     expect(page.locator("#announcer")).to_have_text("1 of 2 classified, 1 cancelled")
     expect(page.get_by_role("button", name="Cancel", exact=True)).to_be_hidden()
+    page.get_by_role("button", name="Cancelled 1", exact=True).click()
+    expect(page.locator(".tile")).to_have_count(1)
+    page.locator('[data-show="all"]').click()
     for form in ("csv", "json", "jsonl"):
         with page.expect_download() as download:
             page.locator(f"#{form}").click()

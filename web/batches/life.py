@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.domain import LIFE_TIMES, Life
+from app.sources.source import name_in
 from app.storage import Storage
 
 # Images of which it is remembered when their outcome was heard.
@@ -48,9 +49,9 @@ class Lives:
             ConfigurationError, TransientError: a bucket does not answer.
         """
         uploaded = self._storage.stored_at(key)
-        if uploaded is None:
-            return None
         life = self._storage.life(key)
+        if uploaded is None and (life is None or name_in(key) is None):
+            return None
         with self._lock:
             heard_at, stored_at = self._heard.get(key, (None, None))
         if life is not None and stored_at is not None:
@@ -61,11 +62,11 @@ class Lives:
             "now": self._clock(),
             "worker": life.worker if life else None,
             "receives": life.receives if life else None,
-            "steps": steps(uploaded.timestamp(), life, heard_at),
+            "steps": steps(uploaded.timestamp() if uploaded else None, life, heard_at),
         }
 
 
-def steps(uploaded_at: float, life: Life | None, heard_at: float | None) -> list[dict[str, Any]]:
+def steps(uploaded_at: float | None, life: Life | None, heard_at: float | None) -> list[dict[str, Any]]:
     """Return the steps that are known, in order, each with the seconds since the one before; pure."""
     known: list[tuple[str, float | None]] = [("uploaded", uploaded_at)]
     if life is not None:

@@ -21,20 +21,26 @@ def page_of(images: Sequence[Image], limit: int, page: str) -> tuple[Sequence[Im
     Raises:
         ValueError: ``page`` is no such name.
     """
-    begin = bisect_right(images, _place(_key(page)), key=lambda image: _place(image.key)) if page else 0
+    begin = bisect_right(images, _place(named(page)), key=lambda image: _place(image.key)) if page else 0
     end = begin + limit if limit else len(images)
-    return images[begin:end], _name(images[end - 1].key) if end < len(images) else ""
+    return images[begin:end], name_of(images[end - 1].key) if end < len(images) else ""
 
 
 def _place(key: str) -> tuple[str, str]:
     return path_of(key), key
 
 
-def _name(key: str) -> str:
+def name_of(key: str) -> str:
+    """Return the name of the page that begins behind ``key``."""
     return urlsafe_b64encode(key.encode()).decode().rstrip("=")
 
 
-def _key(page: str) -> str:
+def named(page: str) -> str:
+    """Return the key behind which a page begins.
+
+    Raises:
+        ValueError: ``page`` is no name of one.
+    """
     try:
         return urlsafe_b64decode(page + "=" * (-len(page) % 4)).decode()
     except ValueError as err:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
+from app.errors import ImageNotFound
 from app.images.small import small
 from app.sources.images import Images
+from app.sources.source import name_in
 from app.storage import Storage
 from web.http.seats import Seats
 
@@ -23,10 +26,13 @@ class Previews:
         storage: where the images are.
         max_pixels: the largest image drawn.
         seats: how many requests may be at it at once, those that wait for their turn included.
+        outcome: returns what became of an image, if anything has.
     """
 
-    def __init__(self, storage: Storage | Images, max_pixels: int, seats: Seats) -> None:
-        self._storage, self._max_pixels, self._seats = storage, max_pixels, seats
+    def __init__(
+        self, storage: Storage | Images, max_pixels: int, seats: Seats, outcome: Callable[[str], object]
+    ) -> None:
+        self._storage, self._max_pixels, self._seats, self._outcome = storage, max_pixels, seats, outcome
         self._decoding = threading.BoundedSemaphore(DECODED_AT_ONCE)
 
     def draw(self, key: str, side: int) -> tuple[bytes, str]:
@@ -37,6 +43,9 @@ class Previews:
             ImageNotFound, InvalidImage, InvalidKey: there is nothing to draw.
         """
         with self._seats.taken():
+            # Whoever asks names a key, and a source may be allowed a bucket: its batch has what was published alone.
+            if name_in(key) and self._outcome(key) is None:
+                raise ImageNotFound(f"there is no outcome of an image {key!r} yet")
             data = self._storage.get_image(key)
             with self._decoding:
                 return small(data, side=side, max_pixels=self._max_pixels), "image/jpeg"

@@ -9,6 +9,7 @@ from werkzeug.exceptions import Conflict
 
 from app.batches.cancelling import Cancelling
 from app.batches.marks import RETRIED, Marks
+from app.batches.record import BatchRecord
 from app.batches.records import Records
 from app.domain import path_of
 from app.settings import Settings
@@ -57,10 +58,9 @@ class Retrying:
         Raises:
             Conflict: the batch is cancelled, and that is not to be taken back.
         """
-        record = self._records.fresh(id)
-        resumes = record is not None and record.cancelled_at is not None
-        if resumes and not cancelled:
-            raise Conflict(f'batch {id!r} was cancelled; send {{"cancelled": true}} to take that back')
+        record = self._records.fresh(id) or BatchRecord(id)
+        refuse_cancelled(record, cancelled)
+        resumes = record.cancelled_at is not None
         self._marks.put(id)
         if resumes:
             self._cancelling.resume(id)
@@ -74,3 +74,13 @@ class Retrying:
             self._publish(group)
             count += len(group)
         return count
+
+
+def refuse_cancelled(record: BatchRecord, cancelled: bool) -> None:
+    """Refuse to try a batch again that is cancelled, unless ``cancelled``: that is to be taken back.
+
+    Raises:
+        Conflict: it is, and that is not.
+    """
+    if record.cancelled_at and not cancelled:
+        raise Conflict(f'batch {record.id!r} was cancelled; send {{"cancelled": true}} to take that back')

@@ -9,6 +9,7 @@ import structlog
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, NotFound
 
+from app.batches.record import BatchRecord
 from app.domain import BATCH_ID
 from app.errors import ElastiqError
 from web.access.gate import no_such_batch
@@ -62,8 +63,12 @@ def retry(id: str) -> tuple[Response, int]:
     """Try again what failed of a batch, or what was dropped when it was cancelled."""
     _check(id)
     paths, cancelled = _wanted(_sent())
+    record = tier().records.fresh(id) or BatchRecord(id)
     with tier().bodies.taken():
-        count = tier().orders.retrying.retry(id, paths, cancelled)
+        if record.source is None:
+            count = tier().orders.retrying.retry(id, paths, cancelled)
+        else:
+            count = tier().sources.retry(record, paths, cancelled)
     tier().feed.changed(id)
     tier().telling.changed(id)
     log.info("batch_retried", batch=id, images=count)

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from flask import Blueprint, Response
 from werkzeug.exceptions import Conflict, NotFound
 
-from app.domain import BATCH_ID
-from web.access.gate import no_such_batch
+from web.access.gate import checked, no_such_batch
 from web.batches.batch import Image
 from web.batches.export import as_csv, as_lines, as_object
 from web.http import known
 from web.openapi import shapes
 from web.openapi.operations import Answer, operation
-from web.sources.runner import why_not_whole
+from web.sources.results import why_not_whole
 from web.tier import tier
 
 LINES = "application/jsonl"
@@ -48,8 +47,7 @@ def lines(id: str) -> Response:
 
 def _answer(id: str, kind: str, media: str, write: Write) -> Response:
     """Stream a batch's images; its ETag is of what is known of them, and so the same in every web process."""
-    images = _images(id)
-    etag = known.digest(text for image in images for text in (image.key, image.state, repr(image.outcome)))
+    images, etag = _sourced(id) if _has_source(id) else _uploaded(id)
     if known.has(etag):
         return known.not_modified(etag)
     answer = Response(write(id, images), mimetype=media)
@@ -59,12 +57,23 @@ def _answer(id: str, kind: str, media: str, write: Write) -> Response:
     return answer
 
 
-def _images(id: str) -> list[Image]:
-    if BATCH_ID.fullmatch(id):
-        if tier().records.read(id).source is not None:
-            raise Conflict(why_not_whole(tier().settings, id))
-        with tier().readers.taken():
-            snapshot = tier().feed.snapshot(id)
-        if snapshot.counts.total or tier().records.find(id) is not None:
-            return snapshot.images
-    raise NotFound(no_such_batch(id))
+def _has_source(id: str) -> bool:
+    return tier().records.read(checked(id)).source is not None
+
+
+def _uploaded(id: str) -> tuple[Iterable[Image], str]:
+    """Return a batch's images, and their ETag."""
+    with tier().readers.taken():
+        snapshot = tier().feed.snapshot(id)
+    if not snapshot.counts.total and tier().records.find(id) is None:
+        raise NotFound(no_such_batch(id))
+    told = (text for image in snapshot.images for text in (image.key, image.state, repr(image.outcome)))
+    return snapshot.images, known.digest(told)
+
+
+def _sourced(id: str) -> tuple[Iterable[Image], str]:
+    """Return the same of a batch with a source, once its results are written; they are read file by file."""
+    progress = tier().runner.progresses.read(id)
+    if progress is None or not progress.complete:
+        raise Conflict(why_not_whole(tier().settings, id))
+    return tier().runner.results.read(id, progress.parts), known.digest((id, repr(progress)))

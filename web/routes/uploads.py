@@ -82,6 +82,8 @@ def add(id: str) -> tuple[Response, int]:
     record = tier().records.read(checked(id))
     if record.cancelled_at:
         raise Conflict(f"batch {id!r} was cancelled; make another one, or take that back: POST /api/batches/{id}/retry")
+    if record.source is not None:
+        raise Conflict(f"the images of batch {id!r} are in S3, and none can be added; make another one")
     return jsonify(receipt(id, _take(id, [], 0 if record.priority == BULK else None))), 201
 
 

@@ -6,33 +6,31 @@ that grows with a source.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import Any
 
 import structlog
 
 from app.aws.bucket import Bucket
-from app.batches.record import INTERACTIVE
+from app.batches.record import INTERACTIVE, BatchRecord
 from app.batches.records import Records
-from app.domain import Classification, Failure, new_batch_id
+from app.domain import Failure, new_batch_id
 from app.errors import PermanentError
 from app.process.steps import each, repeat
 from app.settings import Settings
 from app.sources.listing import look
 from app.sources.progress import Progress, Progresses
-from app.sources.source import Source, kept, key_of, name_in
-from app.storage import BATCHES, FAILURE, RESULT, Storage
+from app.sources.source import Source, kept, key_of
+from app.storage import FAILURE, RESULT, Storage
+from web.sources.results import Results
 
 log = structlog.get_logger(__name__)
 
@@ -40,11 +38,13 @@ log = structlog.get_logger(__name__)
 STEP = 5000
 PUBLISH_AT_ONCE = 500
 COUNTED_AT_ONCE = 50_000
-# Results in one file of them.
-PART = 10_000
-READING_THREADS = 16
 # Between two looks at who began without us, and between two counts, at least; counting is a tenth of the time at most.
 LOOK_S, COUNT_S, COUNT_SHARE = 15.0, 2.0, 0.1
+# A worker that has not heard that a batch was cancelled has looked by then.
+HEARD_BY = timedelta(seconds=60)
+# So often images are published again whose messages were lost; then they are given up.
+ATTEMPTS = 3
+LOST = f"its message was lost {ATTEMPTS + 1} times; try the batch again, and look at who empties the task queue"
 # A source older than a message can live is not gone on with.
 OLDEST = timedelta(days=14)
 
@@ -59,6 +59,7 @@ class Runner:
         records: say what a batch's source is.
         progresses: say how far each has come.
         publish: hands keys to the queues, as `web.uploads.publish.Publisher.publish` does.
+        outstanding: returns how many messages the queues have.
         clock: seconds, monotonic.
     """
 
@@ -68,12 +69,13 @@ class Runner:
         records: Records,
         progresses: Progresses,
         publish: Publish,
+        outstanding: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings, self._records, self._publish, self._clock = settings, records, publish, clock
         self.progresses, self._storage = progresses, Storage(settings)
-        self._outputs = Bucket(settings.aws, settings.buckets.output)
-        self._pool = ThreadPoolExecutor(READING_THREADS, "collect")
+        self._outputs, self.results = Bucket(settings.aws, settings.buckets.output), Results(settings)
+        self._outstanding = outstanding
         self._name = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
         self.stopped = False
         self._wake, self._finished = threading.Event(), set[str]()
@@ -82,6 +84,8 @@ class Runner:
         self._count_at: dict[str, float] = {}
         # What the count under way has taken, in seconds.
         self._counting: dict[str, float] = {}
+        # Since when there has been no message and no news of each.
+        self._still: dict[str, float] = {}
 
     def begin(self, id: str) -> None:
         """Have a batch's source be gone on with, by this process or another.
@@ -90,8 +94,13 @@ class Runner:
             TransientError, ConfigurationError: that cannot be noted.
         """
         self.progresses.begin(id)
+        self._finished.discard(id)
         self._open.add(id)
         self._wake.set()
+
+    def heard(self, id: str) -> None:
+        """Take note that something was done to a batch: it may have to be gone on with."""
+        self._finished.discard(id)
 
     def start(self) -> threading.Thread:
         """Run in a thread of its own until `stop`."""
@@ -139,34 +148,43 @@ class Runner:
     def _step(self, id: str, progress: Progress) -> Progress:
         try:
             record = self._records.read(id)
-            if record.source is None or record.deleted_at or record.cancelled_at:
+            if record.source is None or record.deleted_at:
                 return replace(progress, listed=True, complete=True)
+            if record.cancelled_at and not progress.listed:
+                return replace(progress, listed=True)
             if not progress.listed:
-                first = math.inf if record.priority == INTERACTIVE else 0
-                return self._publish_some(id, kept(record.source), progress, first)
-            if progress.done + progress.failed < progress.published:
-                return self._counted(id, progress)
+                return self._publish_some(record, kept(record.source), progress)
+            if not progress.counted_out:
+                return self._count_some(record, progress)
             return self._collect_some(id, progress)
         except PermanentError as err:
             log.warning("source_failed", batch=id, reason=str(err))
             return replace(progress, problem=str(err))
 
-    def _publish_some(self, id: str, source: Source, progress: Progress, first: float) -> Progress:
-        page = look(self._settings, source, id, progress.after, STEP)
-        keys = [key_of(id, name) for name in page.keys]
-        for at in range(0, len(keys), PUBLISH_AT_ONCE):
-            self._publish(keys[at : at + PUBLISH_AT_ONCE], first)
+    def _publish_some(self, record: BatchRecord, source: Source, progress: Progress) -> Progress:
+        page = look(self._settings, source, record.id, progress.after, STEP)
+        keys = [key_of(record.id, name) for name in page.keys]
+        open = self.results.without_outcome(keys) if progress.again else keys
+        if progress.lost > ATTEMPTS:
+            for key in open:
+                self._storage.save(Failure.of(key, LOST))
+        else:
+            first = math.inf if record.priority == INTERACTIVE else 0
+            for at in range(0, len(open), PUBLISH_AT_ONCE):
+                self._publish(open[at : at + PUBLISH_AT_ONCE], first)
         return replace(
             progress,
             after=page.after,
             published=progress.published + len(keys),
+            missing=progress.missing + len(open),
             skipped=progress.skipped + page.skipped,
             listed=page.last,
         )
 
-    def _counted(self, id: str, progress: Progress) -> Progress:
+    def _count_some(self, record: BatchRecord, progress: Progress) -> Progress:
         """Count some of the outcomes; what is listed is looked at and let go of."""
-        began, (done, failed), name, seen = self._clock(), progress.so_far, progress.counted, 0
+        id, (done, failed), name, seen = record.id, progress.so_far, progress.counted, 0
+        began = self._clock()
         for item in islice(self._outputs.list(f"{id}/", progress.counted), COUNTED_AT_ONCE):
             name, seen = str(item["Key"]), seen + 1
             failed += name.endswith(FAILURE)
@@ -175,35 +193,34 @@ class Runner:
         if seen == COUNTED_AT_ONCE:
             return replace(progress, counted=name, so_far=(done, failed))
         pause_s = max(COUNT_S, self._counting.pop(id) / COUNT_SHARE)
-        if done + failed < progress.published:
+        now = replace(progress, counted="", so_far=(0, 0), done=done, failed=failed)
+        if not now.counted_out:
             self._count_at[id] = self._clock() + pause_s
-        return replace(progress, counted="", so_far=(0, 0), done=done, failed=failed)
+            now = self._stood(record, progress, now)
+        return now
+
+    def _stood(self, record: BatchRecord, before: Progress, now: Progress) -> Progress:
+        """Return what is to be done about images without an outcome: nothing, while there may be news of them."""
+        if (now.done, now.failed) != (before.done, before.failed):
+            self._still.pop(record.id, None)
+            return now
+        if record.cancelled_at:
+            return replace(now, settled=datetime.now(UTC) - record.cancelled_at >= HEARD_BY)
+        # As long as the sweep waits for images that were uploaded; a count of SQS may lag.
+        window_s = 2 * self._settings.autoscaler.republish_s
+        if not window_s or self._outstanding():
+            self._still.pop(record.id, None)
+            return now
+        if self._clock() - self._still.setdefault(record.id, self._clock()) < window_s:
+            return now
+        del self._still[record.id]
+        if now.again and not now.missing:
+            # All have an outcome: the manifest names some more than once.
+            return replace(now, published=now.done + now.failed)
+        log.warning("source_listed_again", batch=record.id, without_outcome=now.published - now.done - now.failed)
+        return replace(now.listed_again(), lost=now.lost + 1)
 
     def _collect_some(self, id: str, progress: Progress) -> Progress:
         """Write one file of results; the last one, which may be empty, ends it."""
-        listed = self._outputs.list(f"{id}/", progress.collected)
-        names = [str(item["Key"]) for item in islice(listed, PART)]
-        found = [outcome for outcome in self._pool.map(self._storage.read_outcome, names) if outcome]
-        if found:
-            lines = "".join(json.dumps(_line(outcome)) + "\n" for outcome in found)
-            self._outputs.put(f"{results_of(id)}part-{progress.parts:05}.jsonl", lines.encode(), "application/jsonl")
-        after = names[-1] if names else progress.collected
-        return replace(progress, parts=progress.parts + bool(found), collected=after, complete=len(names) < PART)
-
-
-def results_of(batch: str) -> str:
-    """Return what the names of the files of a batch's results begin with, in the output bucket."""
-    return f"{BATCHES}{batch}/results/"
-
-
-def why_not_whole(settings: Settings, batch: str) -> str:
-    """Return what to tell who asks for all images of a batch with a source at once."""
-    where = f"s3://{settings.buckets.output}/{results_of(batch)}"
-    return f"a batch with a source is too large for one answer; its results are in {where}, once complete"
-
-
-def _line(outcome: Classification | Failure) -> dict[str, Any]:
-    """Return what a line says of one image; ``key`` is the object's in its source."""
-    _, name = name_in(outcome.key) or ("", outcome.key)
-    state = "done" if isinstance(outcome, Classification) else "failed"
-    return {**outcome.to_json(), "key": name, "image": outcome.key, "state": state}
+        written, after = self.results.write(id, progress.parts, progress.collected)
+        return replace(progress, parts=progress.parts + written, collected=after, complete=not after)

@@ -1,14 +1,17 @@
 // The batch in view: its images, the uploads that add to it and the news of it, from its first file until it is closed.
 
 import { here } from "./dom.js";
+import { heldBy, isHeld } from "./held.js";
 import { Images } from "./images.js";
 import { News } from "./news.js";
+import { Source } from "./source.js";
 import { reasonOf, Uploader } from "./upload.js";
 import { waitsIn } from "./waits.js";
 
 /** @import { Handed } from "./files.js" */
 /** @import { Item, Told } from "./images.js" */
 /** @import { Browser, Subject } from "./news.js" */
+/** @import { Answer, Progress } from "./source.js" */
 /** @import { Post } from "./upload.js" */
 /** @import { Waits } from "./waits.js" */
 
@@ -24,10 +27,7 @@ import { waitsIn } from "./waits.js";
  */
 
 /**
- * A file that the server has.
- * @typedef {{key: string, size: number, stored_at: string}} Held
- *
- * @typedef {(url: string, options: RequestInit) => Promise<Pick<Response, "ok" | "status" | "text" | "json">>} Ask
+ * @typedef {(url: string, options: RequestInit) => Promise<Pick<Response, "ok" | "status" | "text" | "json" | "headers">>} Ask
  */
 
 const POLL_MS = 2_000;
@@ -52,6 +52,8 @@ export class Batch {
     this.silent = false;
     /** @type {Waits | null} what the server says that the images wait for */
     this.waits = null;
+    /** @type {Source | null} where its images are, if nobody uploads them */
+    this.source = null;
     this._closed = false;
     this._ends = 0;
     this._cursor = "";
@@ -77,7 +79,7 @@ export class Batch {
 
   /** Take files: those that the batch has from an earlier visit are not sent again. @param {Handed[]} files */
   async add(files) {
-    const stored = this._earlier ? await this._held() : new Map();
+    const stored = this._earlier ? await heldBy(this._url, this._ask) : new Map();
     if (this._closed) return;
     /** @type {Item[]} */
     const sent = [];
@@ -96,7 +98,7 @@ export class Batch {
   /** Send nothing more, and have the server drop what waits. */
   async cancel() {
     this.uploader.cancel();
-    if (this.id && this.images.counts.waiting) await this._order("POST", "/cancel");
+    if (this.id && (this.images.counts.waiting || this.source?.open)) await this._order("POST", "/cancel");
   }
 
   /** Have the server try again what failed. */
@@ -145,8 +147,10 @@ export class Batch {
         "image-failed": (event) => this._hear(event),
         "image-cancelled": (event) => this._hear(event),
         current: () => this._current(),
+        counts: (event) => this._counted(JSON.parse(event.data)),
+        progress: (event) => this._progressed(JSON.parse(event.data)),
         waits: (event) => this._waits(JSON.parse(event.data)),
-        done: () => this._done(),
+        done: () => (this.source ? this._over() : this._done()),
       },
       onAnswer: (answer) => this._read(answer),
       onMissing: () => this._tell(({ onMissing }) => onMissing()),
@@ -195,33 +199,21 @@ export class Batch {
     throw new Error(reasonOf({ status: answer.status, text: await answer.text() }));
   }
 
-  /** Return the files that the server has, by path; none if it does not say: it takes no file twice anyway. */
-  async _held() {
-    /** @type {Map<string, Held>} */
-    const found = new Map();
-    try {
-      for (let after = /** @type {string | null} */ (""); after !== null; ) {
-        const answer = await this._ask(`${this._url}/stored?after=${encodeURIComponent(after)}`, {});
-        if (!answer.ok) break;
-        /** @type {{files: ({path: string} & Held)[], next: string | null}} */
-        const { files, next } = await answer.json();
-        for (const file of files) found.set(file.path, file);
-        after = next;
-      }
-    } catch {
-      // No connection.
-    }
-    return found;
-  }
-
   /** @param {MessageEvent<string>} event */
   _hear(event) {
     this._cursor = event.lastEventId;
     this._learn(JSON.parse(event.data));
   }
 
-  /** @param {{cursor: string, counts: {waiting: number}, waits?: unknown, images: Told[]}} answer */
-  _read({ cursor, counts, waits, images }) {
+  /** @param {Answer} answer */
+  _read({ cursor, counts, waits, images, progress }) {
+    if (progress) {
+      this._progressed(progress);
+      this._counted(counts);
+      this._waits(waits);
+      if (!this.source?.open) this._over();
+      return;
+    }
     this._cursor = cursor;
     this._waits(waits);
     for (const told of images) this._learn(told);
@@ -232,6 +224,37 @@ export class Batch {
   /** @param {Told} told */
   _learn(told) {
     this.images.learn(told, this.uploader.busy);
+  }
+
+  /** Of a batch with a source it is told how many images there are, and tiles are asked for. @param {Progress} progress */
+  _progressed(progress) {
+    this.source ??= new Source({
+      url: this._url,
+      ask: this._ask,
+      onImages: (images) => {
+        for (const told of images) this._learn(told);
+      },
+      onChange: () => this._tell(({ onProgress }) => onProgress()),
+    });
+    this.source.progress = progress;
+    void this.source.look(this.images);
+    this._tell(({ onProgress }) => onProgress());
+  }
+
+  /** @param {Answer["counts"]} counts */
+  _counted(counts) {
+    this.images.tell(counts);
+    this._current();
+    void this.source?.look(this.images);
+    this._tell(({ onProgress }) => onProgress());
+  }
+
+  /** Its source is done with. */
+  _over() {
+    this._news.stop();
+    this.waits = null;
+    void this.source?.look(this.images, true);
+    this._tell(({ onProgress }) => onProgress());
   }
 
   /** All that was there before has been told. */
@@ -262,39 +285,4 @@ export class Batch {
     this.silent = silent;
     this._tell(({ onProgress }) => onProgress());
   }
-}
-
-/**
- * Return the batch that a page's path names; null when it names none.
- * @param {string} path
- */
-export function batchIn(path) {
-  const named = path.startsWith(here("/batches/")) && path.slice(here("/batches/").length).match(/^[^/]+$/)?.[0];
-  if (!named) return null;
-  try {
-    return decodeURIComponent(named);
-  } catch {
-    return named; // no UTF-8: then it is no batch of ours, and the server says so
-  }
-}
-
-/**
- * Return the path of the image that an address names behind its `#`; "" where it names none.
- * @param {string} hash
- */
-export function imageIn(hash) {
-  try {
-    return decodeURIComponent(hash.slice(1));
-  } catch {
-    return ""; // somebody's own making
-  }
-}
-
-/**
- * Whether a file is the one that was uploaded under its path: as large, and not changed since.
- * @param {File} file
- * @param {Held} held
- */
-export function isHeld(file, { size, stored_at: at }) {
-  return file.size === size && file.lastModified <= Date.parse(at);
 }

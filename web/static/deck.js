@@ -7,11 +7,13 @@ import { frequent } from "./images.js";
 import { Pace, pace, tally } from "./pace.js";
 import { dropAll, isTaken, show } from "./picture.js";
 import { isOrder, isShow, STATES } from "./selection.js";
+import { sourceWords } from "./source.js";
 import { number } from "./words.js";
 
 /** @import { Batch } from "./batch.js" */
 /** @import { Images, Item } from "./images.js" */
 /** @import { Selection, Show } from "./selection.js" */
+/** @import { Source } from "./source.js" */
 
 const LABELS = 14;
 const ANNOUNCE_MS = 4_000;
@@ -71,22 +73,42 @@ export class Deck {
   }
 
   /** @param {Batch} batch */
-  draw({ id, images, worked, uploader, silent, waits }) {
+  draw({ id, images, worked, uploader, silent, waits, source }) {
     const { total, open, finished } = images;
     const rates = this._pace.mark(performance.now(), worked, uploader.bytesSent);
     say(byId("tally", HTMLElement), total ? number(finished) : "");
-    say(byId("tally-of", HTMLElement), tally(total, open));
-    say(byId("pace", HTMLElement), silent ? "No connection; trying again…" : pace(images, rates, waits));
+    say(byId("tally-of", HTMLElement), source && !source.open && !total ? "No images" : tally(total, open));
+    // Of a source, only some labels are known here.
+    const said = source && !open ? "" : pace(images, rates, waits);
+    say(byId("pace", HTMLElement), silent ? "No connection; trying again…" : said);
+    this._source(source, images);
     this._cost.show(id, images);
     this._bar(images);
     for (const button of this._filters()) {
       const many = statesOf(button).reduce((sum, state) => sum + images.counts[state], 0);
       find(button, "b", HTMLElement).textContent = number(many);
       button.classList.toggle("none", !many);
+      // Few batches are cancelled; while it is pressed it stays.
+      if (button.dataset.show === "cancelled") button.hidden = !many && this._show !== "cancelled";
     }
     this._drawLabels(images);
     this._histograms.show(images);
     this._announce(images);
+  }
+
+  /**
+   * Tell of images that are in S3 already.
+   * @param {Source | null} source
+   * @param {Images} images
+   */
+  _source(source, images) {
+    const line = byId("source", HTMLElement);
+    line.hidden = !source;
+    if (!source) return;
+    line.classList.toggle("trouble", source.progress?.state === "failed");
+    say(find(line, "span", HTMLElement), sourceWords(source, images));
+    const more = images.items.length >= source.shown && images.items.length < images.counts.done + images.counts.failed;
+    byId("more-tiles", HTMLElement).hidden = !more;
   }
 
   /** Have the slider say what it stands for, to who sees it and who does not. */

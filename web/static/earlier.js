@@ -1,11 +1,12 @@
 // The batches that the server knows beside those that this browser has seen, on the start page.
 
 import { byId, element, find, here } from "./dom.js";
+import { addressOf } from "./source.js";
 
 const AT_ONCE = 12;
 const WHEN = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-/** @typedef {{id: string, record?: {name?: string | null}}} Known */
+/** @typedef {{id: string, record?: {name?: string | null, source?: Record<string, string> | null, cancelled_at?: number | null}}} Known */
 
 export class Earlier {
   constructor() {
@@ -51,7 +52,8 @@ function line({ id, record }) {
   const row = element("li");
   const made = madeAt(id);
   const when = made ? WHEN.format(made) : id;
-  const link = element("a", "", record?.name ? `${record.name} · ${when}` : when);
+  const what = record?.name || addressOf(record?.source);
+  const link = element("a", "", [what, when, record?.cancelled_at && "cancelled"].filter(Boolean).join(" · "));
   link.href = here(`/batches/${encodeURIComponent(id)}`);
   row.append(link);
   return row;

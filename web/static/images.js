@@ -45,7 +45,9 @@ export class Images {
     /** @type {Item[]} */
     this.items = [];
     /** @type {Record<State, number>} */
-    this.counts = { queued: 0, uploading: 0, waiting: 0, done: 0, failed: 0, cancelled: 0 };
+    this._counts = { queued: 0, uploading: 0, waiting: 0, done: 0, failed: 0, cancelled: 0 };
+    /** @type {Record<State, number> | null} how many there are, where only some of them are here */
+    this._told = null;
     /** @type {Map<string, Set<Item>>} */
     this.labels = new Map();
     /** @type {Map<string, Item>} */
@@ -56,8 +58,13 @@ export class Images {
     this._numbered = 0;
   }
 
+  /** How many there are, by state. */
+  get counts() {
+    return this._told ?? this._counts;
+  }
+
   get total() {
-    return this.items.length;
+    return this.open + this.finished;
   }
 
   /** Images that have no outcome yet. */
@@ -108,6 +115,11 @@ export class Images {
       return;
     }
     this._byKey.set(key, this._insert({ key, name: file.name, path, file, state: "waiting" }));
+  }
+
+  /** Only some of them will be here: so many there are. @param {Partial<Record<State, number>>} counts */
+  tell({ waiting = 0, done = 0, failed = 0, cancelled = 0 }) {
+    this._told = { queued: 0, uploading: 0, waiting, done, failed, cancelled };
   }
 
   /** Those that failed on the server are tried again there. */
@@ -198,7 +210,7 @@ export class Images {
    * @param {1 | -1} by
    */
   _count(item, by) {
-    this.counts[item.state] += by;
+    this._counts[item.state] += by;
     if (item.state !== "done" || item.label === null) return;
     const those = this.labels.get(item.label) ?? new Set();
     if (by > 0) those.add(item);

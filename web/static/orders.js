@@ -30,13 +30,13 @@ export class Orders {
   }
 
   /** Show what can be ordered now. @param {Batch} batch */
-  draw({ id, images, uploader }) {
+  draw({ id, images, uploader, source }) {
     const { counts, open, refused } = images;
     this._show(this._pause, uploader.busy);
     say(this._pause, uploader.paused ? "Go on uploading" : "Pause upload");
-    this._show(this._cancel, open > 0);
+    this._show(this._cancel, open > 0 || source?.progress?.state === "listing");
     this._show(this._again, !open && counts.failed > refused.length);
-    this._show(this._delete, id !== null && !open && images.total > 0);
+    this._show(this._delete, id !== null && (source ? !source.open : !open && images.total > 0));
   }
 
   /**

@@ -1,6 +1,7 @@
 // The page, put together: files go in, the batch in view grows, the tiles and the deck show it.
 
-import { Batch, batchIn, imageIn } from "./batch.js";
+import { batchIn, imageIn } from "./address.js";
+import { Batch } from "./batch.js";
 import { drawCards } from "./cards.js";
 import { Deck } from "./deck.js";
 import { Detail } from "./detail.js";
@@ -23,6 +24,7 @@ import { hasZip, opened } from "./zip.js";
 /** @import { Found } from "./files.js" */
 /** @import { Item } from "./images.js" */
 
+const FORMS = /** @type {const} */ (["csv", "json", "jsonl"]);
 const SECTIONS = /** @type {const} */ (["welcome", "work", "missing"]);
 
 class Page {
@@ -71,6 +73,10 @@ class Page {
   _listen() {
     takeFiles((found) => void this._take(found));
     byId("retry", HTMLElement).addEventListener("click", () => this._retry());
+    byId("more-tiles", HTMLElement).addEventListener("click", () => {
+      const { source, images } = this._batch ?? {};
+      if (source && images) void source.more(images);
+    });
     byId("share", HTMLElement).addEventListener("click", () => void this._share());
     window.addEventListener("popstate", () => this.route());
     window.addEventListener("beforeunload", (event) => {
@@ -102,6 +108,7 @@ class Page {
     const batch = new Batch(id, this._maxFileBytes, listener, { post: this._post });
     this._batch = batch;
     if (id) this._name(id);
+    this._actions(batch);
     this._deck.unsent(id ? this._recent.left(id) : 0);
     this._deck.draw(batch);
     this._orders.draw(batch);
@@ -133,6 +140,10 @@ class Page {
     const left = leftOut(found);
     if (left) this._toast.say(left);
     if (!files.length) return;
+    if (this._batch?.source) {
+      this._toast.say("The images of this batch are in S3. Drop files on the start page to make another.");
+      return;
+    }
     const batch = this._batch ?? this._begin(null);
     this._view("work");
     this._deck.unsent(0);
@@ -147,7 +158,7 @@ class Page {
 
   /** @param {string} id */
   _name(id) {
-    for (const form of ["csv", "json", "jsonl"])
+    for (const form of FORMS)
       byId(form, HTMLAnchorElement).href = here(`/api/batches/${encodeURIComponent(id)}/results.${form}`);
   }
 
@@ -213,17 +224,25 @@ class Page {
     this._detail.refresh(items);
     this._deck.draw(batch);
     this._orders.draw(batch);
-    if (items.size) this._arrangeSoon(total);
+    this._actions(batch);
+    if (items.size) this._arrangeSoon(images.items.length);
     this._show(items);
     document.title = total && open ? `${number(finished)} of ${number(total)} · Elastiq` : "Elastiq";
     if (total && !open && !uploader.busy) this._remember(batch);
+  }
+
+  /** Hide what cannot be done with it. @param {Batch} batch */
+  _actions({ source }) {
+    byId("add", HTMLElement).hidden = source !== null;
+    for (const form of FORMS) byId(form, HTMLElement).hidden = source !== null && !source.complete;
   }
 
   _arrange() {
     clearTimeout(this._arranging);
     this._arranging = undefined;
     if (!this._batch) return;
-    const { items, total } = this._batch.images;
+    const { items } = this._batch.images;
+    const total = items.length;
     const { selection } = this._deck;
     const view = select(items, selection);
     this._arranged = isPlain(selection) && view.every(({ file }) => file) ? total : -1;

@@ -5,7 +5,7 @@ import { inOrder } from "./words.js";
 /**
  * @import { Item, State } from "./images.js"
  *
- * @typedef {"all" | "waiting" | "done" | "failed"} Show
+ * @typedef {"all" | "waiting" | "done" | "failed" | "cancelled"} Show
  * @typedef {"added" | "label" | "unsure" | "sure"} Order
  *
  * @typedef {object} Selection
@@ -21,7 +21,8 @@ export const STATES = {
   all: ["queued", "uploading", "waiting", "done", "failed", "cancelled"],
   waiting: ["queued", "uploading", "waiting"],
   done: ["done"],
-  failed: ["failed", "cancelled"],
+  failed: ["failed"],
+  cancelled: ["cancelled"],
 };
 
 /** @type {Record<Order, (items: Item[]) => Item[]>} */

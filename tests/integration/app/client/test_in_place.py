@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from app import aws
-from app.client.in_place import source_of
+from app.client.in_place import classify_in_place, source_of
+from app.client.remote import Remote
 from app.errors import ConfigurationError
 from app.sources.source import key_of
 from tests.support.waiting import wait_for
@@ -58,7 +59,25 @@ def test_the_command_has_it_classified_and_prints_where_the_results_are(site: Si
     assert [json.loads(line)["key"] for line in body.splitlines()] == ["photos/a.jpg", "photos/b.jpg"]
     events = site.get(f"/api/batches/{made['batch']}/events").data.decode()
     assert events.endswith('event: done\ndata: {"total": 2, "waiting": 0, "done": 2, "failed": 0, "cancelled": 0}\n\n')
-    assert site.get(f"/api/batches/{made['batch']}/results.csv").status == 409
+
+
+def test_a_command_that_was_interrupted_follows_its_batch_again(site: Site) -> None:
+    bucket = site.config.buckets.input
+    aws.client("s3", site.config.aws).put_object(Bucket=bucket, Key="again/a.jpg", Body=b"x")
+    address = f"s3://{bucket}/again/"
+    id = str(site.post("/api/batches", json={"source": source_of(address)}).json()["id"])
+    said: list[str] = []
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    remote = Remote(site.url, 5, said.append)
+    assert classify_in_place(address, remote, as_json=True, resume=id, pause=interrupt) == 130
+    assert classify_in_place(f"s3://{bucket}/other/", remote, as_json=True, resume=id) == 2
+    site.classify(key_of(id, "again/a.jpg"))
+    assert classify_in_place(address, remote, as_json=True, resume=id) == 0
+    listed = site.get("/api/batches?limit=1").json()["batches"]
+    assert [batch["id"] for batch in listed] == [id], "none was made"
 
 
 def test_a_bucket_that_is_not_allowed_makes_no_batch(site: Site) -> None:

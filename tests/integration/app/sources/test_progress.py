@@ -9,7 +9,8 @@ import pytest
 from app import aws
 from app.errors import ConfigurationError
 from app.settings import Settings
-from app.sources.progress import LEASE_S, PLACE, Progress, Progresses
+from app.sources.progress import LEASE_S, Progress, Progresses
+from app.storage import SOURCES
 from tests.support.clock import Clock
 
 BATCH = "20261128T101530123Z-9f2c01ab"
@@ -61,7 +62,7 @@ def test_what_is_over_takes_no_further_step(config: Settings) -> None:
 
 
 def test_what_is_no_progress_is_named(config: Settings) -> None:
-    key = f"{PLACE}{BATCH}.json"
+    key = f"{SOURCES}{BATCH}.json"
     aws.client("s3", config.aws).put_object(
         Bucket=config.buckets.output, Key=key, Body=b'{"published": 1, "so_far": 3}'
     )

@@ -18,6 +18,7 @@ from app.batches.webhook import MESSAGE_ID, SIGNATURE, TIMESTAMP, signed
 from app.dispatch import Dispatch
 from app.domain import Classification, Failure, Prediction, new_batch_id
 from app.settings import HookSettings, Settings
+from app.sources.progress import Progress, Progresses
 from app.storage import Storage
 from autoscaler.sweep.completed import LONGEST_PAUSE_S, Completed
 from tasks.celery import make_app
@@ -86,6 +87,30 @@ def test_a_cancelled_batch_is_complete(case: Case) -> None:
     Records(case.config).update(case.id, lambda record: replace(record, cancelled_at=NOW))
     assert case.rounds() == 1
     assert json.loads(case.hook.messages[0][2])["counts"]["cancelled"] == 2
+
+
+def test_a_batch_with_a_source_is_complete_when_that_is_listed_and_its_results_are_written(case: Case) -> None:
+    source = {"bucket": case.config.buckets.input, "prefix": "photos/"}
+    Records(case.config).update(case.id, lambda record: replace(record, source=source))
+    progresses = Progresses(case.config)
+    assert case.rounds() == 0
+    progresses.begin(case.id)
+    case.finish()
+    progresses.change(case.id, lambda was: Progress(published=2, done=1, failed=1))
+    assert case.rounds() == 0, "all that are published are done, and there may be more"
+    progresses.change(case.id, lambda was: replace(was, listed=True, complete=True))
+    assert case.rounds() == 1
+    told = json.loads(case.hook.messages[0][2])
+    assert told["counts"] == {"total": 2, "waiting": 0, "done": 1, "failed": 1, "cancelled": 0}
+
+
+def test_a_batch_whose_source_cannot_be_read_is_told_to_have_failed(case: Case) -> None:
+    Records(case.config).update(case.id, lambda record: replace(record, source={"bucket": "b", "prefix": ""}))
+    Progresses(case.config).begin(case.id)
+    Progresses(case.config).change(case.id, lambda was: Progress(problem="there is no manifest"))
+    assert case.rounds() == 1
+    told = json.loads(case.hook.messages[0][2])
+    assert (told["type"], told["problem"]) == ("batch.failed", "there is no manifest")
 
 
 def test_who_fails_at_first_is_told_the_same_again_by_another_autoscaler_too(case: Case) -> None:

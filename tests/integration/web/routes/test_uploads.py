@@ -65,6 +65,14 @@ def test_files_of_one_name_in_two_folders_keep_their_paths_everywhere(site: Site
     assert output["Body"].read() == b"(IMG_1.png, label of 2023/IMG_1.png)"
 
 
+def test_nothing_can_be_added_to_a_batch_with_a_source(site: Site) -> None:
+    source = {"bucket": site.config.buckets.input, "prefix": "none/"}
+    id = site.post("/api/batches", json={"source": source}).json()["id"]
+    answer = site.post(f"/api/batches/{id}/images", fields=[("files", ("a.png", CAT))])
+    assert answer.status == 409
+    assert site.keys(id) == []
+
+
 def test_nothing_can_be_added_under_an_id_that_is_none(site: Site) -> None:
     answer = site.post("/api/batches/_celery/images", fields=[("files", ("a.png", CAT))])
     assert answer.status == 404

@@ -30,16 +30,19 @@ def test_each_folder_has_its_labels_counted_and_its_files_in_order_with_a_small_
         album.add(Result("a/1.png", "done", "lynx", 0.75, file=cat))
         album.add(Result("b/4.png", "done", "tabby", 0.9, file=cat))
         album.add(failure("b/5.png", "too large", file(tmp_path / "text.png", b"no photograph")))
+        album.add(Result("b/6.png", "cancelled", reason="cancelled"))
     page = (tmp_path / "page.html").read_text()
+    assert "<h1>5 files</h1>\n<p>1 cancelled, 3 done, 1 failed</p>" in page
     assert re.findall("<h2>(.*)</h2>\n<p>(.*)</p>", page) == [
         ("a", "lynx 1"),
-        ("b", "tabby 2, without a label 1"),
+        ("b", "tabby 2, without a label 2"),
     ]
     assert re.findall("<b>(.*?)</b>(.*?)</li>", page) == [
         ("lynx", "75% · 1.png"),
         ("tabby", "90% · 4.png"),
         ("tabby", "50% · 3.png"),
         ("without a label", "5.png: too large"),
+        ("without a label", "6.png: cancelled"),
     ]
     pictures = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
     assert len(pictures) == 3

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { Batch, batchIn, imageIn } from "../../../../web/static/batch.js";
+import { batchIn, imageIn } from "../../../../web/static/address.js";
+import { Batch } from "../../../../web/static/batch.js";
 import { FIRST_CHUNK_FILES } from "../../../../web/static/upload.js";
 import { answered, done, FakeBrowser, file, settled, told } from "./support.js";
 
@@ -33,6 +34,8 @@ class View {
     };
     /** @type {string[]} */
     this.sent = [];
+    /** @type {Record<string, string>} of what it says to that */
+    this.headers = {};
     /** @type {string[]} what else was asked of the server, and what it says to that */
     this.asked = [];
     /** @type {(url: string) => {status: number, body: unknown}} */
@@ -56,7 +59,8 @@ class View {
   ask = async (url, { method = "GET" }) => {
     this.asked.push(`${method} ${url}`);
     const { status, body } = this.says(url);
-    return { ok: status < 300, status, text: async () => JSON.stringify(body), json: async () => body };
+    const headers = new Headers(this.headers);
+    return { ok: status < 300, status, headers, text: async () => JSON.stringify(body), json: async () => body };
   };
 
   get states() {
@@ -401,4 +405,46 @@ test("what failed on the server is tried again there, and what the server refuse
   assert.deepEqual(view.states, ["a.png done"]);
   await view.batch.remove();
   assert.equal(view.asked.at(-1), "DELETE /api/batches/b");
+});
+
+const PROGRESS = { state: "listing", published: 3, skipped: 0, problem: "", results: "s3://out/_batches/b/results/" };
+const COUNTS = { total: 3, waiting: 1, done: 1, failed: 1, cancelled: 0 };
+
+test("a batch with a source has the server's counts, and tiles of its first images", async () => {
+  const view = new View("b");
+  view.says = () => ({ status: 200, body: { images: [done("b/_source/a.png", "tabby")], record: { source: null } } });
+  view.browser.stream.send("counts", COUNTS);
+  view.browser.stream.send("progress", PROGRESS);
+  await settled();
+
+  assert.deepEqual(view.asked, ["GET /api/batches/b?limit=100"]);
+  assert.deepEqual(view.states, ["a.png done"]);
+  const { total, open, finished } = view.batch.images;
+  assert.deepEqual([total, open, finished], [3, 1, 2]);
+});
+
+test("a batch with a source is not over while that is listed, though nothing waits", async () => {
+  const view = new View("b");
+  view.says = () => ({ status: 200, body: { images: [] } });
+  view.browser.stream.refuse();
+  view.browser.reply = async () => ({
+    status: 200,
+    body: { cursor: "", counts: { ...COUNTS, waiting: 0 }, images: [], progress: PROGRESS },
+  });
+  await settled();
+  mock.timers.tick(2_000);
+  await settled();
+  assert.equal(view.batch.source?.open, true);
+  const before = view.browser.polled.length;
+  view.browser.reply = async () => ({
+    status: 200,
+    body: { cursor: "", counts: COUNTS, images: [], progress: { ...PROGRESS, state: "complete" } },
+  });
+  mock.timers.tick(2_000);
+  await settled();
+  mock.timers.tick(60_000);
+  await settled();
+
+  assert.equal(view.batch.source?.open, false);
+  assert.equal(view.browser.polled.length, before + 1, "it is followed no further");
 });

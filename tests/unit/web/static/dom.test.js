@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { batchIn } from "../../../../web/static/batch.js";
+import { batchIn } from "../../../../web/static/address.js";
 import { here } from "../../../../web/static/dom.js";
 import { previewUrl } from "../../../../web/static/picture.js";
 

@@ -37,6 +37,7 @@ test("what is shown can be narrowed to a state", () => {
   assert.deepEqual(names({ show: "waiting" }), ["d", "a"]);
   assert.deepEqual(names({ show: "done" }), ["b9", "b10", "e"]);
   assert.deepEqual(names({ show: "failed" }), ["c"]);
+  assert.deepEqual(names({ show: "cancelled" }), []);
 });
 
 test("what is shown can be narrowed to a label", () => {
