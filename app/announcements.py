@@ -135,7 +135,12 @@ class ScalingDecided:
 
 @dataclass(frozen=True, slots=True)
 class Swept(_Plain):
-    """What the sweep has done since the autoscaler's start, and the dead letters that there are."""
+    """What the sweep has done since the autoscaler's start, and what there is now.
+
+    Attributes:
+        dead_letters: that there are.
+        untold: batches that are complete, and could not be told of.
+    """
 
     TYPE: ClassVar[str] = "swept"
 
@@ -143,16 +148,18 @@ class Swept(_Plain):
     listeners: int = 0
     republished: int = 0
     given_up: int = 0
+    untold: int = 0
 
     @classmethod
     def of(cls, event: object) -> Self:
-        """Read what `to_event` gave.
+        """Read what `to_event` gave, of an earlier version too.
 
         Raises:
             MalformedAnnouncement: it is something else.
         """
         said = Fields(event)
-        return cls(*(said.count(name) for name in ("dead_letters", "listeners", "republished", "given_up")))
+        always = {name: said.count(name) for name in ("dead_letters", "listeners", "republished", "given_up")}
+        return cls(**always, untold=said.count_or_zero("untold"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,17 +279,39 @@ def bundle(machine: str, python: str) -> None:
 @click.option("--name", default="elastiq", show_default=True, help="The system's name.")
 @click.option("--region", default="", help="The AWS region.  [default: that of the environment]")
 @click.option("--parameter", "parameters", multiple=True, metavar="KEY=VALUE", help="One of the template's parameters.")
+@click.option("--source-buckets", metavar="NAMES", help="The parameter SourceBuckets, with commas between.")
+@click.option("--webhook-hosts", metavar="HOSTS", help="The parameter WebhookHosts, with commas between.")
+@click.option("--webhook-secret", metavar="ARN", help="The parameter WebhookSecretArn.")
+@click.option("--completion-topic", metavar="ARN", help="The parameter CompletionTopic.")
 @click.option("--wait", default=900, show_default=True, help="Seconds to wait for the page; 0 does not.")
 @click.option("--python", default="3.12", hidden=True, help="The hosts' Python, if not Ubuntu's.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def deploy(name: str, region: str, parameters: tuple[str, ...], wait: int, python: str, yes: bool) -> None:
+def deploy(
+    name: str,
+    region: str,
+    parameters: tuple[str, ...],
+    source_buckets: str | None,
+    webhook_hosts: str | None,
+    webhook_secret: str | None,
+    completion_topic: str | None,
+    wait: int,
+    python: str,
+    yes: bool,
+) -> None:
     """Make the whole system in an AWS account, or upgrade it; what is as it should be is left alone.
 
     Exit status: 0 when it is there, 1 when you did not agree, 2 when it could not be done.
     """
     from app.deploy.deploy import Wish, deploy
 
-    given = dict(_split(parameter) for parameter in parameters)
+    named = {
+        "SourceBuckets": source_buckets,
+        "WebhookHosts": webhook_hosts,
+        "WebhookSecretArn": webhook_secret,
+        "CompletionTopic": completion_topic,
+    }
+    given = {key: value for key, value in named.items() if value is not None}
+    given |= dict(_split(parameter) for parameter in parameters)
     wish = Wish(name, given, wait, python)
     if not deploy(_in_region(region), wish, click.echo, lambda: yes or click.confirm("do it?")):
         sys.exit(1)

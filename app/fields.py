@@ -37,6 +37,10 @@ class Fields:
             return value
         raise self._wrong(name, "no count")
 
+    def count_or_zero(self, name: str) -> int:
+        """Return a whole number; 0 where an older version says nothing."""
+        return self.count(name) if name in self._data else 0
+
     def number(self, name: str) -> float:
         """Return a number, neither infinite nor NaN."""
         value = self._get(name)

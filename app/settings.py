@@ -199,7 +199,23 @@ class HookSettings:
         "unless told there are no webhooks.",
         form=_HOSTS,
     )
-    secret: str = _setting("ELASTIQ_WEBHOOK_SECRET", "", "What webhooks are signed with; their receivers know it too.")
+    secret: str = _setting(
+        "ELASTIQ_WEBHOOK_SECRET",
+        "",
+        "What webhooks are signed with, which their receivers know too; or the ARN under which AWS Secrets Manager has "
+        "it.",
+    )
+    topic_arn: str = _setting(
+        "ELASTIQ_COMPLETION_TOPIC_ARN",
+        "",
+        "An SNS topic that hears of every batch that is complete, by its ARN; unless told there is none.",
+        form=_ARN,
+    )
+
+    @property
+    def secret_arn(self) -> str:
+        """Return where AWS Secrets Manager has the secret; empty where it is told itself."""
+        return self.secret if re.match("arn:[^:]+:secretsmanager:", self.secret) else ""
 
 
 @dataclass(frozen=True, slots=True)

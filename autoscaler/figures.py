@@ -8,7 +8,7 @@ import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.metrics_core import Metric
 
-from app.announcements import ScalingDecided
+from app.announcements import ScalingDecided, Swept
 from app.errors import ConfigurationError
 from app.settings import Settings
 from app.sqs.metrics import metrics as transport_counts
@@ -33,13 +33,17 @@ class Figures:
         self._settings, self._leads = settings, leads
         self.registry = CollectorRegistry()
         self.workload = Workload(self.registry, settings.queue.name, settings.autoscaler.target_s)
-        self._launches = Launches()
+        self._launches, self._swept = Launches(), Swept()
         self._newest: ScalingDecided | None = None
         Asked(self.registry, self._families)
 
     def decided(self, decided: ScalingDecided, launches: Launches) -> None:
         """Take note of a decision, and of what came of the launches so far."""
         self._newest, self._launches = decided, launches
+
+    def swept(self, swept: Swept) -> None:
+        """Take note of what the sweep has done."""
+        self._swept = swept
 
     def serve(self) -> None:
         """Answer ``GET /metrics`` from a thread, if a port is set.
@@ -64,6 +68,8 @@ class Figures:
         yield from transport.told(transport_counts)
         yield counter("elastiq_launched", "Instances launched.", self._launches.came)
         yield counter("elastiq_launches_failed", "Launches that brought none.", self._launches.failed)
+        untold = "Batches of which webhook or topic could not be told, at the last try, that they are complete."
+        yield gauge("elastiq_completions_untold", untold, self._swept.untold)
         newest = self._newest
         if newest is None:
             return

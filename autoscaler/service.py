@@ -111,7 +111,7 @@ class Autoscaler:
         self._leader.start()
         if self._listener:
             self._listener.start()
-        sweep.start(settings, self._name, stopped, self._leader.leads)
+        sweep.start(settings, self._name, stopped, self._leader.leads, self._figures.swept)
         self._loop.run(wait, settings.autoscaler.observe_s, AliveFile(settings.process.alive_file))
         stopped.set()
         if self._leader.leads():

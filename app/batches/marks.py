@@ -13,6 +13,8 @@ from app.storage import BATCHES
 DROPPED = "_dropped"
 # Somebody wants to be told that it is complete.
 HOOKED = "_hooks"
+# The topic of completions is to hear that it is complete.
+ANNOUNCED = "_announced"
 # It is deleted, and what is left of it is to go.
 DELETED = "_deleted"
 # Images of it were published again: what has no outcome and no message is looked for, however old the batch is.

@@ -17,11 +17,13 @@ from app.settings import Settings
 TEMPLATE = ROOT / "docker" / "aws" / "elastiq.yaml"
 # What hosts do at their first boot, which is a third of the template and is not needed before there is a host.
 _SETUP = re.compile(r"^( +UserData: )\|\n(?: {6}.*\n|\n)+", re.MULTILINE)
+# What only its readers need.
+_COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
 
 
 def foundation() -> str:
     """Return the template as a text that makes everything but hosts."""
-    return _SETUP.sub("\\1hosts come later\n\n", TEMPLATE.read_text(), count=1)
+    return _COMMENT.sub("", _SETUP.sub("\\1hosts come later\n\n", TEMPLATE.read_text(), count=1))
 
 
 def stored(settings: Settings, bucket: str) -> str:

@@ -124,6 +124,10 @@ class Receiver:
         remaining_s = wire.seconds_until_eta(envelope, datetime.now(UTC))
         if remaining_s < 1:
             return False
+        if envelope["properties"].get(wire.DELAYED):
+            # Its sender's clock is ahead of this one, or this one behind; Celery would hold it by its ETA.
+            envelope["headers"]["eta"] = None
+            return False
         metrics.count("hidden")
         most = self._source.most_receives(lease.queue_url) or MOST_HIDES + 1
         if lease.receive_count <= min(MOST_HIDES, most - 1) and remaining_s <= LONGEST_HIDE_S:

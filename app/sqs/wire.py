@@ -11,6 +11,8 @@ from kombu.utils.json import dumps, loads
 
 # SQS's most.
 LONGEST_DELAY_S = 900
+# The property of a message that SQS holds for all of its delay: it is due when it is received, whatever a clock says.
+DELAYED = "delayed"
 
 
 def encode(envelope: dict[str, Any], *, base64_body: bool = True) -> str:
@@ -61,8 +63,10 @@ def entry(
         base64_body: as for `encode`.
         again: tells it apart from an earlier sending of the same, which a FIFO queue would drop it for.
     """
-    found: dict[str, Any] = {"MessageBody": encode(envelope, base64_body=base64_body)}
     properties = envelope.get("properties") or {}
+    if 0 < seconds <= LONGEST_DELAY_S and not queue.endswith(".fifo"):
+        envelope = {**envelope, "properties": {**properties, DELAYED: True}}
+    found: dict[str, Any] = {"MessageBody": encode(envelope, base64_body=base64_body)}
     if queue.endswith(".fifo"):
         # A FIFO queue takes no delay by message; the consumer hides it.
         own = f"{properties.get('MessageDeduplicationId') or properties.get('delivery_tag')}"

@@ -1,7 +1,7 @@
 """Tells whoever asked for it that a batch is complete, however many tries that takes within a day.
 
 The autoscaler that leads does so, as it is always there. That a batch was complete is written down first, so a message
-says the same at each try; its id is the batch's, by which a receiver tells one that came twice.
+says the same at each try and by each channel; its id is the batch's, by which a receiver tells one that came twice.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any
 import structlog
 
 from app.aws.bucket import Bucket
-from app.batches.marks import HOOKED, Marks
+from app.batches.marks import Marks
 from app.batches.record import BatchRecord
 from app.batches.records import Records
-from app.batches.webhook import HookRefused, target
+from app.batches.webhook import HookRefused
 from app.domain import BATCH_ID
 from app.errors import ElastiqError
 from app.process.objects import parse
 from app.settings import Settings
 from app.sources.progress import Progress, Progresses
 from app.storage import BATCHES, FAILURE, RESULT, Storage
-from autoscaler.sweep.posting import Lookup, look_up, post
+from autoscaler.sweep.channels import Channel
 
 log = structlog.get_logger(__name__)
 
@@ -43,23 +43,29 @@ class _Watched:
     due: float
     pause_s: float
     seen: dict[str, int] | None = None
+    failed: bool = False
 
 
 class Completed:
-    """One round at a time.
+    """Tells by one channel, one round at a time.
 
     Args:
-        settings: the buckets, the secret, and the hosts that may be told.
-        records: say whom to tell.
-        lookup: returns the addresses of a host.
+        settings: the buckets.
+        records: of batches.
+        channel: tells.
     """
 
-    def __init__(self, settings: Settings, records: Records, lookup: Lookup = look_up) -> None:
-        self._hooks, self._records, self._lookup = settings.hooks, records, lookup
-        self._storage, self._marks = Storage(settings), Marks(settings, HOOKED)
+    def __init__(self, settings: Settings, records: Records, channel: Channel) -> None:
+        self._channel, self._records = channel, records
+        self._storage, self._marks = Storage(settings), Marks(settings, channel.marks)
         self._bucket, self._progresses = Bucket(settings.aws, settings.buckets.output), Progresses(settings)
         self._watched: dict[str, _Watched] = {}
         self._due = float("-inf")
+
+    @property
+    def untold(self) -> int:
+        """Return of how many batches it could not be told at the last try."""
+        return sum(watched.failed for watched in self._watched.values())
 
     def round(self, now: float, at: datetime) -> None:
         """Do what is due at ``now`` (monotonic seconds), which is ``at`` by the wall clock (UTC).
@@ -67,7 +73,7 @@ class Completed:
         Raises:
             ConfigurationError, TransientError: the bucket does not answer.
         """
-        if not self._hooks.hosts or now < self._due:
+        if not self._channel.on or now < self._due:
             return
         self._due = now + EVERY_S
         marked = [id for id in self._marks.names() if BATCH_ID.fullmatch(id)]
@@ -77,26 +83,37 @@ class Completed:
                 self._one(id, now, at)
             except ElastiqError as err:
                 self._later(id, now)
-                log.warning("webhook_failed", batch=id, reason=str(err), retry_in_s=self._watched[id].pause_s)
+                again_s = self._watched[id].pause_s
+                log.warning("completion_not_told", by=self._channel.name, batch=id, reason=str(err), retry_in_s=again_s)
 
     def _one(self, id: str, now: float, at: datetime) -> None:
-        record = self._records.fresh(id)
-        if record is None or record.deleted_at or not record.webhook:
-            self._marks.remove(id)
+        record = self._records.fresh(id) or BatchRecord(id)
+        if record.deleted_at or not self._channel.wanted(record):
+            self._forget(id)
             return
         told = self._completed(record, now, at)
         if told is None:
+            if self._is_void(record, at):
+                self._forget(id)
             return
         try:
-            body = json.dumps(told).encode()
-            post(target(record.webhook, self._hooks.hosts), body, self._hooks.secret, str(told["id"]), self._lookup)
-            log.info("webhook_sent", batch=id)
+            self._channel.send(record, told)
+            log.info("completion_told", by=self._channel.name, batch=id)
         except ElastiqError as err:
             late = at.timestamp() - float(told["completed_at"]) > TRIED_FOR.total_seconds()
             if not late and not isinstance(err, HookRefused):
                 raise
-            log.error("webhook_given_up", batch=id, reason=str(err))
+            log.error("completion_given_up", by=self._channel.name, batch=id, reason=str(err))
+        self._forget(id)
+
+    def _is_void(self, record: BatchRecord, at: datetime) -> bool:
+        """Return whether a batch has been without any image for so long that none is waited for."""
+        seen = self._watched[record.id].seen
+        return not record.source and not (seen and seen["total"]) and at - record.made_at > TRIED_FOR
+
+    def _forget(self, id: str) -> None:
         self._marks.remove(id)
+        self._watched.pop(id)
 
     def _completed(self, record: BatchRecord, now: float, at: datetime) -> dict[str, Any] | None:
         """Return what is told of a batch that is complete; None of one that is not, which is looked at again."""
@@ -152,4 +169,4 @@ class Completed:
 
     def _later(self, id: str, now: float) -> None:
         pause_s = min(LONGEST_PAUSE_S, 2 * self._watched[id].pause_s)
-        self._watched[id] = _Watched(now + pause_s, pause_s, self._watched[id].seen)
+        self._watched[id] = _Watched(now + pause_s, pause_s, self._watched[id].seen, failed=True)

@@ -29,6 +29,7 @@ from app.settings import Settings
 from app.sqs.sweep import ListenerSweep
 from app.storage import Storage
 from autoscaler.announce import Announcer
+from autoscaler.sweep.channels import CompletionTopic, Webhook
 from autoscaler.sweep.completed import Completed
 from autoscaler.sweep.ended import Ended
 from autoscaler.sweep.republish import LOOKS, Republisher
@@ -57,7 +58,10 @@ class Sweep:
         telling = Telling(app, Dispatch(app, "sweep"))
         records = Records(settings, telling.changed)
         cancelling = Cancelling(settings, records, telling)
-        self._completed = Completed(settings, records)
+        self._completed = [
+            Completed(settings, records, Webhook(settings.hooks, settings.aws)),
+            Completed(settings, records, CompletionTopic(settings.hooks, settings.aws)),
+        ]
         self._ended = Ended(settings, records, Deletion(settings, records, cancelling))
         self._republisher = Republisher(settings, app, self._report_if_any, cancelling.dropped)
         self._swept = Swept()
@@ -113,7 +117,9 @@ class Sweep:
         self._ended.round(now, at)
 
     def _completed_batches(self, now: float, at: datetime) -> None:
-        self._completed.round(now, at)
+        for completed in self._completed:
+            completed.round(now, at)
+        self._swept = replace(self._swept, untold=sum(completed.untold for completed in self._completed))
 
     def _republish(self, now: float, at: datetime) -> None:
         done = self._republisher.round(now, at)
@@ -124,7 +130,13 @@ class Sweep:
         )
 
 
-def start(settings: Settings, name: str, stopped: threading.Event, leads: Callable[[], bool]) -> threading.Thread:
+def start(
+    settings: Settings,
+    name: str,
+    stopped: threading.Event,
+    leads: Callable[[], bool],
+    tell: Callable[[Swept], object],
+) -> threading.Thread:
     """Sweep every ten seconds in a thread of its own until ``stopped``, while the autoscaler ``name`` leads."""
     pause_s = min(ROUND_S, settings.autoscaler.republish_s / LOOKS) or ROUND_S
 
@@ -134,7 +146,9 @@ def start(settings: Settings, name: str, stopped: threading.Event, leads: Callab
     def step() -> None:
         if leads():
             at = datetime.now(UTC)
-            announcer.swept(sweep.round(time.monotonic(), at), at)
+            swept = sweep.round(time.monotonic(), at)
+            tell(swept)
+            announcer.swept(swept, at)
 
     def run() -> None:
         repeat(step, stopped.wait, lambda: pause_s, name="sweep", first_s=pause_s)

@@ -14,6 +14,7 @@ from typing import Any
 import celery
 import celery.apps.worker
 from celery.app import trace
+from celery.app.trace import ExceptionInfo as ExceptionInfo
 from celery.events import EventDispatcher
 from celery.worker import state
 from celery.worker.control import control_command
@@ -23,6 +24,7 @@ from app.errors import ConfigurationError
 
 # Module, and what must be in it; an argument's name after a colon.
 STANDS_ON = (
+    ("celery.app.trace", "ExceptionInfo"),
     ("celery.app.trace", "saferepr"),
     ("celery.apps.worker", "safe_say"),
     ("celery.app.trace", "LOG_RECEIVED"),

@@ -1,11 +1,15 @@
-"""A message of the task queue as a worker holds it, before it has a thread: dropped there if its batch is."""
+"""A message of the task queue as a worker holds it: dropped before it has a thread, if its batch is; always settled."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import structlog
+
 from tasks.worker import celery_internals
 from tasks.worker.dropping import dropped
+
+log = structlog.get_logger(__name__)
 
 
 class Request(celery_internals.Request):
@@ -19,6 +23,15 @@ class Request(celery_internals.Request):
             return False
         celery_internals.revoke(self)
         return True
+
+    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:
+        """Settle the message as Celery does; where that raises, let it come again, as Celery would hold it for ever."""
+        try:
+            super().on_failure(exc_info, send_failed_event, return_ok)
+        except Exception:  # MemoryError, which Celery raises here, and what storing a failure raises
+            log.exception("settling_failed", task_id=self.id)
+            if not self.acknowledged:
+                self.reject(requeue=False)
 
 
 def _key(args: Any, kwargs: Any) -> str:

@@ -36,6 +36,12 @@ def timed(what: str, call: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def parts() -> dict[str, float]:
+    """Return the CPU seconds that each part has taken so far."""
+    with _counting:
+        return {what: nanoseconds / 1e9 for what, nanoseconds in _parts.items()}
+
+
 def begin(threads: Mapping[str, str], python: str, others: str) -> None:
     """Begin to answer.
 

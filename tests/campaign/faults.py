@@ -1,4 +1,4 @@
-"""The faults: each begins, lasts for some seconds, and ends; which comes when, and with which other, the seed says."""
+"""The faults: each begins, lasts for some seconds, and ends; `tests.campaign.plan` says which comes when."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import base64
 import json
 import random
 import signal
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
 import psutil
 
-from tests.campaign.system import System
+from tests.campaign.system import KINDS, System
 from tests.campaign.weather import EVERY, S3, SNS, SQS, Rule
+
+HOUR_S, SLEEP_S = 3600.0, 2400.0
 
 Hold = Callable[[System, random.Random], AbstractContextManager[None]]
 
@@ -36,49 +37,6 @@ class Fault:
     lasts_s: tuple[float, float]
     hold: Hold
     alone: bool = False
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """What came of the plan: faults at once, from when to when (seconds since 1970)."""
-
-    names: tuple[str, ...]
-    began: float
-    ended: float
-
-
-def plan(seed: int, seconds: float, calm_s: tuple[float, float]) -> Iterator[tuple[float, tuple[Fault, ...], float]]:
-    """Yield, in order: seconds of calm, faults that come at once (one or two), and how long they last.
-
-    Every fault comes alone before any comes with another, as far as the time reaches; then pairs are drawn.
-    """
-    chance = random.Random(seed)
-    left = sorted(FAULTS, key=lambda _: chance.random())
-    spent = 0.0
-    while spent < seconds:
-        faults = (left.pop(),) if left else tuple(chance.sample([fault for fault in FAULTS if not fault.alone], 2))
-        calm, lasts = chance.uniform(*calm_s), chance.uniform(*faults[0].lasts_s)
-        spent += calm + lasts
-        yield calm, faults, lasts
-
-
-def run(
-    system: System, seed: int, seconds: float, calm_s: tuple[float, float], tell: Callable[[str], None]
-) -> Iterator[Trouble]:
-    """Carry the plan out for so many seconds; yield each trouble once it is over."""
-    chance, end = random.Random(seed), time.time() + seconds
-    for calm, faults, lasts in plan(seed, seconds, calm_s):
-        if time.time() + calm + lasts > end:
-            return
-        time.sleep(calm)
-        names = tuple(fault.name for fault in faults)
-        tell(f"{' and '.join(names)}, {lasts:.0f} s")
-        began = time.time()
-        with ExitStack() as held:
-            for fault in faults:
-                held.enter_context(fault.hold(system, chance))
-            time.sleep(lasts)
-        yield Trouble(names, began, time.time())
 
 
 # -- the processes
@@ -121,23 +79,65 @@ def _roll_out(system: System, chance: random.Random) -> Iterator[None]:
     yield
 
 
-@contextmanager
-def _few_files(system: System, chance: random.Random) -> Iterator[None]:
-    """Every process may open two more files than it has, and is out of them with the third."""
-    before: list[tuple[psutil.Process, tuple[int, int]]] = []
-    for kind in ("web", "worker", "autoscaler"):
-        for pid in system.pids(kind):
+def _limited(kind: int, most: Callable[[psutil.Process], int]) -> Hold:
+    """Every process may have no more than ``most`` says of what it is."""
+
+    @contextmanager
+    def hold(system: System, chance: random.Random) -> Iterator[None]:
+        before: list[tuple[psutil.Process, tuple[int, int]]] = []
+        for pid in [pid for kind_ in ("web", "worker", "autoscaler") for pid in system.pids(kind_)]:
             with suppress(psutil.Error):
                 process = psutil.Process(pid)
-                limits = process.rlimit(psutil.RLIMIT_NOFILE)
-                process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds() + 2, limits[1]))
+                limits = process.rlimit(kind)
+                process.rlimit(kind, (most(process), limits[1]))
                 before.append((process, limits))
+        try:
+            yield
+        finally:
+            for process, limits in before:
+                with suppress(psutil.Error):
+                    process.rlimit(kind, limits)
+
+    return hold
+
+
+def _files(process: psutil.Process) -> int:
+    """Two more files than it has: it is out of them with the third."""
+    return int(process.num_fds()) + 2
+
+
+def _memory(process: psutil.Process) -> int:
+    """Less room than a thread's stack of 8 MB needs."""
+    return int(process.memory_info().vms) + 6 * 1024 * 1024
+
+
+def _clock(seconds: float) -> Hold:
+    """A host's clock is wrong, and then set right."""
+
+    @contextmanager
+    def hold(system: System, chance: random.Random) -> Iterator[None]:
+        host = chance.choice([part.name for part in system.parts])
+        system.clocks.step(host, seconds)
+        try:
+            yield
+        finally:
+            system.clocks.step(host, -seconds)
+
+    return hold
+
+
+@contextmanager
+def _asleep(system: System, chance: random.Random) -> Iterator[None]:
+    """Everything stops, cloud and all, and goes on 40 minutes later by its clocks."""
+    pids = [(kind, system.pids(kind)) for kind in KINDS]
+    for kind, those in pids:
+        system.signal(kind, signal.SIGSTOP, those)
     try:
         yield
     finally:
-        for process, limits in before:
-            with suppress(psutil.Error):
-                process.rlimit(psutil.RLIMIT_NOFILE, limits)
+        system.clocks.sleep(SLEEP_S)
+        for kind, those in pids:
+            system.signal(kind, signal.SIGCONT, those)
 
 
 # -- the cloud
@@ -152,10 +152,10 @@ def _cloud_again(name: str, *, without_queues: bool) -> Fault:
     return Fault(name, (5, 10), hold, alone=True)
 
 
-def _calls(name: str, rule: Rule, lasts_s: tuple[float, float] = (10, 30)) -> Fault:
+def _calls(name: str, *rules: Rule, lasts_s: tuple[float, float] = (10, 30)) -> Fault:
     @contextmanager
     def hold(system: System, chance: random.Random) -> Iterator[None]:
-        with system.weather.while_it_is(rule):
+        with system.weather.while_it_is(*rules):
             yield
 
     return Fault(name, lasts_s, hold)
@@ -211,7 +211,11 @@ FAULTS: tuple[Fault, ...] = (
     _freeze("cloud", (5, 20)),
     Fault("every worker told to leave", (5, 10), _notices),
     Fault("a new version rolled out", (5, 10), _roll_out, alone=True),
-    Fault("no file descriptor left", (10, 20), _few_files),
+    Fault("no file descriptor left", (10, 20), _limited(psutil.RLIMIT_NOFILE, _files)),
+    Fault("no memory for another thread", (10, 20), _limited(psutil.RLIMIT_AS, _memory)),
+    Fault("a host's clock an hour ahead", (15, 30), _clock(HOUR_S)),
+    Fault("a host's clock an hour behind", (15, 30), _clock(-HOUR_S)),
+    Fault("everything asleep for 40 minutes", (3, 6), _asleep, alone=True),
     _cloud_again("cloud restarted", without_queues=False),
     _cloud_again("cloud restarted without its queues", without_queues=True),
     _calls("cloud slow", Rule(EVERY, "slow", 0.5)),
@@ -223,12 +227,17 @@ FAULTS: tuple[Fault, ...] = (
     _calls("a third of all calls done, and their answers lost", Rule((*SQS, *SNS), "lost", 0.3)),
     _calls("uploads done, and their answers lost", Rule(("PutObject",), "lost", 0.5)),
     _calls("calls doubled", Rule((*SQS, *SNS), "doubled", 0.5)),
-    _calls("sends done, and answered too late", Rule(("SendMessage", "SendMessageBatch"), "late", 0.3), (40, 50)),
+    _calls(
+        "sends done, and answered too late", Rule(("SendMessage", "SendMessageBatch"), "late", 0.3), lasts_s=(40, 50)
+    ),
     _calls("cloud out of disk", Rule(("PutObject",), "500")),
+    _calls(
+        "uploads answered 500, half of them done", Rule(("PutObject",), "denied", 0.4), Rule(("PutObject",), "500", 0.6)
+    ),
     _calls("S3 away", Rule(S3, "503")),
     _calls("SNS away", Rule(SNS, "503")),
     _calls("counts at zero", Rule(("GetQueueAttributes",), "zero")),
-    _calls("polls hang", Rule(("ReceiveMessage",), "late", 0.5), (40, 50)),
+    _calls("polls hang", Rule(("ReceiveMessage",), "late", 0.5), lasts_s=(40, 50)),
     Fault("every message twice", (5, 10), _twice),
     Fault("messages that are none", (5, 10), _strange),
     Fault("queue purged", (5, 10), _purged),

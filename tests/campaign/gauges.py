@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +17,8 @@ from app.sqs.owner import OWNER, ended
 from tests.campaign.system import System
 
 EVERY_S = 3.0
+# Memory in MB, threads, descriptors, queues of listeners.
+Held = tuple[float, int, int, int]
 
 
 @dataclass
@@ -23,14 +27,14 @@ class Sample:
 
     Attributes:
         at: seconds since 1970.
-        held: by process (name and id): memory in MB, threads, descriptors.
+        held: what each process (name and id) and all that it started hold.
         depth: the task queue's messages: visible, in flight, delayed.
         listeners: how many queues of listeners there are.
         workers: how many there are.
     """
 
     at: float
-    held: dict[str, tuple[float, int, int]] = field(default_factory=dict)
+    held: dict[str, Held] = field(default_factory=dict)
     depth: tuple[int, int, int] = (0, 0, 0)
     dead: int = 0
     listeners: int = 0
@@ -65,16 +69,18 @@ class Gauges(threading.Thread):
         named = [(f"{part.name} {part.pid}", part.pid) for part in system.parts if part.pid]
         named += [(f"worker {pid}", pid) for pid in system.pids("worker")]
         named += [(f"cloud {pid}", pid) for pid in system.pids("cloud")]
-        for name, pid in named:
-            with suppress(psutil.Error):
-                sample.held[name] = _held(psutil.Process(pid))
         sample.workers = len(system.pids("worker"))
         before = self.samples[-1] if self.samples else sample
+        owners: Counter[int] = Counter()
         sample.depth, sample.dead, sample.listeners = before.depth, before.dead, before.listeners
         with suppress(Exception):
             sample.depth = self.depth(system.settings.queue.name)
             sample.dead = sum(self.depth(f"{system.settings.queue.name}-dead"))
-            sample.listeners = len(self.listeners())
+            owners = Counter(_process(tag) for tag in self.listeners().values())
+            sample.listeners = owners.total()
+        for name, pid in named:
+            with suppress(psutil.Error):
+                sample.held[name] = _held(psutil.Process(pid), owners)
         return sample
 
     def depth(self, name: str) -> tuple[int, int, int]:
@@ -97,11 +103,16 @@ class Gauges(threading.Thread):
         return [name for name, whose in self.listeners().items() if not whose or ended(whose)]
 
 
-def _held(process: psutil.Process) -> tuple[float, int, int]:
-    """Return what a process and all that it started hold: MB, threads, descriptors."""
-    total = (0.0, 0, 0)
+def _held(process: psutil.Process, owners: Mapping[int, int]) -> Held:
+    """Return what a process and all that it started hold; ``owners`` has each process's queues of listeners."""
+    total = (0.0, 0, 0, 0)
     for one in (process, *process.children(recursive=True)):
         with suppress(psutil.Error), one.oneshot():
-            megabytes, threads, files = total
-            total = (megabytes + one.memory_info().rss / 1e6, threads + one.num_threads(), files + one.num_fds())
+            now = (one.memory_info().rss / 1e6, one.num_threads(), one.num_fds(), owners.get(one.pid, 0))
+            total = (total[0] + now[0], total[1] + now[1], total[2] + now[2], total[3] + now[3])
     return total
+
+
+def _process(tag: str) -> int:
+    """Return the process that an owner's tag names, 0 where it names none."""
+    return int(tag.split("/")[3]) if tag.count("/") == 4 else 0

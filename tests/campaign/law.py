@@ -6,7 +6,7 @@ It is held against the buckets and against the ledger of what clients were told;
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import boto3
@@ -68,7 +68,7 @@ def judge(system: System, entries: list[Entry], labels: Mapping[str, str]) -> Ve
         if not found:
             verdict.lost.append(key)
             continue
-        verdict.delays[key] = (entry.at, names[found[0]])
+        verdict.delays[key] = (entry.at, system.clocks.real(names[found[0]]))
         if len(found) > 1:
             verdict.twofold.append(key)
         outcome = storage.outcome(key)
@@ -99,9 +99,14 @@ def stored(system: System) -> dict[str, float]:
     return found
 
 
-def recovery_s(delays: Iterable[tuple[float, float]], ended: float, fresh_s: float = 15.0) -> float | None:
-    """Return how long after ``ended`` nothing older than ``fresh_s`` waited any more; None if it never came to that."""
-    held = [(accepted, done) for accepted, done in delays if accepted < ended + 600]
+def recovery_s(
+    delays: Iterable[tuple[float, float]], began: float, ended: float, fresh_s: float = 15.0
+) -> float | None:
+    """Return how long after a fault nothing older than ``fresh_s`` waited any more; None if it never came to that.
+
+    What was older than that as the fault began is of an earlier one, and does not count.
+    """
+    held = [(accepted, done) for accepted, done in delays if began - fresh_s < accepted < ended + 600]
     at = ended
     while at < ended + 900:
         late = [done for accepted, done in held if accepted < at - fresh_s and done > at]
@@ -109,6 +114,32 @@ def recovery_s(delays: Iterable[tuple[float, float]], ended: float, fresh_s: flo
             return at - ended
         at = max(at + 1, min(late))
     return None
+
+
+def repeats(
+    stored: Iterable[tuple[str, float]],
+    keys: Iterable[str],
+    troubles: Sequence[tuple[tuple[str, ...], float, float]],
+    after_s: float = 60.0,
+) -> dict[str, int]:
+    """Return how many outcomes were stored once more, by the fault that held then or had lately.
+
+    Args:
+        stored: the paths of what was stored in S3, and when.
+        keys: of the images that count.
+        troubles: names, from and to, in seconds since 1970 as all times here.
+        after_s: how long after its end a fault is still the reason.
+    """
+    seen, wanted, found = set[str](), set(keys), Counter[str]()
+    for path, at in stored:
+        name = path.split("/", 2)[-1]
+        if not name.endswith(RESULT) or _key(name) not in wanted:
+            continue
+        if name in seen:
+            near = [names for names, began, ended in troubles if began <= at <= ended + after_s]
+            found[" and ".join(near[-1]) if near else "no fault"] += 1
+        seen.add(name)
+    return dict(found)
 
 
 def _key(name: str) -> str:

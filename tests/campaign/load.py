@@ -14,16 +14,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import urllib3
 
 from app.domain import new_batch_id
 from app.storage import Storage
+from tests.campaign.browser import Visitor
 from tests.campaign.ledger import Ledger
+from tests.campaign.pictures import Picture
 from tests.campaign.system import ROOT, System
-from tests.support.hostile import gif
-from tests.support.photographs import bomb, labelled
 
 # How a rate comes and goes: seconds, and times the mean.
 WAVES = ((20, 0.3), (10, 2.5), (25, 0.6), (5, 4.0), (30, 1.0), (15, 0.0))
@@ -39,7 +40,7 @@ for line in sys.stdin:
     print(json.dumps(["accepted", key, ""]), flush=True)
     if hash(key) % 4 == 0:
         try:
-            print(json.dumps(["told", key, sent.get(timeout=300)["label"]]), flush=True)
+            print(json.dumps(["told", key, sent.get(timeout=60)["label"]]), flush=True)
         except Exception as err:
             print(json.dumps(["untold", key, repr(err)[:200]]), flush=True)
 """
@@ -59,15 +60,6 @@ for line in sys.stdin:
 """
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A file to send; ``label`` is what it must be labelled with, empty for what is no photograph."""
-
-    name: str
-    content: bytes
-    label: str = ""
-
-
 @dataclass
 class Sent:
     """How much was sent, by client."""
@@ -78,15 +70,6 @@ class Sent:
     def count(self, client: str, images: int) -> None:
         """Count images of one client."""
         self.images[client] = self.images.get(client, 0) + images
-
-
-def pictures(label_of: Callable[[bytes], str]) -> list[Picture]:
-    """Return the files that are sent: photographs with the label that the engine gives them, and some that are none."""
-    good = [Picture(path.name, path.read_bytes(), label_of(path.read_bytes())) for path in labelled()]
-    half = good[0].content[: len(good[0].content) // 2]
-    bad = [Picture("bomb.png", bomb()), Picture("wide.gif", gif(65535, 65535)), Picture("half.jpg", half),
-           Picture("page.html", b"<html>no image</html>"), Picture("empty.jpg", b"")]  # fmt: skip
-    return good + bad
 
 
 class Load:
@@ -118,6 +101,7 @@ class Load:
                 arguments = (client, share / threads, chance)
                 self._threads.append(threading.Thread(target=self._run, args=arguments, daemon=True))
         self._threads.append(threading.Thread(target=self._command, daemon=True))
+        self._threads.append(threading.Thread(target=self._page, daemon=True))
         for one in self._threads:
             one.start()
 
@@ -209,7 +193,7 @@ class Load:
         """A Celery caller: the image is stored first, by whoever has it; its task is published by another process."""
         file = chance.choice(self._good)
         # Under a batch's id: what a queue that is lost had of others, nobody knows (docs/sweep.md).
-        key = f"{new_batch_id(datetime.now(UTC), chance.randbytes(4))}/{file.name}"
+        key = f"{new_batch_id(datetime.fromtimestamp(self._system.clocks.now(), UTC), chance.randbytes(4))}/{file.name}"
         for _ in range(20):  # the cloud may be away: then there is no image, and no call
             try:
                 self._storage.put_image(key, file.content, "image/jpeg")
@@ -223,7 +207,7 @@ class Load:
         caller = next((one for one in self._callers if one.poll() is None and one.args[2] == code), None)  # type: ignore[index]
         if caller is None:
             caller = subprocess.Popen(
-                [sys.executable, "-c", code], env={**self._system.environment, "PYTHONWARNINGS": "ignore"}, cwd=ROOT,
+                [sys.executable, "-c", code], env={**self._system.client, "PYTHONWARNINGS": "ignore"}, cwd=ROOT,
                 text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             )  # fmt: skip
             self._callers.append(caller)
@@ -252,7 +236,7 @@ class Load:
             self.sent.count("command", 6)
             command = [sys.executable, "-m", "app.cli", "classify", "--json", "--url", self._url(chance), str(folder)]
             ran = subprocess.run(
-                command, env=self._system.environment, cwd=ROOT, capture_output=True, text=True, timeout=900
+                command, env=self._system.client, cwd=ROOT, capture_output=True, text=True, timeout=900
             )
             for image in _lines(ran.stdout):
                 name = Path(str(image.get("path") or image.get("filename"))).name
@@ -260,6 +244,11 @@ class Load:
                 self._ledger.write("told", "command", str(image.get("key", "")), name, str(image.get("label")))
             if ran.returncode:
                 self._ledger.write("unanswered", "command", "", "", f"{ran.returncode} {ran.stderr[-200:]}")
+
+    def _page(self) -> None:
+        chance = random.Random(self._chance.random())
+        visitor = Visitor(self._ledger, self._good, lambda: self._url(chance), partial(self.sent.count, "page"))
+        visitor.run(chance, self._ended)
 
 
 def _wave(seconds: float) -> float:

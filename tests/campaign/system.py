@@ -19,11 +19,14 @@ from app.account.provision import provision
 from app.local.cloud import CREDENTIALS, EmbeddedCloud, free_port
 from app.local.registry import Registry
 from app.settings import Settings
+from tests.campaign.clocks import Clocks
 from tests.campaign.weather import Weather
 
 ROOT = Path(__file__).parents[2]
 PAUSE_S = 1.0
 KINDS = ("web", "autoscaler", "worker", "flower", "cloud")
+# Each has a clock; workers live on the host of the autoscaler that launched them.
+HOSTS = ("web-0", "web-1", "autoscaler-0", "autoscaler-1", "flower", "cloud", "client")
 
 
 class Part:
@@ -80,9 +83,10 @@ class System:
         self.folder, self.data = folder, folder / "data"
         (folder / "logs").mkdir(parents=True)
         os.environ.update(CREDENTIALS)
+        self.clocks = Clocks(folder / "clocks", HOSTS)
         self._cloud_port = free_port()
         self.cloud = EmbeddedCloud(folder / "cloud", self._cloud_port)
-        self.cloud.start()
+        self._start_cloud()
         self.weather = weather(self.cloud.endpoint_url)
         self.weather.__enter__()
         self.registry = Registry(self.data / "run")
@@ -101,6 +105,7 @@ class System:
             "PYTHONPATH": str(ROOT),
             **settings,
         }
+        self.client = {**self.environment, **self.clocks.environment("client")}
         # What the campaign itself looks at is looked at straight, whatever the weather.
         self.straight = {**self.environment, "AWS_ENDPOINT_URL": self.cloud.endpoint_url}
         self.settings = Settings.from_environment(self.straight)
@@ -155,7 +160,7 @@ class System:
             if without_queues:
                 for path in (self.folder / "cloud").rglob("*sqs*"):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
-            self.cloud.start()
+            self._start_cloud()
 
     def roll_out(self) -> None:
         """Put new processes in the place of old ones, one after the other, as an upgrade does."""
@@ -190,14 +195,24 @@ class System:
 
     def _part(self, name: str, kind: str, **settings: str) -> Part:
         command = [sys.executable, "-m", "app.cli", kind]
-        return Part(name, kind, command, {**self.environment, **settings}, self.folder / "logs" / f"{name}.log")
+        environment = {**self.environment, **self.clocks.environment(name), **settings}
+        return Part(name, kind, command, environment, self.folder / "logs" / f"{name}.log")
+
+    def _start_cloud(self) -> None:
+        clock = self.clocks.environment("cloud")
+        os.environ.update(clock)  # it takes its environment from here
+        try:
+            self.cloud.start()
+        finally:
+            for name in clock:
+                del os.environ[name]
 
     def _keep(self) -> None:
         while not self._ended.wait(PAUSE_S):
             with self._cloud_lock:
                 if not self.cloud.alive():
                     with suppress(Exception):
-                        self.cloud.start()
+                        self._start_cloud()
                         provision(self.settings)
             for part in self.parts:
                 part.look()

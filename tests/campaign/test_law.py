@@ -23,7 +23,7 @@ LABELS = {"cat.jpg": "tabby", "cup.jpg": "espresso"}
 @pytest.fixture
 def system(cloud: EmbeddedCloud, config: Settings) -> System:
     """What the law asks of a system: its buckets."""
-    return cast("System", SimpleNamespace(cloud=cloud, settings=config))
+    return cast("System", SimpleNamespace(cloud=cloud, settings=config, clocks=SimpleNamespace(real=float)))
 
 
 def save(system: System, key: str, label: str) -> None:
@@ -75,9 +75,13 @@ def test_a_client_that_was_told_another_label_breaks_it(system: System) -> None:
 def test_recovery_is_when_nothing_old_waits_any_more() -> None:
     prompt = [(float(at), at + 1.0) for at in range(100, 200)]
 
-    assert law.recovery_s(prompt, 150.0) == 0
-    assert law.recovery_s([*prompt, (120.0, 180.0)], 150.0) == 30
-    assert law.recovery_s([*prompt, (120.0, 5000.0)], 150.0) is None
+    assert law.recovery_s(prompt, 120.0, 150.0) == 0
+    assert law.recovery_s([*prompt, (120.0, 180.0)], 120.0, 150.0) == 30
+    assert law.recovery_s([*prompt, (120.0, 5000.0)], 120.0, 150.0) is None
+
+
+def test_what_waited_before_a_fault_began_is_not_of_that_fault() -> None:
+    assert law.recovery_s([(100.0, 300.0)], 120.0, 150.0) == 0
 
 
 def test_a_ledger_has_what_was_written_before_its_writer_died(tmp_path: Path) -> None:
@@ -87,3 +91,12 @@ def test_a_ledger_has_what_was_written_before_its_writer_died(tmp_path: Path) ->
     assert [entry.key for entry in ledger.read()] == ["b/cat.jpg"]
     ledger.close()
     assert json.loads(ledger.path.read_text())["what"] == "accepted"
+
+
+def test_an_outcome_that_is_stored_once_more_counts_for_the_fault_that_is_near() -> None:
+    stored = [("/out/b/cat.jpg.txt", 10.0), ("/out/b/cat.jpg.txt", 140.0), ("/out/b/cat.jpg.txt", 900.0),
+              ("/in/b/cat.jpg", 10.0), ("/in/b/cat.jpg", 140.0)]  # fmt: skip
+
+    found = law.repeats(stored, ["b/cat.jpg"], [(("web killed",), 100.0, 120.0)])
+
+    assert found == {"web killed": 1, "no fault": 1}

@@ -1,4 +1,7 @@
-"""Several web processes behind one address, and one of them killed in the middle of an upload."""
+"""Several web processes behind one address, and one of them killed in the middle of an upload.
+
+It counts what became of the files, and prints that as JSON.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,14 @@ import io
 import json
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
+import pytest
 import urllib3
 from PIL import Image
 
@@ -33,7 +38,7 @@ def names(number: int) -> list[str]:
 
 
 def test_what_was_answered_is_there_though_a_web_process_is_killed_amid_a_thousand_uploads(
-    serve: Callable[..., Site], tmp_path: Path
+    serve: Callable[..., Site], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # All in one queue, to be counted.
     settings = {"ELASTIQ_TRUSTED_PROXIES": "1", "ELASTIQ_INTERACTIVE_IMAGES": "10000"}
@@ -70,9 +75,12 @@ def test_what_was_answered_is_there_though_a_web_process_is_killed_amid_a_thousa
 
         assert lost, "nobody noticed that it was killed"
         wanted = sorted(f"{id}/{name}" for number in range(REQUESTS) for name in names(number))
+        there, queued = two.keys(id), two.queued()
+        with capsys.disabled():
+            sys.stdout.write(json.dumps({"web_killed": _told(keys, there, len(lost), queued)}) + "\n")
         assert sorted(keys) == wanted
-        assert sorted(two.keys(id)) == wanted, "each is stored once, whatever was sent again"
-        assert two.queued() >= len(wanted)
+        assert sorted(there) == wanted, "each is stored once, whatever was sent again"
+        assert queued >= len(wanted)
         # The page, by the address of them all and by the one that is left.
         assert two.batch(id)["counts"]["total"] == len(wanted)
         stream = Events(two, f"/api/batches/{id}/events", "")
@@ -82,6 +90,25 @@ def test_what_was_answered_is_there_though_a_web_process_is_killed_amid_a_thousa
         wait_for(lambda: (event := stream.next()) and event["event"] == "image-classified")
         two.url = direct
         assert two.batch(id)["counts"]["done"] == 1
+
+
+def _told(answered: list[str], there: list[str], broken: int, queued: int) -> dict[str, int]:
+    """Return what became of the files that were answered with 201.
+
+    Args:
+        answered: their keys.
+        there: the keys in the bucket.
+        broken: how many requests had no answer, or none of a web process, and were sent again.
+        queued: messages.
+    """
+    return {
+        "answered_201": len(answered),
+        "there": len(set(answered) & set(there)),
+        "lost": len(set(answered) - set(there)),
+        "twice": len(there) - len(set(answered)),
+        "requests_sent_again": broken,
+        "messages_beyond_one_each": queued - len(set(answered)),
+    }
 
 
 def _children(pid: int) -> list[int]:

@@ -54,13 +54,19 @@ class Account:
             common += ["--parameter", "Architecture=arm64"]
         return self.run("deploy", *common, *arguments, **how)
 
-    def make(self, name: str = "elastiq") -> None:
-        """Make a system as `elastiq deploy` does, but for its bundles, which no host will fetch."""
+    def make(self, name: str = "elastiq", **parameters: str) -> None:
+        """Make a system as `elastiq deploy` does, but for its bundles, which no host will fetch.
+
+        Args:
+            name: of the system.
+            parameters: of the template, beside the common ones.
+        """
         stack = Stack(self.settings.aws, name, look_s=0.5)
         keys = {f"{tier.capitalize()}Bundle": f"bundles/{tier}-{'0' * 64}.tar.gz" for tier in ("worker", "control")}
         image = dict([IMAGE.split("=")])
+        told = {"NamePrefix": name, **keys, **image, **parameters}
         with self._bucket() as bucket:
-            change, _ = stack.prepare(stored(self.settings, bucket), {"NamePrefix": name, **keys, **image}, new=True)
+            change, _ = stack.prepare(stored(self.settings, bucket), told, new=True)
         stack.carry_out(change, lambda line: None)
 
     @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -52,6 +52,13 @@ class Announcer:
     def say(self, what: Announcement, node: str = "autoscaler@test") -> None:
         """Announce something; it is on its way when this returns."""
         self.send(what.TYPE, node, **what.to_event())
+
+    def say_all(self, announcements: Iterable[Announcement], node: str) -> None:
+        """Announce some things; they are on their way when this returns."""
+        with self._app.events.Dispatcher(self._connection, hostname=node) as dispatcher:
+            for what in announcements:
+                dispatcher.send(what.TYPE, **what.to_event())
+        self._flush()
 
     def send(self, kind: str, node: str = "autoscaler@test", **fields: Any) -> None:
         """Send an event as Celery's dispatcher does, which may be none of ours."""

@@ -44,14 +44,20 @@ def resources(kind: str) -> dict[str, dict[str, Any]]:
     return {name: resource.get("Properties", {}) for name, resource in found if resource["Type"] == kind}
 
 
-def statements() -> Iterator[tuple[str, dict[str, Any]]]:
+def statements(effect: str = "Allow") -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each statement of each policy of a role, with the role's name in the template."""
-    for name, role in resources("AWS::IAM::Role").items():
-        for policy in role["Policies"]:
-            yield from ((name, statement) for statement in policy["PolicyDocument"]["Statement"])
-    for policy in resources("AWS::IAM::Policy").values():
-        for role in policy["Roles"]:
-            yield from ((role["Ref"], statement) for statement in policy["PolicyDocument"]["Statement"])
+    found = [
+        (name, policy["PolicyDocument"])
+        for name, role in resources("AWS::IAM::Role").items()
+        for policy in role["Policies"]
+    ]
+    found += [
+        (role["Ref"], policy["PolicyDocument"])
+        for policy in resources("AWS::IAM::Policy").values()
+        for role in policy["Roles"]
+    ]
+    for name, document in found:
+        yield from ((name, one) for one in document["Statement"] if one["Effect"] == effect)
 
 
 def words(value: object) -> str:
@@ -60,7 +66,7 @@ def words(value: object) -> str:
 
 
 # What stands for what only an account knows.
-SAMPLES = {
+SAMPLES: dict[str, Any] = {
     "AWS::Partition": "aws",
     "AWS::Region": "eu-central-1",
     "AWS::AccountId": "123456789012",
@@ -70,6 +76,9 @@ SAMPLES = {
     "Output": "elastiq-output",
     "Software": "elastiq-software",
     "Events": "arn:aws:sns:eu-central-1:123456789012:elastiq-tasks-events",
+    "SourceBuckets": ["photos", "scans"],
+    "WebhookSecretArn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:hooks-a1b2c3",
+    "CompletionTopic": "arn:aws:sns:eu-central-1:123456789012:completions",
     "WorkerTemplate": "lt-0123456789abcdef0",
     "HostGroup": "sg-0123456789abcdef0",
     "Vpc": "vpc-0123456789abcdef0",
@@ -101,6 +110,10 @@ def rendered(part: Any) -> Any:
             return SAMPLES[".".join(value)]
         if name == "Fn::If":
             return rendered(value[1])
+        if name == "Fn::Join":
+            return value[0].join(rendered(value[1]))
+        if name == "Fn::Split":
+            return rendered(value[1]).split(value[0])
         if name == "Fn::Sub":
             text, own = value if isinstance(value, list) else (value, {})
             known = {**SAMPLES, **{key: rendered(one) for key, one in own.items()}}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from app.batches.cancelling import Cancelling
 from app.batches.deletion import Deletion
-from app.batches.marks import EXPIRES, HOOKED, Marks
+from app.batches.marks import ANNOUNCED, EXPIRES, HOOKED, Marks
 from app.batches.record import BatchRecord
 from app.batches.records import Records
 from app.batches.telling import Telling
@@ -39,7 +39,9 @@ class Orders:
         telling: Telling,
         publish: Callable[[Sequence[str]], object],
     ) -> None:
-        self._records, self._expires, self._hooked = records, Marks(settings, EXPIRES), Marks(settings, HOOKED)
+        self._records, self._announces = records, bool(settings.hooks.topic_arn)
+        self._expires, self._hooked = Marks(settings, EXPIRES), Marks(settings, HOOKED)
+        self._announced = Marks(settings, ANNOUNCED)
         self.cancelling = Cancelling(settings, records, telling)
         self.retrying = Retrying(settings, storage, records, self.cancelling, publish)
         self.deletion = Deletion(settings, records, self.cancelling)
@@ -55,4 +57,6 @@ class Orders:
             self._expires.put(f"{int(record.expires_at.timestamp()):012d}-{record.id}")
         if record.webhook:
             self._hooked.put(record.id)
+        if self._announces:
+            self._announced.put(record.id)
         self._records.make(record)

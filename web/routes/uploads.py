@@ -103,7 +103,7 @@ def _make(id: str, now: datetime) -> tuple[dict[str, Any], str]:
             tier().runner.begin(id)
             log.info("batch_has_source", batch=id, source=record.source)
         return receipt(id, []), _digest_of(options)
-    tier().records.make(BatchRecord(id, owner=caller().identity))
+    tier().orders.make(BatchRecord(id, owner=caller().identity))
     sent: list[list[str]] = []
     # A form without a length is no wish for an id: its files would be lost without a word.
     taken = _take(id, sent) if _has_files() else []

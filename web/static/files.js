@@ -15,6 +15,7 @@ import { inOrder, number } from "./words.js";
 // The command leaves out the same ones.
 const IMAGE_NAME = /\.(jpe?g|jfif|png|webp|gif|bmp|tiff?|hei[cf]|hif|avif)$/i;
 const KINDS = 4;
+const TOGETHER = 20;
 
 /** Whether a file in a folder is taken. @param {string} path */
 export function isImageName(path) {
@@ -117,7 +118,13 @@ async function walk(entry, found, alone) {
   const path = entry.fullPath.replace(/^\/+/, "") || entry.name;
   try {
     if (isFolder(entry)) {
-      for await (const inner of entriesOf(entry)) await walk(inner, found, false);
+      for await (const some of slicesOf(entry)) {
+        const [folders, others] = [some.filter(isFolder), some.filter((inner) => !isFolder(inner))];
+        // Each file is a way to the browser's own process and back; all of a slice at once would hold the page up.
+        for (let at = 0; at < others.length; at += TOGETHER)
+          await Promise.all(others.slice(at, at + TOGETHER).map((inner) => walk(inner, found, false)));
+        for (const inner of folders) await walk(inner, found, false);
+      }
     } else if (isFile(entry) && (alone || IMAGE_NAME.test(entry.name))) {
       /** @type {File} */
       const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
@@ -132,16 +139,16 @@ async function walk(entry, found, alone) {
 
 /**
  * @param {FileSystemDirectoryEntry} folder
- * @returns {AsyncGenerator<FileSystemEntry>}
+ * @returns {AsyncGenerator<FileSystemEntry[]>}
  */
-async function* entriesOf(folder) {
+async function* slicesOf(folder) {
   const reader = folder.createReader();
   for (;;) {
     // A folder is read some hundred entries at a time, until none come.
     /** @type {FileSystemEntry[]} */
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (!some.length) return;
-    yield* some;
+    yield some;
   }
 }
 

@@ -62,7 +62,8 @@ class Publisher:
                 self._celery.producer_or_acquire() as producer,
             ):
                 options = {"ignore_result": True, "producer": producer, "headers": spans.carrier()}
-                sent = [(key, self._send(key, n >= at_once, options)) for n, key in enumerate(keys)]
+                queues = [self._queue(name, producer) for name in ("", self._bulk)]
+                sent = [(key, self._send(key, queues[n >= at_once], options)) for n, key in enumerate(keys)]
         except TransientError as err:
             raise TransientError(f"the images are stored, but not all are queued; send them again ({err})") from err
         except ConfigurationError as err:
@@ -72,6 +73,9 @@ class Publisher:
             log.info("images_queued", tasks=dict(sent[at : at + LOGGED_AT_ONCE]))
         self._summon(len(keys))
 
-    def _send(self, key: str, behind: bool, options: dict[str, Any]) -> str:
-        where = {"queue": self._bulk} if behind else {}
-        return str(self._celery.send_task(CLASSIFY, (key,), **options, **where).id)
+    def _queue(self, name: str, producer: Any) -> Any:
+        """Return a queue, the task queue unless named, bound to the producer; Celery would bind it for each image."""
+        return self._celery.amqp.queues[name or self._celery.conf.task_default_queue].bind(producer.channel)
+
+    def _send(self, key: str, queue: Any, options: dict[str, Any]) -> str:
+        return str(self._celery.send_task(CLASSIFY, (key,), queue=queue, **options).id)

@@ -23,6 +23,7 @@ from app.account.doctor.needs import Account
 from app.account.doctor.permissions import permissions
 from app.aws.address import bulk_queue_url, task_queue_url
 from app.aws.errors import DENIED, EXPIRED, NO_TOPIC
+from app.aws.named import client_of
 from app.settings import QueueSettings, Settings
 
 # AWS refuses what is dated five minutes wrong; S3, a quarter of an hour.
@@ -66,6 +67,8 @@ def look(
     if bulk := settings.queue.bulk:
         yield asked(f"queue {bulk}", partial(_queue, settings, bulk, bulk_queue_url))
     yield asked(f"topic {settings.queue.topic}", partial(_topic, settings))
+    if settings.hooks.topic_arn:
+        yield asked("completion topic", partial(_completion_topic, settings.hooks.topic_arn, settings))
     yield from permissions(settings, roles)
     if settings.ec2.launch_template:
         yield from launching(settings)
@@ -217,3 +220,18 @@ def _topic(settings: Settings) -> Finding:
                 return unknown(what, "these credentials may not look at it, and need not")
             raise
     return well(what, "there")
+
+
+def _completion_topic(arn: str, settings: Settings) -> Finding:
+    what = "completion topic"
+    with aws.translated("asking for the completion topic"):
+        try:
+            client_of(arn, settings.aws, read_timeout_s=5, attempts=2).get_topic_attributes(TopicArn=arn)
+        except ClientError as err:
+            code = aws.error_code(err)
+            if code in NO_TOPIC:
+                return bad(what, f"{arn} does not exist: set ELASTIQ_COMPLETION_TOPIC_ARN to one that does")
+            if code in DENIED:
+                return unknown(what, "these credentials may not look at it, and need not")
+            raise
+    return well(what, f"{arn} is there")

@@ -14,6 +14,7 @@ from typing import Any
 
 from app import aws
 from app.aws.address import bulk_queue_url, dead_letter_queue_url, task_queue_url
+from app.aws.named import client_of
 from app.aws.queues import arn_of
 from app.domain import FLEET_TAG
 from app.settings import Settings
@@ -165,6 +166,17 @@ def _subscribe(account: Account) -> None:
     sns.unsubscribe(SubscriptionArn=made["SubscriptionArn"])
 
 
+def _sns(action: str, account: Account, topic: str = "", **parameters: Any) -> object:
+    arn = topic or account.topic
+    sns = client_of(arn, account.settings.aws, read_timeout_s=5, attempts=2)
+    return getattr(sns, action)(TopicArn=arn, **parameters)
+
+
+def _read_secret(account: Account) -> None:
+    arn = account.settings.hooks.secret_arn
+    client_of(arn, account.settings.aws, read_timeout_s=5, attempts=2).get_secret_value(SecretId=arn)
+
+
 def _run(account: Account) -> object:
     ec2 = account.settings.ec2
     kind = "LaunchTemplateId" if ec2.launch_template.startswith("lt-") else "LaunchTemplateName"
@@ -205,6 +217,7 @@ _RECEIPT = {"ReceiptHandle": "none"}
 _HIDE = {**_RECEIPT, "VisibilityTimeout": 0}
 # As many as nobody may ask for: what waits is neither taken nor counted as tried.
 _NONE = {"MaxNumberOfMessages": 0}
+_NO_ENTRIES: dict[str, Any] = {"PublishBatchRequestEntries": []}
 _INPUT, _OUTPUT = "the input bucket", "the output bucket"
 _TASKS, _BULK = "the task queue", "the bulk queue"
 _DEAD, _TOPIC, _OWN = "the dead-letter queue", "the events topic", "a listener's queue"
@@ -267,19 +280,23 @@ NEEDS = (
         _listens,
     ),
     Need("sqs:DeleteQueue", _OWN, ROLES, Account.delete_listener, _listens),
+    Need("sns:Publish", _TOPIC, ROLES, partial(_sns, "publish_batch", **_NO_ENTRIES)),
     Need(
         "sns:Publish",
-        _TOPIC,
-        ROLES,
-        lambda account: account.client("sns").publish_batch(TopicArn=account.topic, PublishBatchRequestEntries=[]),
+        "the completion topic",
+        (AUTOSCALER,),
+        lambda account: _sns("publish_batch", account, account.settings.hooks.topic_arn, **_NO_ENTRIES),
+        lambda settings: settings.hooks.topic_arn != "",
+    ),
+    Need(
+        "secretsmanager:GetSecretValue",
+        "the webhooks' secret",
+        (AUTOSCALER,),
+        _read_secret,
+        lambda settings: settings.hooks.secret_arn != "",
     ),
     Need("sns:Subscribe", _TOPIC, ROLES, _subscribe, _listens),
-    Need(
-        "sns:ListSubscriptionsByTopic",
-        _TOPIC,
-        (AUTOSCALER,),
-        lambda account: account.client("sns").list_subscriptions_by_topic(TopicArn=account.topic),
-    ),
+    Need("sns:ListSubscriptionsByTopic", _TOPIC, (AUTOSCALER,), partial(_sns, "list_subscriptions_by_topic")),
     Need(
         "ec2:DescribeInstances",
         "the account",

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.announcements import Swept
 from app.errors import ConfigurationError
 from app.local.cloud import free_port
 from app.settings import ProcessSettings, Settings
@@ -22,6 +23,12 @@ def test_what_came_of_launches_is_told_with_each_decision(config: Settings) -> N
     assert figures.registry.get_sample_value("elastiq_launches_failed_total") == 1
     assert figures.registry.get_sample_value("elastiq_launched_total") == 3
     assert figures.registry.get_sample_value("elastiq_instances_desired") == 2
+
+
+def test_it_tells_of_completions_that_nobody_took(config: Settings) -> None:
+    figures = Figures(config, lambda: True)
+    figures.swept(Swept(untold=3))
+    assert figures.registry.get_sample_value("elastiq_completions_untold") == 3
 
 
 def test_it_answers_on_a_port_of_its_own_with_what_it_sees_and_hears(config: Settings) -> None:

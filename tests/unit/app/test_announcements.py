@@ -57,7 +57,7 @@ DECIDED = ScalingDecided(
     fleet=(Instance("i-0aaa", InstanceState.RUNNING, datetime(2026, 11, 24, tzinfo=UTC)),),
 )
 # Fields that came after the first version: an older autoscaler, while a new one is rolled out, does not send them.
-LATER = {"breaker_open", "over_budget", "spot_resting", "spent_h", "budget_h", "life", "cost"}
+LATER = {"breaker_open", "over_budget", "spot_resting", "spent_h", "budget_h", "life", "cost", "untold"}
 CLASSIFIED = ImageClassified(Classification.of("batch/a.png", [Prediction("tabby", 0.9)], "m"))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from app.access.keys import FOLDER as KEYS
 from app.account.provision import _CORS, _CORS_S, _IN_INPUT, _IN_OUTPUT
 from app.aws.queues import QueuePlan, dead_letter_attributes, dead_letter_queue, task_queue_attributes
 from app.brakes import KEY as BRAKES
@@ -25,7 +26,7 @@ from autoscaler.spending import KEY as SPENT
 from autoscaler.sweep.republish import COUNTS
 from autoscaler.sweep.unfinished import MARK
 from tests.support import template
-from tests.support.template import resources, statements, words
+from tests.support.template import rendered, resources, statements, words
 from tests.unit.test_docs import section
 
 TEMPLATE = template.load()
@@ -220,6 +221,59 @@ def test_a_worker_may_write_results_and_nothing_that_the_autoscaler_keeps() -> N
     for kept in (LEASE, RATES, SPENT, BRAKES, MARK, COUNTS):
         assert not any(fnmatchcase(kept, pattern) for pattern in written)
     assert all(f"a/b.jpg{suffix}".endswith(".txt") for suffix in (RESULT, FAILURE))
+
+
+def may(role: str, action: str, resource: str) -> bool:
+    """Return whether a role may do something, conditions aside: it is allowed by a statement, and denied by none."""
+
+    def says(effect: str) -> bool:
+        return any(
+            action in s["Action"] and any(fnmatchcase(resource, pattern) for pattern in resources_of(s))
+            for name, s in statements(effect)
+            if name == role
+        )
+
+    return says("Allow") and not says("Deny")
+
+
+def resources_of(statement: dict[str, Any]) -> list[str]:
+    found = rendered(statement["Resource"])
+    return found if isinstance(found, list) else [found]
+
+
+def test_web_alone_reads_keys_and_nobody_here_makes_changes_or_deletes_one() -> None:
+    key = f"arn:aws:s3:::elastiq-output/{KEYS}0a1b2c3d4e5f6071.json"
+    roles = resources("AWS::IAM::Role")
+    assert [role for role in roles if may(role, "s3:GetObject", key)] == ["WebRole"]
+    for action in ("s3:PutObject", "s3:DeleteObject"):
+        assert not [role for role in roles if may(role, action, key)]
+    denied = {role for role, s in statements("Deny") if KEYS in words(s) and "s3:GetObject" in s["Action"]}
+    assert denied == {"WorkerRole", "AutoscalerRole"}, "whatever else they are allowed one day"
+
+
+@pytest.mark.parametrize("role", ["WebRole", "WorkerRole"])
+def test_of_other_buckets_exactly_those_that_are_named_are_read(role: str) -> None:
+    listed, read = (
+        {name for name in ("photos", "scans", "photos2") if may(role, action, f"arn:aws:s3:::{name}{rest}")}
+        for action, rest in (("s3:ListBucket", ""), ("s3:GetObject", "/a/b.jpg"))
+    )
+    assert listed == read == {"photos", "scans"}
+    assert not may("AutoscalerRole", "s3:GetObject", "arn:aws:s3:::photos/a/b.jpg")
+
+
+def test_the_autoscaler_alone_reads_the_webhooks_secret_and_publishes_completions() -> None:
+    secret, topic = (template.SAMPLES[name] for name in ("WebhookSecretArn", "CompletionTopic"))
+    roles = resources("AWS::IAM::Role")
+    assert [role for role in roles if may(role, "secretsmanager:GetSecretValue", secret)] == ["AutoscalerRole"]
+    assert [role for role in roles if may(role, "sns:Publish", topic)] == ["AutoscalerRole"]
+    assert not may("AutoscalerRole", "sns:Publish", f"{topic}-others")
+
+
+def test_no_host_is_told_a_secret_itself() -> None:
+    assert told("ControlTemplate")["settings"]["ELASTIQ_WEBHOOK_SECRET"] == "${WebhookSecretArn}"
+    assert "NoEcho" not in TEMPLATE["Parameters"]["WebhookSecretArn"]
+    hidden = [name for name, parameter in TEMPLATE["Parameters"].items() if parameter.get("NoEcho")]
+    assert not [name for name in hidden if name in user_data("ControlTemplate") + user_data("WorkerTemplate")]
 
 
 def test_a_worker_touches_no_listener_but_those_of_instances() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 from app.deploy.stack import Stack
 from app.deploy.template import TEMPLATE, foundation, stored
 from tests.support import template
@@ -39,3 +41,37 @@ def test_it_is_stored_once_and_cloudformation_reads_it_there(account: Account) -
     assert "Tasks" in {one.name for one in changes}
     assert s3.list_objects_v2(Bucket="software")["Contents"] == [item]
     stack.forget(change, new=True)
+
+
+def test_sources_webhooks_and_a_topic_are_told_to_hosts_and_allowed_to_roles(account: Account) -> None:
+    secret = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:hooks-a1b2c3"
+    topic = "arn:aws:sns:eu-central-1:000000000000:completions"
+    account.make(
+        SourceBuckets="photos,scans", WebhookHosts="hooks.example.com", WebhookSecretArn=secret, CompletionTopic=topic
+    )
+
+    assert '"ELASTIQ_SOURCE_BUCKETS": "photos,scans"' in user_data(account, "worker")
+    control = user_data(account, "control")
+    assert f'"ELASTIQ_WEBHOOK_SECRET": "{secret}", "ELASTIQ_COMPLETION_TOPIC_ARN": "{topic}"' in control
+    assert len(control) < 16_384, "what EC2 takes"
+    for role in ("web", "worker"):
+        assert allowed(account, role, "sources") == [
+            ["arn:*:s3:::photos", "arn:*:s3:::scans"],
+            ["arn:*:s3:::photos/*", "arn:*:s3:::scans/*"],
+        ]
+    assert allowed(account, "autoscaler", "signing") == [secret]
+    assert allowed(account, "autoscaler", "completions") == [topic]
+
+
+def user_data(account: Account, host: str) -> str:
+    """Return what a new host of a kind is given."""
+    found = account.client("ec2").describe_launch_template_versions(LaunchTemplateName=f"elastiq-{host}")
+    (version,) = found["LaunchTemplateVersions"]
+    return base64.b64decode(version["LaunchTemplateData"]["UserData"]).decode()
+
+
+def allowed(account: Account, role: str, policy: str) -> list[object]:
+    """Return what each statement of a role's policy is about."""
+    name = f"elastiq-{role}-eu-central-1"
+    document = account.client("iam").get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+    return [statement["Resource"] for statement in document["Statement"]]

@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -189,6 +190,24 @@ def test_a_message_sent_before_its_parent_was_killed_is_found_again(tmp_path: Pa
         assert message["Body"] == "unread"
     finally:
         cloud.stop()
+
+
+def test_a_poll_that_waits_does_not_keep_it_from_ending_in_order(own: EmbeddedCloud) -> None:
+    provision(settings(own))
+    sqs = aws.client("sqs", settings(own).aws)
+    url = sqs.get_queue_url(QueueName=settings(own).queue.name)["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=600)
+    (process,) = serving(own)
+    with ThreadPoolExecutor(1) as pool:
+        poll = pool.submit(sqs.receive_message, QueueUrl=url, WaitTimeSeconds=20)
+        wait_for(lambda: sum(at.status == psutil.CONN_ESTABLISHED for at in process.net_connections()), 10)
+
+        own.stop()
+
+        assert poll.exception() is not None
+    own.start()
+    counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessagesDelayed"])
+    assert counts["Attributes"]["ApproximateNumberOfMessagesDelayed"] == "1"
 
 
 def test_stopping_twice_is_stopping_once(own: EmbeddedCloud) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.aws.bucket import Bucket
 from app.batches.marks import HOOKED, Marks
 from app.batches.record import BatchRecord
 from app.batches.records import Records
@@ -20,6 +21,7 @@ from app.domain import Classification, Failure, Prediction, new_batch_id
 from app.settings import HookSettings, Settings
 from app.sources.progress import Progress, Progresses
 from app.storage import Storage
+from autoscaler.sweep.channels import Webhook
 from autoscaler.sweep.completed import LONGEST_PAUSE_S, Completed
 from tasks.celery import make_app
 from tests.support.photographs import chelsea
@@ -44,7 +46,7 @@ class Case:
         self.restart()
 
     def restart(self) -> None:
-        self.completed = Completed(self.config, Records(self.config))
+        self.completed = Completed(self.config, Records(self.config), Webhook(self.config.hooks, self.config.aws))
 
     def finish(self) -> None:
         self.storage.save(Classification.of(f"{self.id}/a.png", [Prediction("tabby", 0.9)], "m"))
@@ -117,8 +119,10 @@ def test_who_fails_at_first_is_told_the_same_again_by_another_autoscaler_too(cas
     case.finish()
     case.hook.statuses = [500, 302, 503]
     assert case.rounds(3) == 2
+    assert case.completed.untold == 1
     case.restart()
     assert case.rounds(3) == 2
+    assert case.completed.untold == 0
     assert case.waited_for() == []
     messages = case.hook.messages
     assert {(path, headers[MESSAGE_ID], body) for path, headers, body in messages} == {
@@ -144,4 +148,13 @@ def test_a_host_that_is_listed_no_more_is_not_told(case: Case) -> None:
     case.config = replace(case.config, hooks=HookSettings(secret="secret", hosts="example.com"))
     case.restart()
     assert case.rounds() == 0
+    assert case.waited_for() == []
+
+
+def test_a_batch_that_has_had_no_image_for_a_day_is_waited_for_no_more(case: Case) -> None:
+    for name in ("a.png", "b.png"):
+        Bucket(case.config.aws, case.config.buckets.input).delete(f"{case.id}/{name}")
+    assert case.rounds(20) == 0
+    assert case.waited_for() == [case.id]
+    assert case.rounds(20) == 0
     assert case.waited_for() == []

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 
 import pytest
 
 from app import aws
+from app.batches.marks import ANNOUNCED, Marks
 from tests.support import photographs
 from tests.support.web import Site, key_path
 
@@ -76,3 +78,9 @@ def test_nothing_can_be_added_to_a_batch_with_a_source(site: Site) -> None:
 def test_nothing_can_be_added_under_an_id_that_is_none(site: Site) -> None:
     answer = site.post("/api/batches/_celery/images", fields=[("files", ("a.png", CAT))])
     assert answer.status == 404
+
+
+def test_a_batch_of_files_is_to_be_told_to_the_topic_of_completions_if_there_is_one(serve: Callable[..., Site]) -> None:
+    site = serve(ELASTIQ_COMPLETION_TOPIC_ARN="arn:aws:sns:us-east-1:000000000000:completions")
+    batch = site.upload(("a.png", photographs.chelsea()))["id"]
+    assert list(Marks(site.config, ANNOUNCED).names()) == [batch]

@@ -7,8 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import create_server
 
 import pytest
+from botocore.utils import parse_timestamp
 
 from app import aws
+from app.aws.clients import timestamp
 from app.errors import TransientError
 from app.local import EmbeddedCloud
 from app.local.cloud import free_port
@@ -86,3 +88,28 @@ def test_many_threads_may_make_clients_at_once(cloud: EmbeddedCloud) -> None:
         clients = list(pool.map(lambda service: aws.client(service, config), ["s3", "sqs", "sns"] * 16))
 
     assert len({id(client) for client in clients}) == 48
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-29T00:42:27.000Z",
+        "2026-11-29T00:42:27Z",
+        "2026-11-29T00:42:27+01:00",
+        "Sun, 29 Nov 2026 00:42:27 GMT",
+        "1764376947",
+        1764376947.5,
+    ],
+)
+def test_a_time_is_the_one_that_botocore_reads(text: str | float) -> None:
+    assert timestamp(text) == parse_timestamp(text)
+
+
+def test_a_list_of_a_bucket_is_read_without_dateutil(cloud: EmbeddedCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings.from_environment(cloud.environment)
+    s3 = aws.client("s3", settings.aws)
+    s3.create_bucket(Bucket="times")
+    s3.put_object(Bucket="times", Key="one", Body=b"x")
+    monkeypatch.delattr("dateutil.parser.parse")
+    [found] = s3.list_objects_v2(Bucket="times")["Contents"]
+    assert found["LastModified"].tzinfo is not None

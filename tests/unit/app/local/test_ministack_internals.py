@@ -1,4 +1,4 @@
-"""A poll of the embedded cloud that waits is answered when a message comes, not at ministack's next look."""
+"""A poll of the embedded cloud that waits is answered when a message comes, and its HTTP is parsed in C."""
 
 from __future__ import annotations
 
@@ -41,10 +41,55 @@ SNS = """
     topic = "arn:aws:sns:us-east-1:000000000000:t"
     sns._deliver_to_sqs(arn, "", True, "published", {}, topic)
 """
+# As ministack's command does it: an application is served, and a signal ends that.
+SERVE = """
+import asyncio, os, signal, urllib.error, urllib.request
+from hypercorn.config import Config
+from app.local import ministack_internals
+from app.local.cloud import free_port
+
+ministack_internals.parse_http_in_c()
+from hypercorn.asyncio import serve
+
+port = free_port()
+
+async def application(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            happened = (await receive())["type"]
+            await send({"type": f"{happened}.complete"})
+            if happened == "lifespan.shutdown":
+                print("saved")
+                return
+    asked = {name: value.decode() for name, value in scope["headers"]}
+    print(type(receive.__self__).__module__, scope["client"][0], asked[b"x-forwarded-for"])
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
+    os.kill(os.getpid(), signal.SIGTERM)
+
+async def main():
+    config = Config()
+    config.bind = [f"127.0.0.1:{port}"]
+    serving = asyncio.create_task(serve(application, config))
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/", headers={"X-Forwarded-For": "192.0.2.1"})
+    while True:
+        await asyncio.sleep(0.05)
+        try:
+            await asyncio.to_thread(urllib.request.urlopen, asked)
+            break
+        except urllib.error.URLError:
+            continue  # it does not listen yet
+    await serving
+
+asyncio.run(main())
+"""
 
 
 def answered(send: str) -> str:
-    code = CODE.replace("SEND", send)
+    return said(CODE.replace("SEND", send))
+
+
+def said(code: str) -> str:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -56,3 +101,7 @@ def test_a_waiting_poll_is_answered_by_what_is_sent() -> None:
 
 def test_a_waiting_poll_is_answered_by_what_is_published() -> None:
     assert answered(SNS) == "published"
+
+
+def test_http_is_parsed_in_c_and_a_signal_ends_that_in_order() -> None:
+    assert said(SERVE).splitlines() == ["uvicorn.protocols.http.httptools_impl 127.0.0.1 192.0.2.1", "saved"]

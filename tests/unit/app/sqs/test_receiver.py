@@ -88,6 +88,20 @@ def test_what_is_not_yet_due_is_hidden_until_then(receiver: Receiver, book: Book
     assert 3590 < after_s <= 3600
 
 
+def test_what_sqs_has_held_for_all_of_its_delay_is_due_though_its_sender_s_clock_was_an_hour_ahead(
+    receiver: Receiver, book: Book, api: Api, queue: str, cloud: MemoryCloud
+) -> None:
+    entry = wire.entry("q", task(datetime.now(UTC) + timedelta(hours=1, seconds=4)), seconds=4)
+    api.sqs("send_message_batch", QueueUrl=queue, Entries=[{"Id": "0", **entry}])
+
+    assert receiver.receive(10, 0) == []
+    cloud.advance(5)
+    (received,) = receiver.receive(10, 0)
+
+    assert received.envelope["headers"]["eta"] is None  # by which Celery would hold it for an hour
+    assert book.given_back == []
+
+
 def test_what_was_hidden_often_enough_is_sent_anew_so_that_it_does_not_count_as_poison(
     receiver: Receiver, book: Book, put: Callable[[str], None], cloud: MemoryCloud
 ) -> None:

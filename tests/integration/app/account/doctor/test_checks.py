@@ -74,6 +74,19 @@ def test_a_topic_that_is_missing_is_found(environment: dict[str, str]) -> None:
     assert "elastiq provision" in finding.says
 
 
+def test_a_completion_topic_is_looked_for_where_one_is_told(environment: dict[str, str]) -> None:
+    assert "completion topic" not in found(environment)
+    arn = "arn:aws:sns:us-east-1:000000000000:completions"
+    told = {**environment, "ELASTIQ_COMPLETION_TOPIC_ARN": arn}
+    finding = found(told)["completion topic"]
+    assert finding.state is State.FAIL
+    assert "ELASTIQ_COMPLETION_TOPIC_ARN" in finding.says
+    sns = aws.client("sns", Settings.from_environment(environment).aws)
+    sns.create_topic(Name="completions")
+    assert found(told)["completion topic"].state is State.OK
+    sns.delete_topic(TopicArn=arn)
+
+
 def test_a_bucket_in_another_region_is_named_with_it(unmade: dict[str, str]) -> None:
     provision(Settings.from_environment({**unmade, "AWS_REGION": "eu-central-1"}))
     finding = found({**unmade, "AWS_REGION": "us-east-1"})[f"bucket {unmade['ELASTIQ_INPUT_BUCKET']}"]

@@ -25,7 +25,11 @@ def test_what_is_refused_is_named_with_who_needs_it(
     environment: dict[str, str], proxy: FaultProxy, action: str
 ) -> None:
     proxy.fault(CALLS.get(action, action.partition(":")[2]), "403")
-    settings = Settings.from_environment({**environment, "AWS_ENDPOINT_URL": proxy.endpoint_url})
+    told = {
+        "ELASTIQ_COMPLETION_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:completions",
+        "ELASTIQ_WEBHOOK_SECRET": "arn:aws:secretsmanager:us-east-1:000000000000:secret:hooks-a1b2c3",
+    }
+    settings = Settings.from_environment({**environment, **told, "AWS_ENDPOINT_URL": proxy.endpoint_url})
     found = [finding for finding in permissions(settings, ROLES) if finding.state is State.FAIL]
     needs = [need for need in NEEDS if need.action == action and need.applies(settings)]
     said = {(finding.what, finding.says.partition(":")[0]) for finding in found}
