@@ -40,15 +40,19 @@ class _Entry:
     wire: dict[str, Any]
     size: int
     anew: Callable[[], str] | None = None
+    turn: threading.Condition | None = None
     settled: bool = False
     error: Exception | None = None
 
 
-class _Lane(threading.Condition):
-    """What waits for one queue, how many calls are under way, and how many threads have to do with it."""
+class _Lane:
+    """What waits for one queue, how many calls are under way, and how many threads have to do with it.
+
+    Each sender waits for a turn of its own, so that a call's end wakes those whom it concerns and not the crowd.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
+        self.lock = threading.Lock()
         self.users = 0
         self.waiting: deque[_Entry] = deque()
         self.calls = 0
@@ -57,6 +61,27 @@ class _Lane(threading.Condition):
     def open(self) -> bool:
         """Return whether a call should be made now: none is under way, or a full one is waiting."""
         return bool(self.waiting) and (self.calls == 0 or (self.calls < CALLS and len(self.waiting) >= BATCH))
+
+    def wait(self, entry: _Entry) -> None:
+        """Wait until this entry is settled, or somebody should make the next call."""
+        entry.turn = threading.Condition(self.lock)
+        try:
+            entry.turn.wait()
+        except BaseException:  # an interrupt: its message waits no more, and its turn may be another's
+            if entry in self.waiting:
+                self.waiting.remove(entry)
+            self._wake([])
+            raise
+
+    def called(self, entries: list[_Entry]) -> None:
+        """Wake whoever sent these, and who is to make the next call."""
+        self.calls -= 1
+        self._wake(entries)
+
+    def _wake(self, entries: list[_Entry]) -> None:
+        for entry in [*entries, self.waiting[0]] if self.open else entries:
+            if entry.turn is not None:
+                entry.turn.notify()
 
 
 class Sender:
@@ -101,7 +126,7 @@ class Sender:
                 if lane.open:
                     self._call_for_all(queue_url, lane)
                 else:
-                    lane.wait()
+                    lane.wait(entry)
         if entry.error is not None:
             raise entry.error
 
@@ -150,13 +175,13 @@ class Sender:
         """Send what waits, with the lane's lock released meanwhile."""
         batch = _take(lane.waiting)
         lane.calls += 1
-        lane.release()
+        lane.lock.release()
         try:
             self.send_batch(queue_url, batch)
-        finally:
-            lane.acquire()
-            lane.calls -= 1
-            lane.notify_all()
+        finally:  # an interrupt of this thread is no reason for the others to wait for ever
+            _settle([entry for entry in batch if not entry.settled], Unavailable("the call was interrupted"))
+            lane.lock.acquire()
+            lane.called(batch)
 
     def _call(self, queue_url: str, entries: list[_Entry]) -> list[_Entry]:
         """Make one call; return the entries that SQS did not take through no fault of theirs."""
@@ -180,7 +205,7 @@ class Sender:
             lane = self._lanes.setdefault(queue_url, _Lane())
             lane.users += 1
         try:
-            with lane:
+            with lane.lock:
                 yield lane
         finally:
             with self._lock:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import json
+import signal
 import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from app.sqs.errors import Denied, QueueMissing, Refused, Unavailable
 from app.sqs.memory import MemoryApi, MemoryCloud
 from app.sqs.metrics import metrics
 from app.sqs.sender import CALL_BYTES, Sender
+from tests.support.waiting import wait_for
 
 SEND = "send_message_batch"
 
@@ -44,7 +46,9 @@ def calls() -> int:
 
 
 class Slow(MemoryApi):
-    """Lets nothing through until it is told to."""
+    """Lets nothing through until it is told to; ``then`` is raised by every call but the first."""
+
+    then: BaseException | None = None
 
     def __init__(self, cloud: MemoryCloud) -> None:
         super().__init__(cloud, metrics)
@@ -55,6 +59,8 @@ class Slow(MemoryApi):
             self.calls += 1
             self.entered.set()
             assert self.open.wait(10)
+            if self.then is not None and self.calls > 1:
+                raise self.then
         return super().sqs(action, **parameters)
 
 
@@ -75,6 +81,47 @@ def test_threads_that_send_while_a_call_is_under_way_share_the_next(cloud: Memor
             sent.result(10)
     assert sorted(cloud.bodies("q")) == [str(n) for n in range(9)]
     assert slow.calls < 9
+
+
+def test_a_sender_that_is_interrupted_while_it_waits_keeps_nobody_else_waiting(cloud: MemoryCloud, queue: str) -> None:
+    def interrupt() -> None:
+        wait_for(lambda: [entry.wire for entry in sender._lanes[queue].waiting] == [message("interrupted")], 5)
+        behind.append(pool.submit(sender.send, queue, message("behind")))
+        wait_for(lambda: len(sender._lanes[queue].waiting) == 2, 5)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    slow = Slow(cloud)
+    sender, behind = Sender(slow, timeout_s=5), list[Future[None]]()
+    usual = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            first = pool.submit(sender.send, queue, message("first"))
+            assert slow.entered.wait(5)
+            interrupting = pool.submit(interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                sender.send(queue, message("interrupted"))
+            slow.open.set()
+            interrupting.result(10)
+            first.result(10)
+            behind[0].result(10)
+    finally:
+        signal.signal(signal.SIGUSR1, usual)
+    assert cloud.bodies("q") == ["first", "behind"]
+
+
+def test_whoever_shared_a_call_that_was_interrupted_is_told_so(cloud: MemoryCloud, queue: str) -> None:
+    slow = Slow(cloud)
+    sender = Sender(slow, timeout_s=5)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(sender.send, queue, message("first"))
+        assert slow.entered.wait(5)
+        sharing = [pool.submit(sender.send, queue, message(str(n))) for n in range(2)]
+        wait_for(lambda: len(sender._lanes[queue].waiting) == 2, 5)
+        slow.then = KeyboardInterrupt()
+        slow.open.set()
+        first.result(10)
+        errors = {type(sent.exception(10)) for sent in sharing}
+    assert errors == {KeyboardInterrupt, Unavailable}
 
 
 def test_a_bulk_sends_ten_to_a_call_and_has_sent_all_when_it_ends(
