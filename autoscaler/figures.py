@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
@@ -35,11 +35,12 @@ class Figures:
         self.workload = Workload(self.registry, settings.queue.name, settings.autoscaler.target_s)
         self._launches, self._swept = Launches(), Swept()
         self._newest: ScalingDecided | None = None
+        self._waiting: Mapping[str, int] = {}
         Asked(self.registry, self._families)
 
-    def decided(self, decided: ScalingDecided, launches: Launches) -> None:
-        """Take note of a decision, and of what came of the launches so far."""
-        self._newest, self._launches = decided, launches
+    def decided(self, decided: ScalingDecided, launches: Launches, waiting: Mapping[str, int]) -> None:
+        """Take note of a decision, of what came of the launches so far, and of what waits in each queue."""
+        self._newest, self._launches, self._waiting = decided, launches, waiting
 
     def swept(self, swept: Swept) -> None:
         """Take note of what the sweep has done."""
@@ -74,7 +75,9 @@ class Figures:
         if newest is None:
             return
         yield from of_decision(newest)
-        name, depth = self._settings.queue.name, newest.depth
+        depth = newest.depth
         states = {"visible": depth.visible, "in_flight": depth.in_flight, "delayed": depth.delayed}
-        yield gauges("elastiq_queue_messages", "Messages in the task queue, by state.", "state", states)
-        yield gauges("celery_queue_length", "Messages that wait in a queue.", "queue_name", {name: depth.visible})
+        yield gauges(
+            "elastiq_queue_messages", "Messages in the task queue and the bulk queue, by state.", "state", states
+        )
+        yield gauges("celery_queue_length", "Messages that wait in a queue.", "queue_name", self._waiting)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 
 from app.aws.calls import calls
 from app.aws.depth import QueueReader
-from app.domain import FleetCost, Instance, InstanceState
+from app.domain import FleetCost, Instance, InstanceState, QueueDepth
 from app.fields import LONGEST_NAME
 from app.prices import TAKEN_FOR, prices
 from app.process.clock import SteadyClock
@@ -25,6 +25,10 @@ from autoscaler.memory.spent import Spent
 from autoscaler.values import Heard, Launches, Observation
 
 log = structlog.get_logger(__name__)
+
+# While nothing is queued and there is no instance, the bulk queue is looked at so rarely: nobody waits for what comes
+# there, and most of it comes with what goes by the task queue.
+BULK_S = 10.0
 
 
 class Observer:
@@ -48,7 +52,10 @@ class Observer:
         spent: Spent | None = None,
         bill: Bill | None = None,
     ) -> None:
-        self._queue = QueueReader(settings)
+        self._queue, self._names = QueueReader(settings), (settings.queue.name, settings.queue.bulk)
+        self._depths: dict[str, QueueDepth] = {}
+        self._bulk_at = datetime.min.replace(tzinfo=UTC)
+        self._rests = False
         self._random = random.Random()
         self._fleet = fleet
         self.now = clock = clock or SteadyClock()
@@ -69,7 +76,8 @@ class Observer:
             TransientError: one of the two did not answer.
         """
         counted_at = self.now()
-        depth = self._queue.depth()
+        self._depths = self._count(counted_at)
+        depth = sum(self._depths.values(), QueueDepth(0, 0))
         listed_at = self.now()
         listed = self._fleet.instances()
         heard = self._hearing.take() if self._hearing else Heard()
@@ -81,7 +89,27 @@ class Observer:
             log.info("instance_gone", instance=instance.id, lived_s=self._lived_s(instance, seen.at))
         self.spent = self.spent.and_then(seen.fleet, seen.at)
         self.bill = self.bill.and_then(seen.fleet, seen.at, self._price)
-        return replace(seen, cost=self._cost(seen), spent_h=self.spent.hours, spot_resting=self._fleet.spot_resting)
+        self._rests = not depth.total and not fleet
+        waiting = {name: depth.visible for name, depth in self._depths.items()}
+        return replace(
+            seen,
+            waiting=waiting,
+            cost=self._cost(seen),
+            spent_h=self.spent.hours,
+            spot_resting=self._fleet.spot_resting,
+        )
+
+    def _count(self, now: datetime) -> dict[str, QueueDepth]:
+        """Return the depth of each queue, by its name."""
+        name, bulk = self._names
+        found = {name: self._queue.depth_of(name)}
+        if not bulk:
+            return found
+        if self._rests and not found[name].total and (now - self._bulk_at).total_seconds() < BULK_S:
+            return {**found, bulk: self._depths[bulk]}
+        found[bulk] = self._queue.depth_of(bulk)
+        self._bulk_at = now
+        return found
 
     def _price(self, instance: Instance) -> float:
         return prices().worker_hour(instance.type, spot=instance.spot, given=self._given)

@@ -151,6 +151,7 @@ class Observation:
         spent_h: instance-hours of this day, UTC.
         cost: what the fleet costs; None where nobody counts it.
         spot_resting: whether so many spot instances were taken back that on demand comes first.
+        waiting: what is visible in each queue, by its name.
     """
 
     at: datetime
@@ -167,6 +168,7 @@ class Observation:
     spent_h: float = 0.0
     cost: FleetCost | None = None
     spot_resting: bool = False
+    waiting: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def alive(self) -> tuple[Instance, ...]:

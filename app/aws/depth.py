@@ -45,9 +45,10 @@ class QueueReader:
 
     def depths(self) -> dict[str, QueueDepth]:
         """Return the same of each queue, by its name."""
-        return {name: self._depth(name) for name in self._addresses}
+        return {name: self.depth_of(name) for name in self._addresses}
 
-    def _depth(self, name: str) -> QueueDepth:
+    def depth_of(self, name: str) -> QueueDepth:
+        """Return the depth of one of them."""
         with aws.translated(f"reading the depth of queue {name!r}"):
             try:
                 url = self._urls[name] = self._urls.get(name) or self._addresses[name](self._sqs, self._settings)

@@ -320,8 +320,8 @@ class Channel(virtual.Channel):
     def _deliver(self, consumed: _Consumed, received: Received) -> None:
         consumer = consumed.next()
         try:
-            # Not for so long that its lease would have to be extended.
-            patient_s = min(PATIENT_S, self.gateway.options.visibility_timeout / 10)
+            # Not for so long that its lease would have to be extended, which is done after a third of it.
+            patient_s = min(PATIENT_S, 0.3 * self.gateway.options.visibility_timeout)
             linger_s = patient_s if consumed.poller.transient else LINGER_S
             message = self._message(consumed.poller.name, received, consumer.no_ack, linger_s)
             if consumed.background and not consumer.no_ack:

@@ -21,7 +21,7 @@ from app.sqs.listeners import Listeners, is_reply
 from app.sqs.metrics import Metrics, metrics
 from app.sqs.options import Options
 from app.sqs.outbox import LINGER_S, Outbox
-from app.sqs.poller import Poller
+from app.sqs.poller import SHORT_POLLS, Poller
 from app.sqs.queues import Queues
 from app.sqs.receiver import Received, Receiver, Source
 from app.sqs.sender import Sender
@@ -171,7 +171,11 @@ class Gateway:
     def consume(self, queue: str, *, room: Callable[[], int], ready: Callable[[], None]) -> Poller:
         """Start a poller and watch over it until it has ended."""
         transient = self.listeners.get(queue) is not None
-        poller = Poller(queue, self._source(queue), room=room, ready=ready, transient=transient)
+        # What is heard comes now and then, and a listener polls as long as it lives.
+        short_polls = 0 if transient and not is_reply(queue) else SHORT_POLLS
+        poller = Poller(
+            queue, self._source(queue), room=room, ready=ready, transient=transient, short_polls=short_polls
+        )
         self._pollers.add(poller)
         return poller
 

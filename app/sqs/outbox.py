@@ -21,7 +21,7 @@ logger = get_logger("app.sqs")
 # How long the first waits for others: one that is done, whose lease goes on meanwhile, and one that is given back.
 LINGER_S, BACK_S = 0.15, 0.03
 # The same of what nobody misses: a listener's messages, that it has heard.
-PATIENT_S = 3.0
+PATIENT_S = 9.0
 _DELETE, _CHANGE = "delete_message_batch", "change_message_visibility_batch"
 
 

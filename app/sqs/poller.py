@@ -45,12 +45,20 @@ class Poller:
         room: returns how many messages may be asked for now.
         ready: called (from the thread) after messages were put into ``buffer``.
         transient: whether it is a listener's queue, which no drain waits for.
+        short_polls: how many polls after work was there wait for a second only.
     """
 
     def __init__(
-        self, name: str, source: Source, *, room: Callable[[], int], ready: Callable[[], None], transient: bool = False
+        self,
+        name: str,
+        source: Source,
+        *,
+        room: Callable[[], int],
+        ready: Callable[[], None],
+        transient: bool = False,
+        short_polls: int = SHORT_POLLS,
     ) -> None:
-        self.name, self.transient = name, transient
+        self.name, self.transient, self._short_polls = name, transient, short_polls
         self.buffer: deque[Received] = deque()
         self.paused = False
         self.more_waits = False
@@ -155,7 +163,7 @@ class Poller:
 
     def _wait_s(self) -> int:
         longest = self._source.longest_wait_s
-        if self._trouble or self._empty_polls < SHORT_POLLS:
+        if self._trouble or self._empty_polls < self._short_polls:
             return min(SHORT_WAIT_S, longest)
         if self.last_wait_until is not None:
             longest = min(longest, math.ceil(self.last_wait_until - time.monotonic()))

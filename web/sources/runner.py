@@ -39,7 +39,7 @@ STEP = 5000
 PUBLISH_AT_ONCE = 500
 COUNTED_AT_ONCE = 50_000
 # Between two looks at who began without us, and between two counts, at least; counting is a tenth of the time at most.
-LOOK_S, COUNT_S, COUNT_SHARE = 15.0, 2.0, 0.1
+LOOK_S, COUNT_S, COUNT_SHARE = 60.0, 2.0, 0.1
 # A worker that has not heard that a batch was cancelled has looked by then.
 HEARD_BY = timedelta(seconds=60)
 # So often images are published again whose messages were lost; then they are given up.

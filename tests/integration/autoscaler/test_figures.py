@@ -19,10 +19,19 @@ from tests.support.fleet import decision
 
 def test_what_came_of_launches_is_told_with_each_decision(config: Settings) -> None:
     figures = Figures(config, lambda: True)
-    figures.decided(decision(), Launches(came=3, failed=1))
+    figures.decided(decision(), Launches(came=3, failed=1), {})
     assert figures.registry.get_sample_value("elastiq_launches_failed_total") == 1
     assert figures.registry.get_sample_value("elastiq_launched_total") == 3
     assert figures.registry.get_sample_value("elastiq_instances_desired") == 2
+
+
+def test_what_waits_is_told_of_each_queue_apart(config: Settings) -> None:
+    figures = Figures(config, lambda: True)
+    figures.decided(decision(), Launches(), {"tasks": 3, "tasks-bulk": 40})
+    told = [
+        figures.registry.get_sample_value("celery_queue_length", {"queue_name": q}) for q in ("tasks", "tasks-bulk")
+    ]
+    assert told == [3, 40]
 
 
 def test_it_tells_of_completions_that_nobody_took(config: Settings) -> None:

@@ -21,10 +21,11 @@ from app.local.registry import Registry
 from app.settings import Settings
 from autoscaler.fleet.processes import LocalFleet
 from autoscaler.listen import Hearing, Listener
-from autoscaler.observe import Observer
+from autoscaler.observe import BULK_S, Observer
 from autoscaler.values import Launches
 from tasks.celery import make_app
 from tests.support.autoscaler import collect, submit, worker
+from tests.support.fault_proxy import FaultProxy
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("registry")
@@ -80,6 +81,32 @@ class Looking:
 @pytest.fixture
 def looking(config: Settings) -> Looking:
     return Looking(config)
+
+
+def test_at_rest_the_bulk_queue_is_looked_at_more_rarely_and_what_comes_there_is_seen_all_the_same(
+    config: Settings, proxy: FaultProxy
+) -> None:
+    looking = Looking(replace(config, aws=replace(config.aws, endpoint_url=proxy.endpoint_url)))
+    for _ in range(2):
+        looking.observer.observe()
+    sqs = aws.client("sqs", config.aws)
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=config.queue.bulk)["QueueUrl"], MessageBody="an image")
+    assert looking.observer.observe().depth.total == 0
+    assert proxy.calls["GetQueueAttributes"] == 4, "of three looks, the first alone was at both"
+    looking.now += timedelta(seconds=BULK_S)
+
+    assert looking.observer.observe().waiting == {config.queue.name: 0, config.queue.bulk: 1}
+    looking.observer.observe()
+    assert proxy.calls["GetQueueAttributes"] == 8, "it does not rest"
+
+
+def test_what_comes_by_the_task_queue_has_the_bulk_queue_looked_at_at_once(looking: Looking, config: Settings) -> None:
+    looking.observer.observe()
+    sqs = aws.client("sqs", config.aws)
+    for queue in (config.queue.name, config.queue.bulk):
+        sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], MessageBody="an image")
+
+    assert looking.observer.observe().depth.visible == 2
 
 
 def test_an_observation_says_when_each_part_of_it_was_asked_for(looking: Looking, config: Settings) -> None:

@@ -135,7 +135,7 @@ def test_on_the_real_system_each_alert_fires_and_each_panel_has_an_answer(watche
         announce.say(ImageClassified(outcome, late), "i-0aaa@host")
         announce.say(bad)
         for failed in range(1, 4):
-            watched.figures.decided(bad, Launches(failed=failed))
+            watched.figures.decided(bad, Launches(failed=failed), {})
             wait_for(lambda wanted=failed: _value(watched, "elastiq_launches_failed_total") == wanted, 20)  # type: ignore[misc]
         wait_for(lambda: seen.update(watched.firing()) or seen == ALERTS, 60, lambda: ALERTS - seen)
 

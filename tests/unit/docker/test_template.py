@@ -341,6 +341,14 @@ def test_the_document_lists_exactly_the_alarms_with_what_each_means_and_what_to_
     assert {f"${{NamePrefix}}-{name}" for name, _, _ in rows} == alarms
 
 
+@pytest.mark.parametrize("metric", ["ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesNotVisible"])
+def test_what_waits_and_what_is_in_hand_is_watched_in_both_queues(metric: str) -> None:
+    alarms = [alarm for alarm in resources("AWS::CloudWatch::Alarm").values() if alarm["MetricName"] == metric]
+
+    watched = [dimension["Value"]["Fn::GetAtt"][0] for alarm in alarms for dimension in alarm["Dimensions"]]
+    assert sorted(watched) == ["Bulk", "Tasks"]
+
+
 def test_who_deploys_has_rights_over_what_has_the_name_alone_where_aws_knows_names() -> None:
     policy = json.loads((UNITS.parent / "deployer.json").read_text())
 

@@ -295,3 +295,21 @@ def test_events_wait_for_those_of_a_queue_that_has_more_than_a_poll_brings(cloud
         poller.wake()
     (message,) = wait_for(lambda: cloud.bodies(ears.url().rsplit("/", 1)[-1]), 5)
     assert "[0,1]" in message
+
+
+def test_a_listener_waits_long_from_its_first_poll_on_and_who_asks_or_works_does_not(cloud: MemoryCloud) -> None:
+    waits_s: dict[str, int] = {}
+
+    class Noting(MemoryApi):
+        def poll(self, *, wait_s: int, **parameters: Any) -> list[dict[str, Any]]:
+            waits_s.setdefault(parameters["QueueUrl"], wait_s)
+            return super().poll(wait_s=wait_s, **parameters)
+
+    gateway = Gateway(options(wait_time_seconds=2), lambda _, metrics: Noting(cloud, metrics))
+    for name in ("ears", "me.reply.pidbox"):
+        gateway.listeners.use(name)
+    for name in ("q", "ears", "me.reply.pidbox"):
+        gateway.consume(name, room=lambda: 1, ready=lambda: None)
+    wait_for(lambda: len(waits_s) == 3, 5)
+    assert [waits_s[gateway.url(name)] for name in ("q", "ears", "me.reply.pidbox")] == [1, 2, 1]
+    gateway.close()
