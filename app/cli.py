@@ -159,6 +159,7 @@ class _Place(click.Path):
 )
 @click.option("--key", envvar="ELASTIQ_KEY", help="An API key, where the web tier asks for one.")
 @click.option("--resume", default="", metavar="BATCH", help="Send only what this batch, an id or an address, has not.")
+@click.option("--direct", is_flag=True, help="Send files straight to the bucket, where the server lets them.")
 @click.option("--csv", type=_FILE, metavar="FILE", help="Write a table for spreadsheets, too.")
 @click.option("--jsonl", type=_FILE, metavar="FILE", help="Write a JSON object a line, too.")
 @click.option(
@@ -171,6 +172,7 @@ def classify(
     patience_s: float,
     key: str | None,
     resume: str,
+    direct: bool,
     **wishes: Path | None,
 ) -> None:
     """Classify image files, or all in a folder, through a running web tier; `-` is standard input.
@@ -189,7 +191,7 @@ def classify(
 
     address = url or http_address(settings().web.host, settings().web.port)
     if any(path.startswith(SCHEME) for path in paths):
-        if len(paths) > 1 or any(wishes.values()):
+        if len(paths) > 1 or direct or any(wishes.values()):
             raise click.UsageError(f"{SCHEME} stands alone: its results stay in S3; `elastiq batch results` gets them")
         remote = Remote(address, patience_s, partial(click.echo, err=True), key)
         sys.exit(classify_in_place(paths[0], remote, as_json=as_json, resume=named(resume)))
@@ -201,6 +203,7 @@ def classify(
             patience_s=patience_s,
             key=key,
             resume=resume,
+            direct=direct,
             wishes=Wishes(**wishes),
         )
     )

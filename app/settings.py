@@ -24,6 +24,10 @@ _BUCKETS = (rf"{_BUCKET[0]}(\s*,\s*{_BUCKET[0]})*", "buckets' names with commas 
 _QUEUE = (r"[A-Za-z0-9_-]{1,75}", "1 to 75 of A-Z, a-z, 0-9, '-' and '_'")
 _REGION = (r"[a-z0-9-]{1,63}", "a region's name, such as eu-central-1")
 _URL = (r"https?://[^\s/?#]+/?", "an address such as http://127.0.0.1:4566")
+_ORIGINS = (
+    r"\s*https?://[^\s/?#,*]+\s*(,\s*https?://[^\s/?#,*]+\s*)*",
+    "pages' origins such as https://images.example.com, with commas between",
+)
 _URL_PATH = (r"https?://[^\s?#]+", "a queue's address such as https://sqs.eu-central-1.amazonaws.com/123456789012/name")
 _ARN = (r"arn:[^\s:]+:sns:[^\s:]+:\d{12}:\S+", "a topic's ARN such as arn:aws:sns:eu-central-1:123456789012:name")
 _AUTH = (
@@ -164,6 +168,13 @@ class WebSettings:
         "Images of a batch that go before all that waits in the bulk queue; what else is uploaded to it waits there.",
         low=0,
     )
+    direct_uploads: str = _setting(
+        "ELASTIQ_DIRECT_UPLOADS",
+        "",
+        "The page's origins, with commas between, such as `https://images.example.com`: files may go straight to the "
+        "input bucket; unless told all go through the web tier.",
+        form=_ORIGINS,
+    )
     trusted_proxies: int = _setting(
         "ELASTIQ_TRUSTED_PROXIES",
         0,
@@ -171,6 +182,11 @@ class WebSettings:
         low=0,
         high=10,
     )
+
+    @property
+    def direct_origins(self) -> list[str]:
+        """Return the origins of the page whose files go straight to the input bucket; none: all go through web."""
+        return [origin for text in self.direct_uploads.split(",") if (origin := text.strip())]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,9 @@ BATCHES = "_batches/"
 PROMISES = f"{BATCHES}_idempotency/"
 # How far each batch has come whose images nobody uploads, among that.
 SOURCES = f"{BATCHES}_sources/"
-RESERVED = (TASK_RESULTS, BATCHES)
+# In the input bucket, what clients have put there themselves and nobody has looked at; it expires after a day.
+STAGED = "_staged/"
+RESERVED = (TASK_RESULTS, BATCHES, STAGED)
 # S3 takes keys of 1024 bytes, and an outcome's name is longer than its image's.
 MAX_KEY_BYTES = 1024 - len(FAILURE)
 # S3 takes 2 KB of user metadata in all; the rest is for the header's own name.

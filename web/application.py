@@ -44,6 +44,7 @@ from web.http.streams import Streams
 from web.routes import (
     batches,
     description,
+    direct,
     health,
     images,
     listing,
@@ -63,6 +64,7 @@ from web.tier import EXTENSION, Tier
 from web.uploads.intake import Intake
 from web.uploads.once import Once
 from web.uploads.publish import Publisher
+from web.uploads.staging import Staging
 
 
 def create_app(settings: Settings) -> Flask:
@@ -79,12 +81,11 @@ def create_app(settings: Settings) -> Flask:
     metrics.expose(parts)
     identity.install(app)
     problems.install(app)
-    security.install(app, _is_ours(settings))
+    security.install(app, _is_ours(settings), parts.staging.origin if parts.staging else "")
     if parts.provider:
         parts.provider.install(app)
-    limits = Limits(settings.limits, parts.backlog, on=bool(settings.access.ways))
-    build(settings, parts.records.find, limits).install(app)
-    limits.install(app)
+    build(settings, parts.records.find, parts.limits).install(app)
+    parts.limits.install(app)
     hearing.install(app, Seats(max(1, _page(settings.web.threads) // 2), "too many bodies are left to be read"))
     if hops := settings.web.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
@@ -97,7 +98,7 @@ def create_app(settings: Settings) -> Flask:
 def add_routes(app: Flask) -> None:
     """Have ``app`` answer every path that this tier has."""
     parts = (batches, compat, description, health, images, listing, metrics, monitor, orders, pages, results, sign_in)
-    for part in (*parts, stored, uploads):
+    for part in (*parts, stored, uploads, direct):
         app.register_blueprint(part.blueprint)
 
 
@@ -129,6 +130,7 @@ def _tier(settings: Settings) -> Tier:
     fleet = FleetFeed(listens=settings.queue.listen, target_s=settings.autoscaler.target_s)
     counts, registry = Metrics(), CollectorRegistry()
     summons = Summons(dispatch.send, fleet.unseen)
+    backlog = Backlog(time.monotonic)
     publisher = Publisher(celery, summons.send, settings.queue.bulk, settings.web.interactive_images)
     openers, previews, readers, bodies, waiters = _seats(settings.web.threads)
     queue, progresses = QueueReader(settings), Progresses(settings)
@@ -158,7 +160,9 @@ def _tier(settings: Settings) -> Tier:
         intake=Intake(settings.images, storage, feed, publisher.publish, counts),
         previews=Previews(Images(settings, storage, records), settings.images.max_pixels, previews, storage.outcome),
         streams=Streams(settings.web.streams, settings.limits.streams if settings.access.ways else 0, client),
-        backlog=Backlog(time.monotonic),
+        backlog=backlog,
+        limits=Limits(settings.limits, backlog, on=bool(settings.access.ways)),
+        staging=Staging(settings) if settings.web.direct_origins else None,
         provider=Provider(settings.access) if "oidc" in settings.access.ways else None,
         openers=openers,
         readers=readers,

@@ -17,6 +17,7 @@ from app.sqs.metrics import Metrics
 from app.storage import Storage
 from app.telemetry.workload import Workload
 from web.access.backlog import Backlog
+from web.access.limits import Limits
 from web.access.oidc import Provider
 from web.batches.current import CurrentBatch
 from web.batches.feed import Feed
@@ -33,6 +34,7 @@ from web.sources.retrying import Retrying
 from web.sources.runner import Runner
 from web.uploads.intake import Intake
 from web.uploads.once import Once
+from web.uploads.staging import Staging
 
 EXTENSION = "elastiq"
 
@@ -62,6 +64,8 @@ class Tier:
         bodies: the requests whose bodies may be read at once, and those that then wait for a label.
         waiters: the requests among them that may wait for a label.
         backlog: how many images of each caller wait.
+        limits: how much one caller may ask for.
+        staging: the files that clients put into the input bucket themselves, where they may.
         provider: with whom people sign in, if they do.
     """
 
@@ -93,6 +97,8 @@ class Tier:
     bodies: Seats
     waiters: Seats
     backlog: Backlog
+    limits: Limits
+    staging: Staging | None
     provider: Provider | None
 
     def close(self) -> None:

@@ -10,13 +10,17 @@ from app import aws
 from app.aws.queues import Call, QueuePlan, arn_of, dead_letter_queue, mend_queue
 from app.errors import ConfigurationError
 from app.settings import Settings
-from app.storage import PROMISES, TASK_RESULTS
+from app.storage import PROMISES, STAGED, TASK_RESULTS
 
-# What of ours is in the output bucket for so many days alone.
-_EXPIRIES: list[dict[str, Any]] = [
-    {"ID": f"elastiq-{what}", "Status": "Enabled", "Filter": {"Prefix": prefix}, "Expiration": {"Days": days}}
-    for what, prefix, days in (("task-results", TASK_RESULTS, 1), ("promises", PROMISES, 2))
-]
+
+def _expiry(what: str, prefix: str, days: int) -> dict[str, Any]:
+    return {"ID": f"elastiq-{what}", "Status": "Enabled", "Filter": {"Prefix": prefix}, "Expiration": {"Days": days}}
+
+
+# What of ours is in a bucket for so many days alone.
+_IN_INPUT = [_expiry("staged", STAGED, 1)]
+_IN_OUTPUT = [_expiry("task-results", TASK_RESULTS, 1), _expiry("promises", PROMISES, 2)]
+_CORS, _CORS_S = "elastiq-uploads", 3600
 _PRIVATE = {
     "BlockPublicAcls": True,
     "IgnorePublicAcls": True,
@@ -38,7 +42,10 @@ def provision(settings: Settings) -> list[str]:
         _bucket(settings, "input bucket", settings.buckets.input, "ELASTIQ_INPUT_BUCKET"),
         _bucket(settings, "output bucket", settings.buckets.output, "ELASTIQ_OUTPUT_BUCKET"),
     ]
-    _expire(settings)
+    _expire(settings, settings.buckets.input, _IN_INPUT)
+    _expire(settings, settings.buckets.output, _IN_OUTPUT)
+    if settings.web.direct_origins:
+        _let_pages_in(settings, settings.buckets.input)
     return lines + _queues(settings)
 
 
@@ -91,20 +98,43 @@ def _not_ours(name: str, variable: str) -> ConfigurationError:
     )
 
 
-def _expire(settings: Settings) -> None:
-    s3, bucket = aws.client("s3", settings.aws), settings.buckets.output
-    with aws.translated(f"setting the lifecycle of the output bucket {bucket!r}"):
+def _expire(settings: Settings, bucket: str, expiries: list[dict[str, Any]]) -> None:
+    s3 = aws.client("s3", settings.aws)
+    with aws.translated(f"setting the lifecycle of the bucket {bucket!r}"):
         try:
             rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
         except ClientError as err:
             if aws.error_code(err) != "NoSuchLifecycleConfiguration":
                 raise
             rules = []
-        if not all(expiry in rules for expiry in _EXPIRIES):
+        if not all(expiry in rules for expiry in expiries):
             # The call replaces all rules; those of the bucket's owner must stay.
-            ours = {expiry["ID"] for expiry in _EXPIRIES}
-            configuration = {"Rules": [*(rule for rule in rules if rule.get("ID") not in ours), *_EXPIRIES]}
+            ours = {expiry["ID"] for expiry in expiries}
+            configuration = {"Rules": [*(rule for rule in rules if rule.get("ID") not in ours), *expiries]}
             s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=configuration)
+
+
+def _let_pages_in(settings: Settings, bucket: str) -> None:
+    """Have browsers let the pages of `ELASTIQ_DIRECT_UPLOADS` send files to the bucket."""
+    s3 = aws.client("s3", settings.aws)
+    with aws.translated(f"setting the CORS of the bucket {bucket!r}"):
+        try:
+            rules = s3.get_bucket_cors(Bucket=bucket)["CORSRules"]
+        except ClientError as err:
+            if aws.error_code(err) != "NoSuchCORSConfiguration":
+                raise
+            rules = []
+        pages = {
+            "ID": _CORS,
+            "AllowedOrigins": settings.web.direct_origins,
+            "AllowedMethods": ["POST"],
+            "ExposeHeaders": ["Retry-After"],
+            "MaxAgeSeconds": _CORS_S,  # a browser asks that seldom whether it may
+        }
+        if pages not in rules:
+            # As with the lifecycle.
+            configuration = {"CORSRules": [*(rule for rule in rules if rule.get("ID") != _CORS), pages]}
+            s3.put_bucket_cors(Bucket=bucket, CORSConfiguration=configuration)
 
 
 def _queues(settings: Settings) -> list[str]:

@@ -12,23 +12,16 @@ import threading
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, BinaryIO, Literal
-from urllib.parse import urlsplit
+from datetime import datetime
+from typing import Any, BinaryIO
 
-import obstore
 from botocore.exceptions import ClientError
 from botocore.handlers import add_expect_header
-from botocore.utils import get_environ_proxies
-from obstore.auth.boto3 import Boto3CredentialProvider
-from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
 from app import aws
-from app.aws.calls import calls
-from app.aws.obstore_internals import failed
+from app.aws import objects
+from app.aws.objects import Found
 from app.process.spans import span
 from app.settings import AwsSettings
 
@@ -36,20 +29,6 @@ from app.settings import AwsSettings
 MOST_DELETED = 1000
 # A larger file is not read into memory; boto3 sends it in pieces.
 _READ_BYTES = 8 * 1024 * 1024
-# Of a whole call, its body included.
-_TIMEOUT = timedelta(seconds=30)
-_RETRIES: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}
-# botocore renews credentials ten minutes before they expire at the latest.
-_CREDENTIALS_FOR = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An object; ``body`` is None if it has more bytes than were asked for. By its ``etag`` it is told from others."""
-
-    body: bytes | None
-    metadata: dict[str, str]
-    etag: str = ""
 
 
 class Bucket:
@@ -75,7 +54,15 @@ class Bucket:
         """Return the object ``key``, its body only if that has no more than ``most_bytes``; None if there is none."""
         with aws.translated(f"reading {key!r} from bucket {self.name!r}"), self._span("GetObject", key):
             store = self._store_for(key)
-            return self._get_by_boto(key, most_bytes) if store is None else _get(store, key, most_bytes)
+            return self._get_by_boto(key, most_bytes) if store is None else objects.get(store, key, most_bytes)
+
+    def pieces(self, key: str) -> Iterator[bytes] | None:
+        """Return the object ``key`` as it comes, piece by piece, never all of it at once; None if there is none."""
+        doing = f"reading {key!r} from bucket {self.name!r}"
+        with aws.translated(doing), self._span("GetObject", key):
+            store = self._store_for(key)
+            found = self._opened_by_boto(key) if store is None else objects.opened(store, key)
+        return None if found is None else _translated(found, doing)
 
     def get_range(self, key: str, at: int, count: int) -> bytes | None:
         """Return at most ``count`` bytes of the object ``key`` from byte ``at`` on; None if there is none."""
@@ -106,7 +93,7 @@ class Bucket:
             content = body if isinstance(body, bytes) else _read_if_small(body)
             if store is None or not isinstance(content, bytes):
                 return self._put_by_boto(key, content, content_type, metadata or {}, replace)
-            return _put(store, key, content, {"Content-Type": content_type, **(metadata or {})}, replace)
+            return objects.put(store, key, content, {"Content-Type": content_type, **(metadata or {})}, replace)
 
     def put_if_same(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
         """Store the object ``key`` if it is still the one of this ``etag``, empty: if there is none; return whether."""
@@ -204,6 +191,14 @@ class Bucket:
             fits = most_bytes is None or answer["ContentLength"] <= most_bytes
             return Found(bytes(body.read()) if fits else None, answer["Metadata"], answer["ETag"])
 
+    def _opened_by_boto(self, key: str) -> Iterator[bytes] | None:
+        try:
+            return self._s3.get_object(Bucket=self.name, Key=key)["Body"].iter_chunks(objects.PIECE_BYTES)  # type: ignore[no-any-return]
+        except ClientError as err:
+            if aws.error_code(err) in aws.NO_KEY:
+                return None
+            raise
+
     def _put_by_boto(
         self, key: str, body: bytes | BinaryIO, content_type: str, metadata: dict[str, str], replace: bool
     ) -> bool:
@@ -228,72 +223,18 @@ class Bucket:
 
     def _store_for(self, key: str) -> S3Store | None:
         """Return obstore's way to ``key``; None where boto3 is to go."""
-        if not _nameable(key):
+        if not objects.nameable(key):
             return None
         with self._making:
             if self._store is None:
                 with aws.building():
-                    self._store = make_store(self._settings, self.name)
+                    self._store = objects.make_store(self._settings, self.name)
             return self._store
 
 
-def make_store(settings: AwsSettings, name: str) -> S3Store | None:
-    """Return the bucket as obstore's; None where it could not call, and where boto3 has to say what is missing."""
-    endpoint = settings.endpoint_url
-    session = aws.session().boto3
-    # obstore would go to a loopback address through the environment's proxy.
-    proxied = urlsplit(endpoint).hostname in aws.LOOPBACK and get_environ_proxies(endpoint)
-    if proxied or session.get_credentials() is None:
-        return None
-    options: Any = {"timeout": _TIMEOUT, "connect_timeout": timedelta(seconds=5), "allow_http": bool(endpoint)}
-    authorities = aws.session().core.get_config_variable("ca_bundle")
-    if authorities and not endpoint.startswith("http:"):
-        if not Path(authorities).is_file():
-            return None
-        options["root_certificate"] = Path(authorities).read_bytes()
-    where: dict[str, Any] = {"endpoint": endpoint} if endpoint else {}
-    return S3Store(
-        name,
-        **where,
-        region=settings.region or session.region_name or aws.LAST_RESORT,
-        virtual_hosted_style_request=not endpoint,
-        checksum_algorithm="SHA256",
-        client_options=options,
-        retry_config=_RETRIES,
-        credential_provider=Boto3CredentialProvider(session, ttl=_CREDENTIALS_FOR),
-    )
-
-
-def _nameable(key: str) -> bool:
-    """Return whether obstore can name ``key``; others it changes without a word, or refuses."""
-    return key.isprintable() and not any(part in ("", ".", "..") for part in key.split("/"))
-
-
-def _get(store: S3Store, key: str, most_bytes: int | None) -> Found | None:
-    calls.count("s3_get")
-    try:
-        answer = obstore.get(store, key)
-        fits = most_bytes is None or answer.meta["size"] <= most_bytes
-        metadata = {str(name): str(value) for name, value in answer.attributes.items()}
-        return Found(bytes(answer.bytes()) if fits else None, metadata, answer.meta["e_tag"] or "")
-    except (BaseError, FileNotFoundError) as err:
-        told = failed(err)
-        if told.code in aws.NO_KEY:
-            return None
-        raise told from err
-
-
-def _put(store: S3Store, key: str, body: bytes, attributes: Any, replace: bool) -> bool:
-    calls.count("s3_put")
-    try:
-        # In one piece, so that its checksum is that of all of it.
-        mode: Literal["overwrite", "create"] = "overwrite" if replace else "create"
-        obstore.put(store, key, body, attributes=attributes, mode=mode, use_multipart=False)
-    except AlreadyExistsError:
-        return False
-    except (BaseError, FileNotFoundError) as err:
-        raise failed(err) from err
-    return True
+def _translated(pieces: Iterator[bytes], doing: str) -> Iterator[bytes]:
+    with aws.translated(doing):
+        yield from pieces
 
 
 def _read(body: BinaryIO) -> bytes:

@@ -17,7 +17,7 @@ from app.batches.marks import DELETED, Marks
 from app.batches.record import BatchRecord
 from app.batches.records import Records
 from app.settings import Settings
-from app.storage import BATCHES, SOURCES
+from app.storage import BATCHES, SOURCES, STAGED
 
 # A message lives for 14 days.
 TOMBSTONE = timedelta(days=15)
@@ -82,7 +82,9 @@ class Deletion:
         return True
 
     def _images(self, id: str) -> Iterator[str]:
-        return (str(item["Key"]) for item in self._input.list(f"{id}/"))
+        for folder in (f"{id}/", f"{STAGED}{id}/"):
+            for item in self._input.list(folder):
+                yield str(item["Key"])
 
     def _rest(self, id: str) -> Iterator[str]:
         for folder in (f"{id}/", f"_resent/{id}/", f"{SOURCES}{id}.json", f"{BATCHES}{id}/"):

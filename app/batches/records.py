@@ -12,7 +12,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
-from app.aws.bucket import Bucket, Found
+from app.aws.bucket import Bucket
+from app.aws.objects import Found
 from app.batches.record import BatchRecord
 from app.domain import BATCH_ID
 from app.errors import ConfigurationError, TransientError

@@ -46,6 +46,7 @@ def classify(
     patience_s: float = PATIENCE_S,
     key: str | None = None,
     resume: str = "",
+    direct: bool = False,
     wishes: Wishes = _NONE,
 ) -> int:
     """Classify files, and the images in folders, through the web tier at ``url``.
@@ -60,6 +61,7 @@ def classify(
         patience_s: seconds for which to try again while the web tier does not answer.
         key: an API key, where the web tier asks for one.
         resume: the id or the address of a batch that some of them were uploaded to before.
+        direct: whether files go straight to the bucket, as long as that works.
         wishes: what results are written to as well.
 
     Returns:
@@ -69,7 +71,7 @@ def classify(
     notes: list[Report] = []
     try:
         elastiq = Elastiq(url, key, patience_s=patience_s, say=lambda text: notes[0].note(text))
-        run = elastiq.classify(paths, resume=resume)
+        run = elastiq.classify(paths, resume=resume, direct=direct)
         with Report(run.total, as_json, sys.stdout) as report:
             notes.append(report)
             return _run(run, report, wishes)

@@ -34,7 +34,7 @@ class Elastiq:
         self._url, self._key, self._patience_s, self._say = url, key, patience_s, say
         self._connect(say)
 
-    def classify(self, paths: str | Path | Iterable[str | Path], *, resume: str = "") -> Run:
+    def classify(self, paths: str | Path | Iterable[str | Path], *, resume: str = "", direct: bool = False) -> Run:
         """Return what the files become: iterate over it, with ``for`` or with ``async for``.
 
         One file that cannot be read or classified is a result, too, and costs the others nothing. To end early, stop
@@ -44,12 +44,13 @@ class Elastiq:
             paths: files, and folders, of which all images are taken; ``-`` is standard input.
             resume: the id or the address of a batch that some of the files were uploaded to before: what it has is not
                 sent again, and its results are told like all others.
+            direct: whether files go straight to the bucket, as long as the web tier and the bucket let them.
 
         Raises:
             Lost, ConfigurationError: from the iteration; the web tier cannot be reached, or refuses the upload.
         """
         named = [paths] if isinstance(paths, str | Path) else paths
-        return Run(self._connect, named, self._say, resume.rstrip("/").rpartition("/")[2])
+        return Run(self._connect, named, self._say, resume.rstrip("/").rpartition("/")[2], direct=direct)
 
     def _connect(self, say: Callable[[str], object]) -> Remote:
         return Remote(self._url, self._patience_s, say, self._key)

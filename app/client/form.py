@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from app.client.files import File
 from app.errors import PermanentError, TransientError
@@ -22,24 +24,40 @@ class Unreadable(PermanentError):
 class Form:
     """A body of ``files``, to be sent once.
 
+    Args:
+        files: whose content is sent.
+        field: the form's field that each of them goes in.
+        before: other fields, which come first.
+        most_bytes: of each file, no more is sent.
+
     Raises:
         Unreadable: a file, at any time.
     """
 
-    def __init__(self, files: Sequence[File]) -> None:
-        self._boundary = secrets.token_hex(16)
-        self._files = [(file, _size(file)) for file in files]
+    def __init__(
+        self,
+        files: Sequence[File],
+        field: str = "files",
+        before: Mapping[str, str] = MappingProxyType({}),
+        most_bytes: float = math.inf,
+    ) -> None:
+        self._boundary, self._field = secrets.token_hex(16), field
+        self._before = b"".join(self._part(f'name="{name}"') + f"{text}\r\n".encode() for name, text in before.items())
+        self._files = [(file, int(min(_size(file), most_bytes))) for file in files]
 
     @property
     def headers(self) -> dict[str, str]:
         """Return what has to be said of the body."""
-        length = sum(len(self._head(file)) + size + 2 for file, size in self._files) + len(self._end)
+        length = (
+            len(self._before) + sum(len(self._head(file)) + size + 2 for file, size in self._files) + len(self._end)
+        )
         return {
             "Content-Type": f"multipart/form-data; boundary={self._boundary}",
             "Content-Length": str(length),
         }
 
     def __iter__(self) -> Iterator[bytes]:
+        yield self._before
         for file, size in self._files:
             yield self._head(file)
             yield from _content(file, size)
@@ -49,8 +67,11 @@ class Form:
     def _head(self, file: File) -> bytes:
         # As browsers write it: these three characters, and only these, are escaped.
         name = file.sent.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-        disposition = f'Content-Disposition: form-data; name="files"; filename="{name}"'
-        return f"--{self._boundary}\r\n{disposition}\r\n\r\n".encode(errors="replace")
+        return self._part(f'name="{self._field}"; filename="{name}"')
+
+    def _part(self, named: str) -> bytes:
+        text = f"--{self._boundary}\r\nContent-Disposition: form-data; {named}\r\n\r\n"
+        return text.encode(errors="replace")
 
     @property
     def _end(self) -> bytes:

@@ -13,6 +13,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 
+from app.client.direct import Direct
 from app.client.files import File, gather
 from app.client.form import Unreadable
 from app.client.remote import Complete, Image, News, Remote, Stored, Waits
@@ -35,6 +36,7 @@ class Run:
         paths: files, folders and pipes; ``-`` is standard input.
         say: is told, in the thread of whoever iterates, what is waited for.
         batch: one that has some of the files already; those are not sent again. A new one unless told.
+        direct: whether files go straight to the bucket, as long as that works.
 
     Attributes:
         batch: the batch's id; nothing before it is known.
@@ -49,9 +51,12 @@ class Run:
         paths: Iterable[str | Path],
         say: Callable[[str], object],
         batch: str = "",
+        *,
+        direct: bool = False,
     ) -> None:
         self._inbox: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._remote, self._say = connect(partial(self._later, say)), say
+        self._add = Direct(self._remote, partial(self._later, say)).add if direct else self._remote.add
         self._spool = TemporaryDirectory(prefix="elastiq-")
         self._found = gather(paths, Path(self._spool.name))
         self._results: deque[Result] = deque()
@@ -147,7 +152,7 @@ class Run:
         images: list[Image] = []
         while chunk:
             try:
-                images = self._remote.add(self.batch, chunk)
+                images = self._add(self.batch, chunk)
                 break
             except Unreadable as err:
                 self._later(self._failed, err.file, str(err))

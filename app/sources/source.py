@@ -11,7 +11,7 @@ from typing import Any
 
 from app.domain import BATCH_ID, SOURCED
 from app.errors import PermanentError
-from app.storage import MAX_KEY_BYTES
+from app.storage import MAX_KEY_BYTES, STAGED
 
 LONGEST = 1024
 _KINDS = ("prefix", "glob", "manifest")
@@ -58,11 +58,12 @@ class Source:
         Args:
             key: the object's in the bucket.
             batch: whose source it is.
-            own: whether the bucket is the one of uploaded images. Those of any batch are their owners' alone.
+            own: whether the bucket is the one of uploaded images. Those of any batch are their owners' alone, staged or
+                taken.
         """
         if key.endswith("/") or len(key_of(batch, key).encode()) > MAX_KEY_BYTES or key.endswith(".error"):
             return False
-        if own and BATCH_ID.fullmatch(key.partition("/")[0]):
+        if own and (key.startswith(STAGED) or BATCH_ID.fullmatch(key.partition("/")[0])):
             return False
         return bool(self.manifest) or (key.startswith(self.prefix) and self._like.match(key) is not None)
 

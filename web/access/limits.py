@@ -91,6 +91,15 @@ class Limits:
         if self._limiter.enabled:
             self._ask(self._limiter.limiter.hit, WRONG_PASSWORDS, "password", address)
 
+    def spend(self, size: int) -> None:
+        """Count bytes that the current request lets be sent past this process.
+
+        Raises:
+            TooMany: they are more than the client may send.
+        """
+        if self._limiter.enabled:
+            self._spend(size, client())
+
     def _measure(self) -> None:
         most, who = self._settings.images, client()
         submits = table.SCOPE_OF.get(request.endpoint or "") == SUBMIT

@@ -37,6 +37,8 @@ SCOPE_OF = {
     "orders.retry": SUBMIT,
     "orders.delete": SUBMIT,
     "stored.stored": READ,
+    "direct.invite": SUBMIT,
+    "direct.complete": SUBMIT,
     "monitor.page": OPERATE,
     "monitor.read": OPERATE,
     "monitor.follow": OPERATE,

@@ -37,12 +37,13 @@ class Misdirected(HTTPException):
     code = 421
 
 
-def install(app: Flask, is_ours: Callable[[str], bool] = lambda name: True) -> None:
+def install(app: Flask, is_ours: Callable[[str], bool] = lambda name: True, uploads_to: str = "") -> None:
     """Hold every request and answer of ``app`` to the rules.
 
     Args:
         app: the application.
         is_ours: says whether this server may be called by a name. Another site could have its own lead here.
+        uploads_to: another origin that pages may send files to.
     """
 
     def refuse_other_names() -> None:
@@ -50,10 +51,21 @@ def install(app: Flask, is_ours: Callable[[str], bool] = lambda name: True) -> N
         if name and not is_ours(name):
             raise Misdirected(f"this server is not called {name[:80]!r}; name it in ELASTIQ_HOSTS if it should be")
 
+    headers = dict(HEADERS)
+    if uploads_to:
+        headers["Content-Security-Policy"] = PAGE_POLICY.replace(
+            "connect-src 'self'", f"connect-src 'self' {uploads_to}"
+        )
+
+    def add_headers(answer: Response) -> Response:
+        for name, value in headers.items():
+            answer.headers.setdefault(name, value)
+        return answer
+
     app.before_request(refuse_other_names)
     app.before_request(_refuse_other_sites)
     app.before_request(_limit_stalls)
-    app.after_request(_add_headers)
+    app.after_request(add_headers)
 
 
 def _refuse_other_sites() -> None:
@@ -74,9 +86,3 @@ def _name_of(host: str) -> str:
 def _limit_stalls() -> None:
     if isinstance(client := connection(), PacedSocket):
         client.wait_at_most(STALLED_S, SLOWEST)
-
-
-def _add_headers(answer: Response) -> Response:
-    for name, value in HEADERS.items():
-        answer.headers.setdefault(name, value)
-    return answer

@@ -11,6 +11,7 @@ from app.hour.timeline import Doing
 from web.batches.options import LONGEST_S
 from web.fleet.sightings import Departure
 from web.fleet.waiting import Waiting
+from web.uploads.staging import MOST_COMPLETED, MOST_INVITED, UPLOAD
 
 Moment = Annotated[float, "Seconds since 1970."]
 State = Literal["waiting", "done", "failed", "cancelled"]
@@ -56,6 +57,41 @@ class Receipt(TypedDict):
     accepted: int
     rejected: int
     images: Annotated[list[Image], "Every file that came, in the order in which they were sent."]
+
+
+class WantedUploads(TypedDict):
+    """Files that somebody wants to put into the bucket himself."""
+
+    sizes: Annotated[list[Annotated[int, {"minimum": 0}]], "In bytes.", {"minItems": 1, "maxItems": MOST_INVITED}]
+
+
+class Upload(TypedDict):
+    """One file that may be put into the bucket."""
+
+    upload: Annotated[str, "What to name it by when it is there."]
+    bytes: Annotated[int, "Send so many of the file: all of them, or of one that is too large enough to show it."]
+    fields: Annotated[dict[str, str], "The form's, before the file, which goes in a field named `file`."]
+
+
+class Uploads(TypedDict):
+    """Where to put files, and by which forms."""
+
+    id: Annotated[str, "The batch's."]
+    bucket_url: Annotated[str, "Where each form is to be sent."]
+    uploads: Annotated[list[Upload], "In the order of the sizes."]
+
+
+class CompletedUpload(TypedDict):
+    """One file that is there."""
+
+    upload: Annotated[str, {"pattern": f"^{UPLOAD}$"}]
+    path: Annotated[str, "The file's name, with its folders perhaps."]
+
+
+class CompletedUploads(TypedDict):
+    """Files that were put into the bucket."""
+
+    files: Annotated[list[CompletedUpload], {"minItems": 1, "maxItems": MOST_COMPLETED}]
 
 
 class Counts(TypedDict):

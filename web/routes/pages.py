@@ -28,6 +28,7 @@ def batch(id: str) -> Response:
 
 
 def _page() -> Response:
-    answer = make_response(render_template("page.html", max_file_bytes=tier().settings.images.max_file_bytes))
+    limit, direct = tier().settings.images.max_file_bytes, tier().staging is not None
+    answer = make_response(render_template("page.html", max_file_bytes=limit, direct=direct))
     answer.headers["Cache-Control"] = "no-cache"
     return answer

@@ -20,7 +20,6 @@ from app.sources import source
 from web.access.caller import caller
 from web.access.gate import checked
 from web.access.limits import client
-from web.batches.batch import Image
 from web.batches.options import asked
 from web.http import known
 from web.http.bodies import body, has_body, json_object
@@ -29,9 +28,9 @@ from web.openapi import shapes
 from web.openapi.operations import JSON, Answer, Body, operation
 from web.openapi.parameters import Text
 from web.tier import tier
-from web.uploads import names
 from web.uploads.intake import Taken
 from web.uploads.multipart import Part, parts
+from web.uploads.receipt import receipt, rejected
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +84,7 @@ def add(id: str) -> tuple[Response, int]:
         raise Conflict(f"batch {id!r} was cancelled; make another one, or take that back: POST /api/batches/{id}/retry")
     if record.source is not None:
         raise Conflict(f"the images of batch {id!r} are in S3, and none can be added; make another one")
-    return jsonify(_receipt(id, _take(id, [], 0 if record.priority == BULK else None))), 201
+    return jsonify(receipt(id, _take(id, [], 0 if record.priority == BULK else None))), 201
 
 
 def _hosts() -> str:
@@ -103,12 +102,12 @@ def _make(id: str, now: datetime) -> tuple[dict[str, Any], str]:
         if record.source is not None:
             tier().runner.begin(id)
             log.info("batch_has_source", batch=id, source=record.source)
-        return _receipt(id, []), _digest_of(options)
+        return receipt(id, []), _digest_of(options)
     tier().orders.make(BatchRecord(id, owner=caller().identity))
     sent: list[list[str]] = []
     # A form without a length is no wish for an id: its files would be lost without a word.
     taken = _take(id, sent) if _has_files() else []
-    return _receipt(id, taken), _digest_of(*sent)
+    return receipt(id, taken), _digest_of(*sent)
 
 
 def _sent() -> str:
@@ -149,7 +148,7 @@ def _take(id: str, noted: list[list[str]], first: float | None = None) -> list[T
     with tier().bodies.taken(), stored_in(id):
         taken = tier().intake.take(id, _by_field(_noted(_parts(), noted), sent), first)
     tier().backlog.add(client(), [image.key for image in taken if image.outcome is None])
-    log.info("upload_taken", batch=id, files=len(taken), rejected=_rejected(taken))
+    log.info("upload_taken", batch=id, files=len(taken), rejected=rejected(taken))
     if not sent[FIELD]:
         found = f", only in {', '.join(repr(field[:80]) for field in sent)}" if sent else ""
         raise BadRequest(f"no file was sent in a part named {FIELD!r}{found}; put each file in a part named {FIELD!r}")
@@ -169,22 +168,3 @@ def _by_field(files: Iterator[Part], sent: Counter[str]) -> Iterator[Part]:
         if part.field != FIELD:
             part.refusal = f"the file was sent in a part named {part.field[:80]!r}; put it in a part named {FIELD!r}"
         yield part
-
-
-def _receipt(id: str, taken: list[Taken]) -> dict[str, Any]:
-    rejected = _rejected(taken)
-    return {
-        "id": id,
-        "url": _page(id),
-        "accepted": len(taken) - rejected,
-        "rejected": rejected,
-        "images": [Image(file.key, file.outcome).to_json() for file in taken],
-    }
-
-
-def _rejected(taken: list[Taken]) -> int:
-    return sum(names.is_rejected(file.key) for file in taken)
-
-
-def _page(id: str) -> str:
-    return url_for("pages.batch", id=id, _external=True)

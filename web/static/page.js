@@ -5,6 +5,7 @@ import { Batch } from "./batch.js";
 import { drawCards } from "./cards.js";
 import { Deck } from "./deck.js";
 import { Detail } from "./detail.js";
+import { Direct } from "./direct.js";
 import { byId, find, here } from "./dom.js";
 import { Earlier } from "./earlier.js";
 import { leftOut } from "./files.js";
@@ -15,9 +16,11 @@ import { Recent } from "./recent.js";
 import { isPlain, select } from "./selection.js";
 import { Tiles } from "./tiles.js";
 import { Toast } from "./toast.js";
+import { post } from "./upload.js";
 import { bytes, number } from "./words.js";
 import { hasZip, opened } from "./zip.js";
 
+/** @import { Listener } from "./batch.js" */
 /** @import { Found } from "./files.js" */
 /** @import { Item } from "./images.js" */
 
@@ -25,9 +28,13 @@ const FORMS = /** @type {const} */ (["csv", "json", "jsonl"]);
 const SECTIONS = /** @type {const} */ (["welcome", "work", "missing"]);
 
 class Page {
-  /** @param {number} maxFileBytes the server's limit */
-  constructor(maxFileBytes) {
+  /**
+   * @param {number} maxFileBytes the server's limit
+   * @param {boolean} direct whether files go straight to the bucket
+   */
+  constructor(maxFileBytes, direct) {
     this._maxFileBytes = maxFileBytes;
+    this._post = direct ? new Direct(post).send : post;
     /** @type {Batch | null} the batch in view: the one thing here that comes and goes */
     this._batch = null;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -88,7 +95,8 @@ class Page {
     const drawn = gathered(
       /** @param {Set<Item>} items */ (items) => batch === this._batch && this._draw(batch, items),
     );
-    const batch = new Batch(id, this._maxFileBytes, {
+    /** @type {Listener} */
+    const listener = {
       onNamed: (named) => this._named(named),
       onChange: drawn,
       onProgress: () => this._draw(batch, new Set()),
@@ -96,7 +104,8 @@ class Page {
       onUploaded: () => this._deck.trouble(batch.images.refused.length),
       onMissing: () => this._missing(batch),
       onHad: (had, of) => this._toast.say(`${number(had)} of ${number(of)} are uploaded already.`),
-    });
+    };
+    const batch = new Batch(id, this._maxFileBytes, listener, { post: this._post });
     this._batch = batch;
     if (id) this._name(id);
     this._actions(batch);
@@ -257,5 +266,5 @@ class Page {
   }
 }
 
-const limit = find(document, 'meta[name="max-file-bytes"]', HTMLMetaElement).content;
-new Page(Number(limit)).route();
+const told = /** @param {string} name */ (name) => find(document, `meta[name="${name}"]`, HTMLMetaElement).content;
+new Page(Number(told("max-file-bytes")), told("direct-uploads") === "yes").route();

@@ -288,8 +288,15 @@ export function reasonOf({ status, text }) {
   return `the server answered with status ${status}`;
 }
 
-/** XMLHttpRequest, because fetch tells no progress. @type {Post} */
-function post(url, body, onProgress, cut) {
+/**
+ * XMLHttpRequest, because fetch tells no progress.
+ * @param {string} url
+ * @param {FormData | Blob | null} body
+ * @param {(bytes: number) => void} onProgress
+ * @param {AbortSignal} cut
+ * @returns {Promise<Answer>}
+ */
+export function post(url, body, onProgress, cut) {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
     let seen = 0;

@@ -87,22 +87,14 @@ def parts(stream: BinaryIO, content_type: str, *, fields: frozenset[str], max_by
     while (headers := body.headers()) is not None:
         field, filename = _named(headers)
         if field in fields or filename is not None:
-            yield _spooled(field, filename or "", body.content(), max_bytes)
+            yield spooled(field, filename or "", body.content(), max_bytes)
         else:
             for _ in body.content():
                 pass
 
 
-def _boundary(content_type: str) -> bytes:
-    kind, options = parse_options_header(content_type)
-    if kind.lower() != "multipart/form-data":
-        raise UnsupportedMediaType("send the files as multipart/form-data")
-    if not options.get("boundary"):
-        raise BrokenUpload("the Content-Type names no boundary; let your HTTP library set that header")
-    return options["boundary"].encode("latin-1", "replace")
-
-
-def _spooled(field: str, filename: str, data: Iterator[bytes], max_bytes: int) -> Part:
+def spooled(field: str, filename: str, data: Iterator[bytes], max_bytes: int) -> Part:
+    """Return a file that comes as ``data``, in a bounded temporary file; the arguments are those of `parts`."""
     part = Part(field, filename, cast(BinaryIO, SpooledTemporaryFile(MEMORY_BYTES)))  # noqa: SIM115  its taker closes it
     digest = hashlib.sha256()
     try:
@@ -120,6 +112,15 @@ def _spooled(field: str, filename: str, data: Iterator[bytes], max_bytes: int) -
     if part.too_large:
         part.body.truncate()
     return part
+
+
+def _boundary(content_type: str) -> bytes:
+    kind, options = parse_options_header(content_type)
+    if kind.lower() != "multipart/form-data":
+        raise UnsupportedMediaType("send the files as multipart/form-data")
+    if not options.get("boundary"):
+        raise BrokenUpload("the Content-Type names no boundary; let your HTTP library set that header")
+    return options["boundary"].encode("latin-1", "replace")
 
 
 def _named(headers: bytes) -> tuple[str, str | None]:

@@ -18,6 +18,7 @@ from app.aws.named import client_of
 from app.aws.queues import arn_of
 from app.domain import FLEET_TAG
 from app.settings import Settings
+from app.storage import STAGED
 
 WEB, WORKER, AUTOSCALER = ROLES = ("web", "worker", "autoscaler")
 # Granted, and not tried: of these there is no call without effect.
@@ -200,6 +201,10 @@ def _launches(settings: Settings) -> bool:
     return bool(settings.ec2.launch_template) and not settings.autoscaler.watch_only
 
 
+def _direct(settings: Settings) -> bool:
+    return bool(settings.web.direct_origins)
+
+
 def _one(settings: Settings) -> bool:
     return not settings.queue.bulk
 
@@ -224,6 +229,9 @@ NEEDS = (
     Need("s3:GetObject", _OUTPUT, (WEB, AUTOSCALER), partial(_get, "output")),
     Need("s3:GetObject", f"{_OUTPUT}'s _batches/*", (WORKER,), partial(_get, "output", key="_batches/none")),
     Need("s3:PutObject", _INPUT, (WEB,), partial(_put, "input", NOTHING)),
+    Need("s3:PutObject", f"{_INPUT}'s {STAGED}*", (WEB,), partial(_put, "input", f"{STAGED}none"), _direct),
+    Need("s3:GetObject", f"{_INPUT}'s {STAGED}*", (WEB,), partial(_get, "input", key=f"{STAGED}none"), _direct),
+    Need("s3:DeleteObject", f"{_INPUT}'s {STAGED}*", (WEB,), partial(_delete, "input", f"{STAGED}none"), _direct),
     Need("s3:PutObject", f"{_OUTPUT}'s results", (WORKER,), partial(_put, "output", f"{NOTHING}.txt")),
     Need("s3:PutObject", f"{_OUTPUT}'s failures", (WEB, AUTOSCALER), partial(_put, "output", f"{NOTHING}.error.txt")),
     Need("s3:PutObject", f"{_OUTPUT}'s _autoscaler/*", (AUTOSCALER,), partial(_put, "output", "_autoscaler/none")),

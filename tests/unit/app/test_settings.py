@@ -54,6 +54,7 @@ def test_every_setting_is_read_from_its_own_variable() -> None:
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
         "ELASTIQ_QUEUE_URL": "http://127.0.0.1:4566/000000000000/q",
         "ELASTIQ_SOURCE_BUCKETS": "photos, archive",
+        "ELASTIQ_DIRECT_UPLOADS": "https://images.example.com",
         "ELASTIQ_BULK_QUEUE_URL": "http://127.0.0.1:4566/000000000000/q-bulk",
         "ELASTIQ_TOPIC_ARN": "arn:aws:sns:eu-central-1:000000000000:t",
         "ELASTIQ_COMPLETION_TOPIC_ARN": "arn:aws:sns:eu-central-1:000000000000:c.fifo",

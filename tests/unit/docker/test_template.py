@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from app.access.keys import FOLDER as KEYS
-from app.account.provision import _EXPIRIES
+from app.account.provision import _CORS, _CORS_S, _IN_INPUT, _IN_OUTPUT
 from app.aws.queues import QueuePlan, dead_letter_attributes, dead_letter_queue, task_queue_attributes
 from app.brakes import KEY as BRAKES
 from app.deploy.bundle import TIERS, UNITS
@@ -118,13 +118,24 @@ def test_names_are_those_that_the_settings_make_of_the_queue_s() -> None:
     assert {name.replace("${NamePrefix}", "e") for name in listeners} == {f"{queue.listener_prefix}*"}
 
 
-def test_results_of_tasks_expire_as_provision_has_it() -> None:
-    rules = resources("AWS::S3::Bucket")["Output"]["LifecycleConfiguration"]["Rules"]
+@pytest.mark.parametrize(("bucket", "expiries"), [("Input", _IN_INPUT), ("Output", _IN_OUTPUT)])
+def test_what_is_kept_for_days_alone_expires_as_provision_has_it(bucket: str, expiries: list[dict[str, Any]]) -> None:
+    rules = resources("AWS::S3::Bucket")[bucket]["LifecycleConfiguration"]["Rules"]
 
-    for expiry in _EXPIRIES:
+    for expiry in expiries:
         (rule,) = [rule for rule in rules if rule.get("Id") == expiry["ID"]]
         assert rule["Prefix"] == expiry["Filter"]["Prefix"]
         assert rule["ExpirationInDays"] == expiry["Expiration"]["Days"]
+
+
+def test_pages_are_let_in_to_the_bucket_as_provision_has_it_where_their_files_go_straight_there() -> None:
+    name, ours, nothing = resources("AWS::S3::Bucket")["Input"]["CorsConfiguration"]["Fn::If"]
+    (rule,) = ours["CorsRules"]
+
+    assert (name, nothing) == ("Direct", {"Ref": "AWS::NoValue"})
+    assert (rule["Id"], rule["AllowedMethods"], rule["MaxAge"]) == (_CORS, ["POST"], _CORS_S)
+    assert (rule["AllowedOrigins"], rule["ExposedHeaders"]) == ([{"Ref": "DirectUploads"}], ["Retry-After"])
+    assert told("ControlTemplate")["units"]["web"]["ELASTIQ_DIRECT_UPLOADS"] == "${DirectUploads}"
 
 
 @pytest.mark.parametrize("name", resources("AWS::S3::Bucket"))

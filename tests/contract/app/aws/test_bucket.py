@@ -46,6 +46,18 @@ def test_an_object_that_is_not_there_is_none_and_can_be_deleted_all_the_same(buc
 
 
 @each_way
+def test_a_large_object_is_read_piece_by_piece_and_one_that_is_not_there_is_none(bucket: Bucket, key: str) -> None:
+    assert bucket.pieces(key) is None
+    content = bytes(range(256)) * 4_000
+    bucket.put(key, content, "image/png")
+
+    pieces = list(bucket.pieces(key) or ())
+
+    assert b"".join(pieces) == content
+    assert max(map(len, pieces)) < len(content)
+
+
+@each_way
 def test_one_of_this_key_stays_unless_it_is_to_be_replaced(bucket: Bucket, key: str) -> None:
     assert bucket.put(key, b"first", "image/png", replace=False)
     assert not bucket.put(key, b"second", "image/png", replace=False)

@@ -11,7 +11,7 @@ import obstore
 import pytest
 from obstore.exceptions import BaseError
 
-from app.aws.bucket import make_store
+from app.aws.objects import make_store
 from app.aws.obstore_internals import failed
 from app.settings import Settings
 from tests.support.fault_proxy import FaultProxy

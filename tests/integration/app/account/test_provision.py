@@ -6,10 +6,12 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from app import aws
 from app.account.provision import provision
@@ -94,15 +96,19 @@ def test_nobody_can_make_the_buckets_public(config: Settings) -> None:
         assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
 
 
-def rules(config: Settings) -> list[dict[str, Any]]:
-    answer = aws.client("s3", config.aws).get_bucket_lifecycle_configuration(Bucket=config.buckets.output)
+def rules(config: Settings, bucket: str = "output") -> list[dict[str, Any]]:
+    name = getattr(config.buckets, bucket)
+    answer = aws.client("s3", config.aws).get_bucket_lifecycle_configuration(Bucket=name)
     return list(answer["Rules"])
 
 
-def test_task_results_and_promises_expire_in_days_and_classifications_never(config: Settings) -> None:
-    found = {rule["Filter"]["Prefix"]: rule["Expiration"]["Days"] for rule in rules(config)}
+def days(config: Settings, bucket: str) -> dict[str, int]:
+    return {rule["Filter"]["Prefix"]: rule["Expiration"]["Days"] for rule in rules(config, bucket)}
 
-    assert found == {"_celery/": 1, "_batches/_idempotency/": 2}
+
+def test_task_results_promises_and_what_is_staged_expire_in_days_and_classifications_never(config: Settings) -> None:
+    assert days(config, "input") == {"_staged/": 1}
+    assert days(config, "output") == {"_celery/": 1, "_batches/_idempotency/": 2}
     assert {rule["Status"] for rule in rules(config)} == {"Enabled"}
 
 
@@ -117,6 +123,22 @@ def test_the_lifecycle_rules_of_the_buckets_owner_stay(config: Settings) -> None
 
     assert sorted(rule["ID"] for rule in rules(config)) == ["elastiq-promises", "elastiq-task-results", "theirs"]
     assert theirs in rules(config)
+
+
+def test_pages_are_let_in_where_their_files_go_straight_to_the_bucket(config: Settings) -> None:
+    s3 = aws.client("s3", config.aws)
+    with pytest.raises(ClientError, match="NoSuchCORSConfiguration"):
+        s3.get_bucket_cors(Bucket=config.buckets.input)
+    theirs = {"AllowedOrigins": ["https://theirs.example"], "AllowedMethods": ["GET"]}
+    s3.put_bucket_cors(Bucket=config.buckets.input, CORSConfiguration={"CORSRules": [theirs]})
+
+    for origins in ("https://old.example", "https://a.example, http://127.0.0.1:8000"):
+        provision(replace(config, web=replace(config.web, direct_uploads=origins)))
+
+    first, ours = s3.get_bucket_cors(Bucket=config.buckets.input)["CORSRules"]
+    assert first == theirs
+    assert ours["AllowedOrigins"] == ["https://a.example", "http://127.0.0.1:8000"]
+    assert ours["AllowedMethods"] == ["POST"]
 
 
 def test_a_region_of_ones_own_is_respected(unmade: dict[str, str]) -> None:

@@ -47,13 +47,14 @@ def case(config: Settings) -> Case:
 
 
 def test_all_that_belongs_to_a_batch_goes_but_its_tombstone(case: Case) -> None:
-    case.put(0, f"{ID}/a.png", f"{ID}/2023/b.png", f"{OTHER}/a.png")
+    case.put(0, f"{ID}/a.png", f"{ID}/2023/b.png", f"{OTHER}/a.png", f"_staged/{ID}/1", f"_staged/{OTHER}/1")
     case.put(1, f"{ID}/a.png.txt", f"{OTHER}/a.png.txt", f"_resent/{ID}/a.png", f"_batches/{ID}/more")
     assert case.deletion.order(ID, NOW).deleted_at == NOW
     assert case.deletion.order(ID, NOW + timedelta(hours=1)).deleted_at == NOW
-    assert case.deletion.purge(ID) == Purged(5, whole=True)
+    assert case.deletion.purge(ID) == Purged(6, whole=True)
     assert case.keys() == sorted(
         [
+            f"_staged/{OTHER}/1",
             f"{OTHER}/a.png",
             f"{OTHER}/a.png.txt",
             f"_batches/{ID}/record.json",

@@ -76,6 +76,7 @@ def test_only_what_the_source_names_is_an_image_of_it(source: Source, key: str, 
 def test_what_others_have_uploaded_is_never_an_image_of_a_source(source: Source) -> None:
     assert source.takes("mine/a.jpg", BATCH, own=True)
     assert not source.takes(f"{BATCH}/a.jpg", BATCH, own=True)
+    assert not source.takes(f"_staged/{BATCH}/0123", BATCH, own=True)
 
 
 def test_what_a_glob_begins_with_is_all_that_is_listed() -> None:

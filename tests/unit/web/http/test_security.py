@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from web.http import problems, security
 from web.http.pace import STALLED_S, PacedSocket
-from web.http.security import CONTENT_POLICY, HEADERS
+from web.http.security import CONTENT_POLICY, HEADERS, PAGE_POLICY
 
 
 @pytest.fixture
@@ -39,6 +39,13 @@ def test_every_answer_keeps_a_page_to_its_own_errors_too(client: FlaskClient, pa
     policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
     assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == "'self'"
+
+
+def test_pages_may_send_files_to_one_other_origin_where_that_is_said() -> None:
+    app = Flask(__name__)
+    security.install(app, uploads_to="https://bucket.example")
+    policy = app.test_client().get("/").headers["Content-Security-Policy"]
+    assert policy == PAGE_POLICY.replace("connect-src 'self'", "connect-src 'self' https://bucket.example")
 
 
 def test_an_answer_may_be_stricter_by_itself(client: FlaskClient) -> None:
