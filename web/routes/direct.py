@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from flask import Blueprint, Response, jsonify
-from werkzeug.exceptions import BadRequest, Conflict, NotFound
+from werkzeug.exceptions import BadRequest, NotFound
 
 from app.batches.record import BULK, BatchRecord
 from web.access.caller import caller
@@ -20,6 +20,7 @@ from web.http.problems import stored_in
 from web.openapi import shapes
 from web.openapi.operations import JSON, Answer, Body, operation
 from web.tier import tier
+from web.uploads.addable import addable
 from web.uploads.receipt import receipt, rejected
 from web.uploads.staging import MOST_COMPLETED, MOST_INVITED, UPLOAD, Staged, Staging
 
@@ -81,12 +82,7 @@ def _open(id: str) -> tuple[Staging, BatchRecord]:
     staging = tier().staging
     if staging is None:
         raise NotFound(f"this server takes no direct uploads; send the files to POST /api/batches/{id}/images")
-    record = tier().records.read(id)
-    if record.cancelled_at:
-        raise Conflict(f"batch {id!r} was cancelled; make another one, or take that back: POST /api/batches/{id}/retry")
-    if record.source is not None:
-        raise Conflict(f"the images of batch {id!r} are in S3, and none can be added; make another one")
-    return staging, record
+    return staging, addable(tier().records.read(id))
 
 
 def _files(found: object) -> list[Staged]:

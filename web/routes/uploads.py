@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from flask import Blueprint, Response, jsonify, request, url_for
-from werkzeug.exceptions import BadRequest, Conflict
+from werkzeug.exceptions import BadRequest
 
 from app.batches.record import BULK, BatchRecord
 from app.domain import new_batch_id
@@ -28,6 +28,7 @@ from web.openapi import shapes
 from web.openapi.operations import JSON, Answer, Body, operation
 from web.openapi.parameters import Text
 from web.tier import tier
+from web.uploads.addable import addable
 from web.uploads.intake import Taken
 from web.uploads.multipart import Part, parts
 from web.uploads.receipt import receipt, rejected
@@ -79,11 +80,7 @@ def create() -> tuple[Response, int, dict[str, str]]:
 @operation({201: Answer(TAKEN, shapes.Receipt)}, problems=(404, 409), body=FILES)
 def add(id: str) -> tuple[Response, int]:
     """Add files to a batch. Sending the same files again, after an error, adds none twice."""
-    record = tier().records.read(checked(id))
-    if record.cancelled_at:
-        raise Conflict(f"batch {id!r} was cancelled; make another one, or take that back: POST /api/batches/{id}/retry")
-    if record.source is not None:
-        raise Conflict(f"the images of batch {id!r} are in S3, and none can be added; make another one")
+    record = addable(tier().records.read(checked(id)))
     return jsonify(receipt(id, _take(id, [], 0 if record.priority == BULK else None))), 201
 
 
