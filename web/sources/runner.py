@@ -38,8 +38,10 @@ log = structlog.get_logger(__name__)
 STEP = 5000
 PUBLISH_AT_ONCE = 500
 COUNTED_AT_ONCE = 50_000
-# Between two looks at who began without us, and between two counts, at least; counting is a tenth of the time at most.
-LOOK_S, COUNT_S, COUNT_SHARE = 60.0, 2.0, 0.1
+# Between two looks at who began without us.
+LOOK_S = 60.0
+# Between two counts: so long at least, and for each outcome that was counted, ten times what listing it takes.
+COUNT_S, COUNT_EACH_S = 2.0, 0.001
 # A worker that has not heard that a batch was cancelled has looked by then.
 HEARD_BY = timedelta(seconds=60)
 # So often images are published again whose messages were lost; then they are given up.
@@ -82,8 +84,6 @@ class Runner:
         self._looked_at, self._open, self._stepped = float("-inf"), set[str](), False
         # When each is to be counted next.
         self._count_at: dict[str, float] = {}
-        # What the count under way has taken, in seconds.
-        self._counting: dict[str, float] = {}
         # Since when there has been no message and no news of each.
         self._still: dict[str, float] = {}
 
@@ -184,18 +184,15 @@ class Runner:
     def _count_some(self, record: BatchRecord, progress: Progress) -> Progress:
         """Count some of the outcomes; what is listed is looked at and let go of."""
         id, (done, failed), name, seen = record.id, progress.so_far, progress.counted, 0
-        began = self._clock()
         for item in islice(self._outputs.list(f"{id}/", progress.counted), COUNTED_AT_ONCE):
             name, seen = str(item["Key"]), seen + 1
             failed += name.endswith(FAILURE)
             done += name.endswith(RESULT) and not name.endswith(FAILURE)
-        self._counting[id] = self._counting.get(id, 0.0) + self._clock() - began
         if seen == COUNTED_AT_ONCE:
             return replace(progress, counted=name, so_far=(done, failed))
-        pause_s = max(COUNT_S, self._counting.pop(id) / COUNT_SHARE)
         now = replace(progress, counted="", so_far=(0, 0), done=done, failed=failed)
         if not now.counted_out:
-            self._count_at[id] = self._clock() + pause_s
+            self._count_at[id] = self._clock() + max(COUNT_S, COUNT_EACH_S * (done + failed))
             now = self._stood(record, progress, now)
         return now
 

@@ -63,7 +63,8 @@ def test_hundreds_of_half_heads_take_no_thread_and_end_with_what_was_wrong(serve
     before = worker(site).num_threads()
     with connections(site, 400, HALF) as clients:
         assert is_answered(site)
-        assert worker(site).num_threads() <= before + 2
+        # Nor has each of the 16 threads for requests begun yet, or what begins by itself.
+        assert worker(site).num_threads() < before + 16
         answers = [answer(client) for client in clients]
     (late,) = {re.sub(rb"X-Request-Id: [0-9a-f]{16}\r\n", b"", one) for one in answers}
     assert len(set(answers)) == len(answers), "each has an id of its own"
