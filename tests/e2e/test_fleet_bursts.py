@@ -18,7 +18,7 @@ from tests.support.stack import TIMEOUT_S, Stack, stack
 from tests.support.waiting import wait_for
 
 CEILING = 19
-BURSTS = (100, 200, 200)
+BURSTS = (100, 200, 600)
 MODEL = EngineSettings().model
 
 
@@ -66,7 +66,7 @@ def remembered(running: Stack) -> dict[str, float]:
 
 
 @pytest.mark.slow
-def test_500_images_in_three_bursts_are_each_done_once_by_a_fleet_that_grows_drains_and_goes(running: Stack) -> None:
+def test_900_images_in_three_bursts_are_each_done_once_by_a_fleet_that_grows_drains_and_goes(running: Stack) -> None:
     keys: dict[str, list[str]] = {}
     for number, images in enumerate(BURSTS):
         batch = f"burst-{number}"
