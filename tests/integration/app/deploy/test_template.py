@@ -63,6 +63,15 @@ def test_sources_webhooks_and_a_topic_are_told_to_hosts_and_allowed_to_roles(acc
     assert allowed(account, "autoscaler", "completions") == [topic]
 
 
+def test_a_stack_without_them_has_no_right_to_any(account: Account) -> None:
+    account.make()
+
+    iam = account.client("iam")
+    for role in ("web", "worker", "autoscaler"):
+        names = iam.list_role_policies(RoleName=f"elastiq-{role}-eu-central-1")["PolicyNames"]
+        assert not {"sources", "signing", "completions"}.intersection(names)
+
+
 def user_data(account: Account, host: str) -> str:
     """Return what a new host of a kind is given."""
     found = account.client("ec2").describe_launch_template_versions(LaunchTemplateName=f"elastiq-{host}")
