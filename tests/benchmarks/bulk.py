@@ -151,7 +151,8 @@ def _runner(config: Settings) -> tuple[sources.Runner, str]:
     batch, records = new_batch_id(SteadyClock()(), os.urandom(4)), Records(config)
     records.make(BatchRecord(batch, priority="bulk", source={"bucket": config.buckets.input, "prefix": PREFIX}))
     publisher = Publisher(make_app(config), bulk=config.queue.bulk)
-    runner = sources.Runner(config, records, Progresses(config), timed("make_messages", publisher.publish))
+    make_messages = timed("make_messages", publisher.publish)
+    runner = sources.Runner(config, records, Progresses(config), make_messages, outstanding=lambda: 1)
     runner.begin(batch)
     return runner, batch
 
