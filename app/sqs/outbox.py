@@ -155,10 +155,13 @@ class Outbox:
 
     def _dropped(self, lane: _Lane, entries: list[_Entry], err: QueueMissing) -> None:
         """Let go of messages that went with their queue."""
-        metrics.count("refused", len(entries))
-        logger.error("%s_dropped messages=%d error=%s: the queue is gone", lane.action, len(entries), err)
         for entry in entries:
             self._leases.drop(entry.lease)
+        if lane.action == _DELETE:  # which is what was asked for
+            logger.info("deleted_with_queue messages=%d queue=%s", len(entries), lane.queue_url)
+            return
+        metrics.count("refused", len(entries))
+        logger.error("%s_dropped messages=%d error=%s: the queue is gone", lane.action, len(entries), err)
 
     def _send(self, action: str, queue_url: str, entries: list[_Entry]) -> list[_Entry]:
         """Make one call; return the entries to try again, one by one."""

@@ -92,7 +92,7 @@ def test_whatever_the_error_it_is_tried_again_and_no_message_is_forgotten(
 
 @pytest.mark.parametrize("action", [DELETE, CHANGE])
 def test_a_queue_that_is_gone_is_asked_once_and_its_messages_are_let_go_of(
-    api: Api, outbox: Outbox, leases: Leases, queue: str, held: Held, action: str
+    api: Api, outbox: Outbox, leases: Leases, queue: str, held: Held, action: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     found = held(3)
     api.sqs("delete_queue", QueueUrl=queue)
@@ -102,6 +102,8 @@ def test_a_queue_that_is_gone_is_asked_once_and_its_messages_are_let_go_of(
     assert outbox.flush(5), "or every close would wait for ten seconds"
     assert calls(action) - before == 1
     assert leases.all() == []
+    errors = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert bool(errors) == (action != DELETE), "what was to be deleted has gone, and nobody has to be told"
 
 
 def test_one_queues_trouble_does_not_hold_up_another(
