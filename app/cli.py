@@ -16,7 +16,7 @@ import click
 
 from app.access.commands import keys, password
 from app.account.commands import dead_letters, provision, status
-from app.client.commands import batch
+from app.client.commands import address_of, batch, connected
 from app.errors import ElastiqError
 from app.process import logs
 from app.settings import Settings, settings
@@ -147,17 +147,7 @@ class _Place(click.Path):
 @main.command(epilog=_CLASSIFY_ENDS)
 @click.argument("paths", nargs=-1, required=True, type=_Place(exists=True, readable=False, allow_dash=True))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead of (path, label).")
-@click.option("--url", help="The web tier's address.  [default: the one of ELASTIQ_HOST and ELASTIQ_PORT]")
-@click.option(
-    "--patience",
-    "patience_s",
-    default=300.0,
-    show_default=True,
-    type=click.FloatRange(min=0),
-    metavar="SECONDS",
-    help="How long to try again when the web tier does not answer.",
-)
-@click.option("--key", envvar="ELASTIQ_KEY", help="An API key, where the web tier asks for one.")
+@connected(patience_s=300.0)
 @click.option("--resume", default="", metavar="BATCH", help="Send only what this batch, an id or an address, has not.")
 @click.option("--direct", is_flag=True, help="Send files straight to the bucket, where the server lets them.")
 @click.option("--csv", type=_FILE, metavar="FILE", help="Write a table for spreadsheets, too.")
@@ -187,9 +177,8 @@ def classify(
     from app.client.classify import Wishes, classify
     from app.client.in_place import SCHEME, classify_in_place
     from app.client.remote import Remote
-    from app.process.address import http_address
 
-    address = url or http_address(settings().web.host, settings().web.port)
+    address = address_of(url)
     if any(path.startswith(SCHEME) for path in paths):
         if len(paths) > 1 or direct or any(wishes.values()):
             raise click.UsageError(f"{SCHEME} stands alone: its results stay in S3; `elastiq batch results` gets them")

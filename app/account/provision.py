@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -101,12 +102,7 @@ def _not_ours(name: str, variable: str) -> ConfigurationError:
 def _expire(settings: Settings, bucket: str, expiries: list[dict[str, Any]]) -> None:
     s3 = aws.client("s3", settings.aws)
     with aws.translated(f"setting the lifecycle of the bucket {bucket!r}"):
-        try:
-            rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
-        except ClientError as err:
-            if aws.error_code(err) != "NoSuchLifecycleConfiguration":
-                raise
-            rules = []
+        rules = _rules(s3.get_bucket_lifecycle_configuration, bucket, "Rules", none="NoSuchLifecycleConfiguration")
         if not all(expiry in rules for expiry in expiries):
             # The call replaces all rules; those of the bucket's owner must stay.
             ours = {expiry["ID"] for expiry in expiries}
@@ -118,12 +114,7 @@ def _let_pages_in(settings: Settings, bucket: str) -> None:
     """Have browsers let the pages of `ELASTIQ_DIRECT_UPLOADS` send files to the bucket."""
     s3 = aws.client("s3", settings.aws)
     with aws.translated(f"setting the CORS of the bucket {bucket!r}"):
-        try:
-            rules = s3.get_bucket_cors(Bucket=bucket)["CORSRules"]
-        except ClientError as err:
-            if aws.error_code(err) != "NoSuchCORSConfiguration":
-                raise
-            rules = []
+        rules = _rules(s3.get_bucket_cors, bucket, "CORSRules", none="NoSuchCORSConfiguration")
         pages = {
             "ID": _CORS,
             "AllowedOrigins": settings.web.direct_origins,
@@ -135,6 +126,17 @@ def _let_pages_in(settings: Settings, bucket: str) -> None:
             # As with the lifecycle.
             configuration = {"CORSRules": [*(rule for rule in rules if rule.get("ID") != _CORS), pages]}
             s3.put_bucket_cors(Bucket=bucket, CORSConfiguration=configuration)
+
+
+def _rules(ask: Callable[..., Any], bucket: str, field: str, *, none: str) -> list[dict[str, Any]]:
+    """Return the rules that a bucket has of one kind; ``none`` is what S3 calls it that there are none."""
+    try:
+        found: list[dict[str, Any]] = ask(Bucket=bucket)[field]
+    except ClientError as err:
+        if aws.error_code(err) != none:
+            raise
+        return []
+    return found
 
 
 def _queues(settings: Settings) -> list[str]:

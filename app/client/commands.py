@@ -1,4 +1,7 @@
-"""`elastiq batch` at a terminal: list, show, cancel, retry and delete batches of a web tier, and get their results."""
+"""`elastiq batch` at a terminal: list, show, cancel, retry and delete batches of a web tier, and get their results.
+
+And the options by which every such command finds that web tier.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,6 +17,8 @@ from app.settings import settings
 
 if TYPE_CHECKING:
     from app.client.batches import Batches
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
 
 _ENDS = """\b
 Exit status:
@@ -33,25 +38,38 @@ def batch() -> None:
     """
 
 
-def _connected(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options by which it finds the web tier."""
-    for option in (
+def connected(patience_s: float) -> Callable[[_Command], _Command]:
+    """Return what gives a command the options by which it finds the web tier: ``url``, ``key`` and ``patience_s``."""
+    options = (
         click.option("--url", help="The web tier's address.  [default: the one of ELASTIQ_HOST and ELASTIQ_PORT]"),
-        click.option("--key", envvar="ELASTIQ_KEY", help="An API key, where the web tier asks for one."),
         click.option(
             "--patience",
             "patience_s",
-            default=30.0,
+            default=patience_s,
             show_default=True,
             type=click.FloatRange(min=0),
             metavar="SECONDS",
             help="How long to try again when the web tier does not answer.",
         ),
-    ):
-        command = option(command)
-    return command
+        click.option("--key", envvar="ELASTIQ_KEY", help="An API key, where the web tier asks for one."),
+    )
+
+    def give(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return give
 
 
+def address_of(url: str | None) -> str:
+    """Return the web tier's address: the one that is given, or else that of the settings."""
+    from app.process.address import http_address
+
+    return url or http_address(settings().web.host, settings().web.port)
+
+
+_connected = connected(patience_s=30.0)
 _id = click.argument("batch")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -173,11 +191,9 @@ def _batches(url: str | None, key: str | None, patience_s: float) -> Iterator[Ba
     from app.client.batches import Batches
     from app.client.patience import Lost
     from app.client.remote import Remote
-    from app.process.address import http_address
 
-    address = url or http_address(settings().web.host, settings().web.port)
     try:
-        yield Batches(Remote(address, patience_s, lambda text: _say(text, err=True), key))
+        yield Batches(Remote(address_of(url), patience_s, lambda text: _say(text, err=True), key))
     except Lost as err:
         _say(f"elastiq: {err}", err=True)
         sys.exit(3)
