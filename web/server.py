@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 GRACE_S = 10
 # And what streams have for their last bytes, when the uploads have ended.
 STREAMS_END_S = 2.0
+# So long a step with what is in S3 already may go on; others wait out its lease then.
+SOURCES_END_S = 2.0
 BACKLOG = 1024
 # Connections beside those of the threads, at the least: for requests whose heads are on their way.
 ROOM = 64
@@ -92,7 +94,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         before_a_stop(self._tier.close)
         self._listener = Listener(self._tier)
         self._listener.start()
-        self._tier.runner.start()
+        self._sources = self._tier.runner.start()
         self._recall = Recall(self._settings, self._tier.fleet, self._tier.costs)
         self._recall.start()
         threading.Thread(target=_say_when_ready, args=(self._address,), daemon=True).start()
@@ -103,6 +105,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
             self._recall.stop()
             self._listener.stop()
             self._tier.streams.finish(STREAMS_END_S)
+            self._sources.join(SOURCES_END_S)
         tracing.end()
 
 

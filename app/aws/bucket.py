@@ -96,7 +96,20 @@ class Bucket:
             return objects.put(store, key, content, {"Content-Type": content_type, **(metadata or {})}, replace)
 
     def put_if_same(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
-        """Store the object ``key`` if it is still the one of this ``etag``, empty: if there is none; return whether."""
+        """Store the object ``key`` if it is still the one of this ``etag``, empty: if there is none.
+
+        A call whose answer is lost is sent again, and is then refused for what it did itself. So who is refused looks
+        at what is there: ``body`` is to say whose it is, where two must not both be told that they have written.
+
+        Returns:
+            Whether the object is ``body`` now.
+        """
+        if self._stored_if_same(key, body, content_type, etag):
+            return True
+        found = self.get(key)
+        return found is not None and found.body == body
+
+    def _stored_if_same(self, key: str, body: bytes, content_type: str, etag: str) -> bool:
         if not etag:
             return self.put(key, body, content_type, replace=False)
         with aws.translated(f"storing {key!r} in bucket {self.name!r}"):

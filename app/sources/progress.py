@@ -157,23 +157,30 @@ class Progresses:
         """Take one step further, if nobody else is at it; what ``take`` does may be done again by another.
 
         Returns:
-            How far it is now; None if it is another's.
+            How far it is now, and who is at it; None if there is none any more.
         """
         found = self._find(id)
         if found is None:
             return None
         before, etag = found
-        if before.over:
+        if before.over or not self._free_to(before, runner):
             return before
-        if before.runner not in ("", runner) and 0 <= self._clock() - before.at < LEASE_S:
-            return None
         if before.runner != runner:
             mine = self._write(id, replace(before, runner=runner), etag)
             if mine is None:
-                return None
+                return self.read(id)
             before, etag = mine
         written = self._write(id, take(before), etag)
-        return written[0] if written else None
+        return written[0] if written else self.read(id)
+
+    def leave(self, id: str, runner: str) -> None:
+        """Let another go on at once with what ``runner`` was at."""
+        found = self._find(id)
+        if found and found[0].runner == runner:
+            self._write(id, replace(found[0], runner=""), found[1])
+
+    def _free_to(self, progress: Progress, runner: str) -> bool:
+        return progress.runner in ("", runner) or not 0 <= self._clock() - progress.at < LEASE_S
 
     def change(self, id: str, change: Callable[[Progress], Progress]) -> None:
         """Change how far a batch is, whoever is at it; the step that one is taking counts for nothing then."""

@@ -32,7 +32,8 @@ class FaultProxy:
         self.faulted: Counter[str] = Counter()
         self.date_ahead_s = 0.0
         self.headers: dict[str, dict[str, str]] = {}
-        self._faults: dict[str, str] = {}
+        self._faults: dict[str, tuple[str, int]] = {}
+        self._lock = threading.Lock()
         self._target = urlsplit(target)
         self._released = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -43,11 +44,11 @@ class FaultProxy:
         """Return the proxy's address."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def fault(self, action: str, kind: str) -> None:
-        """Break every call of ``action`` in the manner ``kind`` from now on."""
+    def fault(self, action: str, kind: str, times: int = 10**9) -> None:
+        """Break the next ``times`` calls of ``action`` in the manner ``kind``."""
         assert kind in FAULTS
         self._released.clear()
-        self._faults[action] = kind
+        self._faults[action] = kind, times
 
     def mend(self) -> None:
         """Break no call any more; those that hang go on hanging."""
@@ -79,7 +80,7 @@ class FaultProxy:
                 action = _action(self.command, self.path, target, body)
                 proxy.calls[action] += 1
                 proxy.headers[action] = dict(self.headers)
-                kind = proxy._faults.get(action)
+                kind = proxy._kind_for(action)
                 if kind is None:
                     self._answer(*proxy._forward(self.command, self.path, dict(self.headers), body))
                     return
@@ -129,6 +130,15 @@ class FaultProxy:
                     self.close_connection = True
 
         return Handler
+
+    def _kind_for(self, action: str) -> str | None:
+        """Return in which manner this call of ``action`` is to break."""
+        with self._lock:
+            kind, left = self._faults.get(action, (None, 0))
+            if kind is None or left == 0:
+                return None
+            self._faults[action] = kind, left - 1
+            return kind
 
     def _dated(self, headers: dict[str, str]) -> dict[str, str]:
         if not self.date_ahead_s:

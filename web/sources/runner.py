@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,7 +24,7 @@ from app.aws.bucket import Bucket
 from app.batches.record import INTERACTIVE, BatchRecord
 from app.batches.records import Records
 from app.domain import Failure, new_batch_id
-from app.errors import PermanentError
+from app.errors import ElastiqError, PermanentError
 from app.process.steps import each, repeat
 from app.settings import Settings
 from app.sources.listing import look
@@ -38,8 +39,8 @@ log = structlog.get_logger(__name__)
 STEP = 5000
 PUBLISH_AT_ONCE = 500
 COUNTED_AT_ONCE = 50_000
-# Between two looks at who began without us.
-LOOK_S = 60.0
+# Between two looks at who began without us, and at whether another still goes on.
+LOOK_S, OTHERS_S = 60.0, 5.0
 # Between two counts: so long at least, and for each outcome that was counted, ten times what listing it takes.
 COUNT_S, COUNT_EACH_S = 2.0, 0.001
 # A worker that has not heard that a batch was cancelled has looked by then.
@@ -82,8 +83,8 @@ class Runner:
         self.stopped = False
         self._wake, self._finished = threading.Event(), set[str]()
         self._looked_at, self._open, self._stepped = float("-inf"), set[str](), False
-        # When each is to be counted next.
-        self._count_at: dict[str, float] = {}
+        # When there is something to do for each again.
+        self._due: dict[str, float] = {}
         # Since when there has been no message and no news of each.
         self._still: dict[str, float] = {}
 
@@ -103,7 +104,7 @@ class Runner:
         self._finished.discard(id)
 
     def start(self) -> threading.Thread:
-        """Run in a thread of its own until `stop`."""
+        """Run in a thread of its own until `stop`; then another may go on with what this one was at."""
 
         def wait(pause_s: float) -> bool:
             self._wake.wait(pause_s)
@@ -112,6 +113,7 @@ class Runner:
 
         def run() -> None:
             repeat(self.round, wait, lambda: 0.0 if self._stepped else 1.0, name="sources")
+            self.leave()
 
         thread = threading.Thread(target=run, name="sources", daemon=True)
         thread.start()
@@ -121,6 +123,12 @@ class Runner:
         """Have the thread, and whoever follows a batch, see that it is to end."""
         self.stopped = True
         self._wake.set()
+
+    def leave(self) -> None:
+        """Let others go on at once; what cannot be left, they go on with when the lease ends."""
+        for id in self._open:
+            with suppress(ElastiqError):
+                self.progresses.leave(id, self._name)
 
     def round(self) -> None:
         """Take a step with each that is open; one that fails costs the others nothing."""
@@ -133,17 +141,17 @@ class Runner:
         each(*[partial(self._go_on, id) for id in sorted(self._open)])
 
     def _go_on(self, id: str) -> None:
-        if self._clock() < self._count_at.get(id, 0.0):
+        if self._clock() < self._due.get(id, 0.0):
             return
-        self._count_at.pop(id, None)
+        self._due.pop(id, None)
         progress = self.progresses.step(id, self._name, partial(self._step, id))
         if progress is None or progress.over:
-            # Somebody else's is looked at again with all others.
             self._open.discard(id)
-            if progress is not None:
-                self._finished.add(id)
+            self._finished.add(id)
+        elif progress.runner not in ("", self._name):
+            self._due[id] = self._clock() + OTHERS_S
         else:
-            self._stepped = self._stepped or id not in self._count_at
+            self._stepped = self._stepped or id not in self._due
 
     def _step(self, id: str, progress: Progress) -> Progress:
         try:
@@ -192,7 +200,7 @@ class Runner:
             return replace(progress, counted=name, so_far=(done, failed))
         now = replace(progress, counted="", so_far=(0, 0), done=done, failed=failed)
         if not now.counted_out:
-            self._count_at[id] = self._clock() + max(COUNT_S, COUNT_EACH_S * (done + failed))
+            self._due[id] = self._clock() + max(COUNT_S, COUNT_EACH_S * (done + failed))
             now = self._stood(record, progress, now)
         return now
 

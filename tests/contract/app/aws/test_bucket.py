@@ -79,6 +79,25 @@ def test_an_object_is_replaced_only_while_it_is_the_one_that_was_read(bucket: Bu
     assert bucket.get(key) is None
 
 
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [(BY_OBSTORE, True), (BY_BOTO, True), (BY_BOTO, False)],  # obstore sends what is to make an object once only
+)
+def test_who_is_refused_for_what_he_wrote_himself_has_written(
+    config: Settings, bucket: Bucket, key: str, known: bool
+) -> None:
+    if known:
+        bucket.put(key, b"first", "image/png")
+    found = bucket.get(key)
+    assert (found is not None) is known
+    with FaultProxy(config.aws.endpoint_url) as proxy:
+        proxy.fault("PutObject", "lost", times=1)
+        behind = Bucket(replace(config.aws, endpoint_url=proxy.endpoint_url), bucket.name)
+        assert behind.put_if_same(key, b"second", "image/png", found.etag if found else "")
+        assert proxy.calls["PutObject"] == 2
+    assert bucket.holds(key, b"second")
+
+
 @each_way
 @pytest.mark.parametrize("other", [b"egami", b"image!", b"", b"imag"])
 def test_an_object_is_told_from_any_other_body(bucket: Bucket, key: str, other: bytes) -> None:

@@ -39,17 +39,37 @@ def test_another_goes_on_only_once_the_first_is_silent_and_the_first_writes_no_m
     progresses.begin(BATCH)
     assert progresses.step(BATCH, "a", more)
     clock.now += LEASE_S - 1
-    assert progresses.step(BATCH, "b", more) is None
+    theirs = progresses.step(BATCH, "b", more)
+    assert theirs is not None
+    assert (theirs.runner, theirs.published) == ("a", 5)
 
     def while_silent(progress: Progress) -> Progress:
         clock.now += LEASE_S + 1
         assert progresses.step(BATCH, "b", more)
         return more(progress)
 
-    assert progresses.step(BATCH, "a", while_silent) is None
-    found = progresses.read(BATCH)
-    assert found is not None
-    assert (found.runner, found.published) == ("b", 10)
+    theirs = progresses.step(BATCH, "a", while_silent)
+    assert theirs is not None
+    assert (theirs.runner, theirs.published) == ("b", 10)
+    assert progresses.read(BATCH) == theirs
+
+
+def test_who_leaves_is_followed_at_once(config: Settings) -> None:
+    progresses = Progresses(config)
+    progresses.begin(BATCH)
+    assert progresses.step(BATCH, "a", more)
+    progresses.leave(BATCH, "b")
+    theirs = progresses.step(BATCH, "b", more)
+    assert theirs is not None
+    assert theirs.runner == "a", "only who is at it can leave it"
+    progresses.leave(BATCH, "a")
+    mine = progresses.step(BATCH, "b", more)
+    assert mine is not None
+    assert (mine.runner, mine.published) == ("b", 10)
+
+
+def test_what_is_deleted_takes_no_step(config: Settings) -> None:
+    assert Progresses(config).step(BATCH, "a", more) is None
 
 
 def test_what_is_over_takes_no_further_step(config: Settings) -> None:

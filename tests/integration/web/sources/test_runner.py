@@ -23,7 +23,7 @@ from tests.support.clock import Clock
 from web.sources import results
 from web.sources import runner as module
 from web.sources.results import results_of
-from web.sources.runner import ATTEMPTS, COUNT_S, HEARD_BY, LOOK_S, Runner
+from web.sources.runner import ATTEMPTS, COUNT_S, HEARD_BY, OTHERS_S, Runner
 
 BATCH = "20991128T101530123Z-9f2c01ab"
 NAMES = [f"photos/{n:02}.jpg" for n in range(12)]
@@ -119,7 +119,10 @@ def test_what_a_killed_process_had_begun_another_goes_on_with(case: Case) -> Non
     case.fails_after = 10**6
     other.round()
     assert len(case.published) == 8, "the first may still be at it"
-    case.clock.now += max(LEASE_S, LOOK_S)
+    case.clock.now += LEASE_S - OTHERS_S
+    other.round()
+    assert len(case.published) == 8
+    case.clock.now += OTHERS_S
     for _ in range(3):
         other.round()
     assert case.progress().listed
@@ -128,6 +131,18 @@ def test_what_a_killed_process_had_begun_another_goes_on_with(case: Case) -> Non
     assert len(case.published) < 12 + 5, "no more than a step is published twice"
     assert len(case.firsts) == 1
     assert case.firsts != {0}
+
+
+def test_what_a_process_that_stops_had_begun_another_goes_on_with_at_once(case: Case) -> None:
+    case.record()
+    stopped, other = case.runner(), case.runner()
+    stopped.begin(BATCH)
+    stopped.round()
+    stopped.leave()
+    for _ in range(2):
+        other.round()
+    assert case.progress().listed
+    assert case.published == [key_of(BATCH, name) for name in NAMES]
 
 
 def test_what_cannot_go_on_says_why_and_harms_no_other(case: Case) -> None:
