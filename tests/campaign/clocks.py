@@ -20,7 +20,7 @@ class Clocks:
 
     def __init__(self, folder: Path, hosts: tuple[str, ...]) -> None:
         folder.mkdir(parents=True)
-        self._library, self._folder = folder / "clock.so", folder
+        self._library, self.folder = folder / "clock.so", folder
         subprocess.run(["gcc", "-O2", "-shared", "-fPIC", SOURCE, "-o", self._library], check=True)
         self._set = dict.fromkeys(hosts, 0.0)
         self._sleeps: list[tuple[float, float]] = []
@@ -29,7 +29,7 @@ class Clocks:
 
     def environment(self, host: str) -> dict[str, str]:
         """Return what makes a process live by the clock of ``host``."""
-        return {"LD_PRELOAD": str(self._library), "SET_CLOCK": str(self._folder / host)}
+        return {"LD_PRELOAD": str(self._library), "SET_CLOCK": str(self.folder / host)}
 
     def step(self, host: str, seconds: float) -> None:
         """Set the wall clock of ``host`` by so many seconds; less than nothing is back."""
@@ -55,5 +55,5 @@ class Clocks:
 
     def _tell(self, host: str) -> None:
         # In place and in one piece: who reads it has it mapped.
-        with (self._folder / host).open("r+b" if (self._folder / host).exists() else "wb", buffering=0) as file:
+        with (self.folder / host).open("r+b" if (self.folder / host).exists() else "wb", buffering=0) as file:
             file.write(struct.pack("dd", self._set[host] + self._slept(), self._slept()))

@@ -66,9 +66,6 @@ class Gauges(threading.Thread):
         """Return how things stand."""
         sample = Sample(time.time())
         system = self._system
-        named = [(f"{part.name} {part.pid}", part.pid) for part in system.parts if part.pid]
-        named += [(f"worker {pid}", pid) for pid in system.pids("worker")]
-        named += [(f"cloud {pid}", pid) for pid in system.pids("cloud")]
         sample.workers = len(system.pids("worker"))
         before = self.samples[-1] if self.samples else sample
         owners: Counter[int] = Counter()
@@ -78,7 +75,7 @@ class Gauges(threading.Thread):
             sample.dead = sum(self.depth(f"{system.settings.queue.name}-dead"))
             owners = Counter(_process(tag) for tag in self.listeners().values())
             sample.listeners = owners.total()
-        for name, pid in named:
+        for name, pid in system.named():
             with suppress(psutil.Error):
                 sample.held[name] = _held(psutil.Process(pid), owners)
         return sample

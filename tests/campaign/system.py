@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, ClassVar
 
 import psutil
 
@@ -25,8 +26,6 @@ from tests.campaign.weather import Weather
 ROOT = Path(__file__).parents[2]
 PAUSE_S = 1.0
 KINDS = ("web", "autoscaler", "worker", "flower", "cloud")
-# Each has a clock; workers live on the host of the autoscaler that launched them.
-HOSTS = ("web-0", "web-1", "autoscaler-0", "autoscaler-1", "flower", "cloud", "client")
 
 
 class Part:
@@ -77,15 +76,23 @@ class System:
         models: the folder of built models.
         weather: makes the proxy for a cloud's address.
         settings: environment variables beside those that are needed.
+
+    Attributes:
+        HOSTS: each has a clock; workers live on the host of the autoscaler that launched them.
+        STAY: how many workers there are when there is nothing to do.
     """
+
+    HOSTS: ClassVar[tuple[str, ...]] = (
+        "web-0", "web-1", "autoscaler-0", "autoscaler-1", "flower", "cloud", "client",
+    )  # fmt: skip
+    STAY: ClassVar[int] = 0
 
     def __init__(self, folder: Path, models: Path, weather: Callable[[str], Weather], **settings: str) -> None:
         self.folder, self.data = folder, folder / "data"
         (folder / "logs").mkdir(parents=True)
         os.environ.update(CREDENTIALS)
-        self.clocks = Clocks(folder / "clocks", HOSTS)
-        self._cloud_port = free_port()
-        self.cloud = EmbeddedCloud(folder / "cloud", self._cloud_port)
+        self.clocks = Clocks(folder / "clocks", self.HOSTS)
+        self.cloud = self._make_cloud()
         self._start_cloud()
         self.weather = weather(self.cloud.endpoint_url)
         self.weather.__enter__()
@@ -111,11 +118,7 @@ class System:
         self.settings = Settings.from_environment(self.straight)
         provision(self.settings)
         self.ports = [free_port(), free_port()]
-        self.parts = [
-            *(self._part(f"web-{n}", "web", ELASTIQ_PORT=str(port)) for n, port in enumerate(self.ports)),
-            *(self._part(f"autoscaler-{n}", "autoscaler") for n in range(2)),
-            self._part("flower", "flower", FLOWER_PORT=str(free_port())),
-        ]
+        self.parts = self._make_parts()
         self._ended = threading.Event()
         self._held: set[str] = set()
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
@@ -130,19 +133,20 @@ class System:
         """Start every part."""
         self._keeper.start()
 
+    def named(self) -> list[tuple[str, int]]:
+        """Return every process that runs, by a name that no other has had."""
+        named = [(f"{part.name} {part.pid}", part.pid) for part in self.parts if part.pid]
+        known = {pid for _, pid in named}
+        others = [(kind, pid) for kind in ("worker", "cloud") for pid in self.pids(kind) if pid not in known]
+        return named + [(f"{kind} {pid}", pid) for kind, pid in others]
+
     def pids(self, kind: str) -> list[int]:
         """Return the processes of a kind that run."""
         if kind == "worker":
             return [entry.pid for entry in self.registry.entries("instance") if entry.process()]
         if kind == "cloud":
-            return [self.cloud_pid] if self.cloud_pid else []
+            return [self._cloud_pid] if self._cloud_pid else []
         return [part.pid for part in self.parts if part.kind == kind and part.pid]
-
-    @property
-    def cloud_pid(self) -> int:
-        """The cloud's process, or 0."""
-        process = self.cloud._process
-        return process.pid if process and process.poll() is None else 0
 
     def signal(self, kind: str, number: signal.Signals, pids: list[int]) -> None:
         """Send a signal to processes of a kind, and to all that they have started."""
@@ -158,7 +162,7 @@ class System:
         with self._cloud_lock:
             self.cloud.stop()
             if without_queues:
-                for path in (self.folder / "cloud").rglob("*sqs*"):
+                for path in self._cloud_data.rglob("*sqs*"):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
             self._start_cloud()
 
@@ -192,6 +196,28 @@ class System:
             if process.info["status"] != psutil.STATUS_ZOMBIE and environ.get("ELASTIQ_DATA_DIR") == str(self.data):
                 found.append(" ".join(process.info["cmdline"] or [])[:120])
         return found
+
+    # -- what they are: processes here
+
+    def _make_cloud(self) -> Any:
+        return EmbeddedCloud(self._cloud_data, free_port())
+
+    @property
+    def _cloud_data(self) -> Path:
+        return self.folder / "cloud"
+
+    @property
+    def _cloud_pid(self) -> int:
+        """The cloud's process, or 0."""
+        process = self.cloud._process
+        return process.pid if process and process.poll() is None else 0
+
+    def _make_parts(self) -> list[Part]:
+        return [
+            *(self._part(f"web-{n}", "web", ELASTIQ_PORT=str(port)) for n, port in enumerate(self.ports)),
+            *(self._part(f"autoscaler-{n}", "autoscaler") for n in range(2)),
+            self._part("flower", "flower", FLOWER_PORT=str(free_port())),
+        ]
 
     def _part(self, name: str, kind: str, **settings: str) -> Part:
         command = [sys.executable, "-m", "app.cli", kind]

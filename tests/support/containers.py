@@ -16,11 +16,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tests.support.compose import ROOT, Service
-from tests.support.network import Network
+from tests.support.network import MachinesNetwork, Network
 from tests.support.waiting import wait_for
 
 BASE = "elastiq-base"
@@ -143,6 +144,13 @@ class Container:
         """Return whether it has not ended."""
         return self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its first process, as this machine numbers it; 0 while there is none."""
+        found = subprocess.run(["runc", "state", self.id], capture_output=True, check=False)
+        state = json.loads(found.stdout) if found.returncode == 0 else {}
+        return int(state["pid"]) if state.get("status") == "running" else 0
+
     def processes(self) -> list[dict[str, str]]:
         """Return the fields of /proc/PID/status of each of its processes."""
         pids = json.loads(_run(["runc", "ps", "--format", "json", self.id]))
@@ -195,19 +203,38 @@ class Pod:
         images: where their files come from.
         services: all that have names.
         folder: for bundles, logs and volumes.
+        network: theirs; one of the pod's own unless told.
     """
 
-    def __init__(self, images: Images, services: dict[str, Service], folder: Path) -> None:
+    def __init__(
+        self,
+        images: Images,
+        services: dict[str, Service],
+        folder: Path,
+        network: Network | MachinesNetwork | None = None,
+    ) -> None:
         self._images, self._services, self._folder = images, services, folder
         self._roots: dict[str, Path] = {}
         self.containers: list[ServiceContainer] = []  # those that have ended too
-        self._network = Network()
+        self._network = network or Network()
         self._hosts = folder / "hosts"
         self._hosts.write_text(f"127.0.0.1 localhost {' '.join(services)}\n")
 
-    def start(self, name: str) -> ServiceContainer:
-        """Start one more container of a service."""
+    def start(
+        self, name: str, mounts: tuple[tuple[Path, str], ...] = (), command: list[str] | None = None, **environment: str
+    ) -> ServiceContainer:
+        """Start one more container of a service.
+
+        Args:
+            name: the service's.
+            mounts: folders of this machine, and where they can be read in the container.
+            command: in place of the service's.
+            environment: variables beside the service's.
+        """
         service = self._services[name]
+        service = replace(
+            service, command=command or service.command, environment={**service.environment, **environment}
+        )
         number = 1 + sum(container.service.name == name for container in self.containers)
         image = self._images.configuration(service.target)
         if service.target not in self._roots:
@@ -215,7 +242,7 @@ class Pod:
         id = f"elastiq-{os.getpid()}-{name}-{number}"
         bundle = self._folder / id
         bundle.mkdir()
-        (bundle / "config.json").write_text(json.dumps(self._bundle(id, service, image)))
+        (bundle / "config.json").write_text(json.dumps(self._bundle(id, service, image, mounts)))
         container = ServiceContainer(id, service, bundle, image["Healthcheck"]["Test"][1:])
         self.containers.append(container)
         return container
@@ -234,12 +261,18 @@ class Pod:
             container.kill()
         self._network.close()
 
-    def _bundle(self, id: str, service: Service, image: dict[str, Any]) -> dict[str, Any]:
+    def _bundle(
+        self, id: str, service: Service, image: dict[str, Any], own: tuple[tuple[Path, str], ...]
+    ) -> dict[str, Any]:
         """Return runc's configuration of what the file and the image state."""
         mounts = [{"destination": _ETC_HOSTS, "type": "bind", "source": str(self._hosts), "options": ["bind", "ro"]}]
         mounts += [
             {"destination": path, "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "nodev", "mode=1777"]}
             for path in service.tmpfs
+        ]
+        mounts += [
+            {"destination": path, "type": "bind", "source": str(source), "options": ["bind", "ro"]}
+            for source, path in own
         ]
         for name, path in service.volumes:
             source = self._folder / "volumes" / name
@@ -262,7 +295,7 @@ def configuration(
     id: str,
     root: dict[str, Any],
     process: dict[str, Any],
-    network: Network,
+    network: Network | MachinesNetwork,
     mounts: list[dict[str, Any]],
     capabilities: list[str] | None = None,
 ) -> dict[str, Any]:
