@@ -18,7 +18,7 @@ from app.errors import ConfigurationError
 FILE = Path(__file__).with_suffix(".json")
 MONTH_H = 730.0
 # Measured: a whole worker's core-ms for an image (docs/engine.md); what the system calls and logs (docs/cost.md).
-CORE_MS, SQS_CALLS, PUBLISHES, LOG_BYTES = 20.0, 0.4, 0.035, 700
+CORE_MS, SQS_CALLS, PUBLISHES, LOG_BYTES = 20.0, 0.35, 0.02, 700
 IDLE_CALLS_HOUR = {"s3_put": 405, "sqs_call": 4740, "sns_publish": 430}
 ALARMS, METRICS = 8, 2
 # What an instance is taken for that is none of EC2's, such as a process of this machine; and each one's disk.
