@@ -20,7 +20,8 @@ class Axis:
     ended: float
 
     def x(self, at: float) -> float:
-        """Return where a time is."""
+        """Return where a time is; what is outside is at the edge."""
+        at = min(self.ended, max(self.began, at))
         return LEFT + (at - self.began) / (self.ended - self.began) * (WIDTH - LEFT)
 
     def minutes(self) -> range:

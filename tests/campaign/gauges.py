@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -68,12 +70,12 @@ class Gauges(threading.Thread):
         system = self._system
         sample.workers = len(system.pids("worker"))
         before = self.samples[-1] if self.samples else sample
-        owners: Counter[int] = Counter()
+        owners: Counter[tuple[str, str]] = Counter()
         sample.depth, sample.dead, sample.listeners = before.depth, before.dead, before.listeners
         with suppress(Exception):
             sample.depth = self.depth(system.settings.queue.name)
             sample.dead = sum(self.depth(f"{system.settings.queue.name}-dead"))
-            owners = Counter(_process(tag) for tag in self.listeners().values())
+            owners = Counter(_named(tag) for tag in self.listeners().values())
             sample.listeners = owners.total()
         for name, pid in system.named():
             with suppress(psutil.Error):
@@ -100,16 +102,24 @@ class Gauges(threading.Thread):
         return [name for name, whose in self.listeners().items() if not whose or ended(whose)]
 
 
-def _held(process: psutil.Process, owners: Mapping[int, int]) -> Held:
+def _held(process: psutil.Process, owners: Mapping[tuple[str, str], int]) -> Held:
     """Return what a process and all that it started hold; ``owners`` has each process's queues of listeners."""
     total = (0.0, 0, 0, 0)
     for one in (process, *process.children(recursive=True)):
-        with suppress(psutil.Error), one.oneshot():
-            now = (one.memory_info().rss / 1e6, one.num_threads(), one.num_fds(), owners.get(one.pid, 0))
+        with suppress(psutil.Error, OSError), one.oneshot():
+            now = (one.memory_info().rss / 1e6, one.num_threads(), one.num_fds(), owners.get(_known(one.pid), 0))
             total = (total[0] + now[0], total[1] + now[1], total[2] + now[2], total[3] + now[3])
     return total
 
 
-def _process(tag: str) -> int:
-    """Return the process that an owner's tag names, 0 where it names none."""
-    return int(tag.split("/")[3]) if tag.count("/") == 4 else 0
+def _named(tag: str) -> tuple[str, str]:
+    """Return the namespace and the number in it of the process that an owner's tag names; nothing for what is none."""
+    _, _, namespace, process, *_ = (*tag.split("/"), "", "", "", "")
+    return namespace, process
+
+
+def _known(pid: int) -> tuple[str, str]:
+    """Return the same of a process of this machine."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    numbers = next(line for line in status.splitlines() if line.startswith("NSpid:"))
+    return os.readlink(f"/proc/{pid}/ns/pid").strip("pid:[]"), numbers.split()[-1]

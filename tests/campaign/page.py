@@ -42,7 +42,7 @@ def _figures(found: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
         (str(lost), "lost", not lost),
         (str(wrong), "wrong, or told otherwise", not wrong),
         (str(len(found["left"])), "things left over", not found["left"]),
-        (str(sum(found["faults"].values())), f"faults, of {len(found['faults'])} kinds", True),
+        (str(sum(found["faults"].values())), f"faults that came, kinds of them: {len(found['faults'])}", True),
         (str(sum(found["repeats"].values())), "images done again", True),
         (f"{images['wait_p50_s']} s", f"the median wait; 99 of 100 within {images['wait_p99_s']} s", True),
         (f"{recovery['median_s']} s", f"to recover, in the median; {recovery['worst_s']} s at worst", True),
@@ -110,7 +110,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _charts(line: Line) -> list[str]:
-    axis = Axis(line["began"], max([*(one[0] for one in line["samples"]), line["began"] + 1]))
+    done = (done for _, done in line["images"])
+    axis = Axis(line["began"], max([*(one[0] for one in line["samples"]), *done, line["began"] + 1]))
     bands = [(start, stop, " and ".join(names)) for names, start, stop in line["troubles"]]
     samples = line["samples"]
 
@@ -135,6 +136,6 @@ def _memory(line: Line) -> list[Series]:
 
 
 def _rate(name: str, line: Line, which: int) -> Series:
-    counts = Counter(int(image[which] // 10 * 10) for image in line["images"])
-    times = range(min(counts), max(counts) + 10, 10) if counts else range(0)
-    return Series(name, [(at, counts.get(at, 0)) for at in times])
+    began = line["began"]
+    counts = Counter(max(0, int((image[which] - began) // 10)) for image in line["images"])
+    return Series(name, [(began + 10 * (n + 0.5), counts.get(n, 0)) for n in range(max(counts, default=-1) + 1)])
