@@ -323,6 +323,11 @@ def test_who_cancels_has_what_waits_dropped_and_takes_what_is_known_along_in_thr
         with page.expect_download() as download:
             page.locator(f"#{form}").click()
         assert "tabby" in download.value.path().read_text()
+    page.get_by_role("button", name="Go on", exact=True).press("Enter")
+    expect(tile(page, "b.png")).to_have_attribute("data-state", "waiting")
+    site.classify(f"{id}/b.png", "lynx")
+    expect(tile(page, "b.png").locator(".label")).to_have_text("lynx")
+    expect(page.get_by_role("button", name="Go on", exact=True)).to_be_hidden()
     page = visit(site.url)  # somebody who has never been here
     page.locator("#earlier a").click()
     expect(tile(page, "a.png").locator(".label")).to_have_text("tabby")

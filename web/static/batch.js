@@ -101,9 +101,9 @@ export class Batch {
     if (this.id && (this.images.counts.waiting || this.source?.open)) await this._order("POST", "/cancel");
   }
 
-  /** Have the server try again what failed. */
+  /** Have the server try again what failed; of a batch that was cancelled, what was dropped too. */
   async again() {
-    await this._order("POST", "/retry");
+    await this._order("POST", "/retry", this.images.counts.cancelled ? { cancelled: true } : null);
     this.images.again();
     this._ends = 0;
     this._follow();
@@ -191,10 +191,12 @@ export class Batch {
   /**
    * @param {string} method
    * @param {string} path
+   * @param {object | null} said
    * @throws {Error} the server does not do it, and says why.
    */
-  async _order(method, path) {
-    const answer = await this._ask(`${this._url}${path}`, { method });
+  async _order(method, path, said = null) {
+    const body = said ? { body: JSON.stringify(said), headers: { "Content-Type": "application/json" } } : {};
+    const answer = await this._ask(`${this._url}${path}`, { method, ...body });
     if (answer.ok) return;
     throw new Error(reasonOf({ status: answer.status, text: await answer.text() }));
   }

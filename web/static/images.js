@@ -122,9 +122,11 @@ export class Images {
     this._told = { queued: 0, uploading: 0, waiting, done, failed, cancelled };
   }
 
-  /** Those that failed on the server are tried again there. */
+  /** Those that failed on the server, or were dropped there, are tried again. */
   again() {
-    for (const item of this.items.filter(({ state, key, again }) => state === "failed" && key && !again)) {
+    const over = /** @param {Item} item */ ({ state, key, again }) =>
+      (state === "failed" || state === "cancelled") && key && !again;
+    for (const item of this.items.filter(over)) {
       this._count(item, -1);
       Object.assign(item, { state: "waiting", reason: null });
       this._count(item, 1);

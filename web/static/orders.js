@@ -35,7 +35,8 @@ export class Orders {
     this._show(this._pause, uploader.busy);
     say(this._pause, uploader.paused ? "Go on uploading" : "Pause upload");
     this._show(this._cancel, open > 0 || source?.progress?.state === "listing");
-    this._show(this._again, !open && counts.failed > refused.length);
+    this._show(this._again, !open && (counts.cancelled > 0 || counts.failed > refused.length));
+    say(this._again, counts.cancelled ? "Go on" : "Retry failed");
     this._show(this._delete, id !== null && (source ? !source.open : !open && images.total > 0));
   }
 
