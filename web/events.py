@@ -37,4 +37,5 @@ class Listener(EventListener):
         self._tier.backlog.finished(what.outcome.key)
         self._tier.lives.heard(what.outcome.key, what.life)
         self._tier.costs.finished(what.outcome.key)
+        self._tier.runner.stirred(what.outcome.key.partition("/")[0])
         self._tier.counts.count("images_classified" if isinstance(what, ImageClassified) else "images_failed")

@@ -43,6 +43,8 @@ COUNTED_AT_ONCE = 50_000
 LOOK_S, OTHERS_S = 60.0, 5.0
 # Between two counts: so long at least, and for each outcome that was counted, ten times what listing it takes.
 COUNT_S, COUNT_EACH_S = 2.0, 0.001
+# While nothing changes, each pause is twice the one before, up to this: a count costs a list and a put.
+QUIET_S = 16.0
 # A worker that has not heard that a batch was cancelled has looked by then.
 HEARD_BY = timedelta(seconds=60)
 # So often images are published again whose messages were lost; then they are given up.
@@ -85,6 +87,8 @@ class Runner:
         self._looked_at, self._open, self._stepped = float("-inf"), set[str](), False
         # When there is something to do for each again.
         self._due: dict[str, float] = {}
+        # How long each has been let alone last, as nothing had changed.
+        self._quiet: dict[str, float] = {}
         # Since when there has been no message and no news of each.
         self._still: dict[str, float] = {}
 
@@ -102,6 +106,11 @@ class Runner:
     def heard(self, id: str) -> None:
         """Take note that something was done to a batch: it may have to be gone on with."""
         self._finished.discard(id)
+
+    def stirred(self, id: str) -> None:
+        """Take note that an image of a batch has its outcome: it may be the last."""
+        if self._quiet.pop(id, None) is not None:
+            self._due[id] = self._clock() + COUNT_S
 
     def start(self) -> threading.Thread:
         """Run in a thread of its own until `stop`; then another may go on with what this one was at."""
@@ -148,6 +157,7 @@ class Runner:
         if progress is None or progress.over:
             self._open.discard(id)
             self._finished.add(id)
+            self._quiet.pop(id, None)
         elif progress.runner not in ("", self._name):
             self._due[id] = self._clock() + OTHERS_S
         else:
@@ -200,17 +210,19 @@ class Runner:
             return replace(progress, counted=name, so_far=(done, failed))
         now = replace(progress, counted="", so_far=(0, 0), done=done, failed=failed)
         if not now.counted_out:
-            self._due[id] = self._clock() + max(COUNT_S, COUNT_EACH_S * (done + failed))
-            now = self._stood(record, progress, now)
+            if (now.done, now.failed) != (progress.done, progress.failed):
+                self._quiet.pop(id, None)
+                self._still.pop(id, None)
+            elif record.cancelled_at:
+                now = replace(now, settled=datetime.now(UTC) - record.cancelled_at >= HEARD_BY)
+            else:
+                self._quiet[id] = min(QUIET_S, 2 * self._quiet.get(id, COUNT_S))
+                now = self._stood(record, now)
+            self._due[id] = self._clock() + max(self._quiet.get(id, COUNT_S), COUNT_EACH_S * (done + failed))
         return now
 
-    def _stood(self, record: BatchRecord, before: Progress, now: Progress) -> Progress:
+    def _stood(self, record: BatchRecord, now: Progress) -> Progress:
         """Return what is to be done about images without an outcome: nothing, while there may be news of them."""
-        if (now.done, now.failed) != (before.done, before.failed):
-            self._still.pop(record.id, None)
-            return now
-        if record.cancelled_at:
-            return replace(now, settled=datetime.now(UTC) - record.cancelled_at >= HEARD_BY)
         # As long as the sweep waits for images that were uploaded; a count of SQS may lag.
         window_s = 2 * self._settings.autoscaler.republish_s
         if not window_s or self._outstanding():

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from tests.support.clock import Clock
 from web.sources import results
 from web.sources import runner as module
 from web.sources.results import results_of
-from web.sources.runner import ATTEMPTS, COUNT_S, HEARD_BY, OTHERS_S, Runner
+from web.sources.runner import ATTEMPTS, COUNT_S, HEARD_BY, OTHERS_S, QUIET_S, Runner
 
 BATCH = "20991128T101530123Z-9f2c01ab"
 NAMES = [f"photos/{n:02}.jpg" for n in range(12)]
@@ -131,6 +132,26 @@ def test_what_a_killed_process_had_begun_another_goes_on_with(case: Case) -> Non
     assert len(case.published) < 12 + 5, "no more than a step is published twice"
     assert len(case.firsts) == 1
     assert case.firsts != {0}
+
+
+def test_a_batch_in_which_nothing_changes_is_let_alone_until_it_is_stirred(case: Case) -> None:
+    case.record()
+    runner = case.runner()
+    runner.begin(BATCH)
+    for _ in range(3):
+        runner.round()
+    looked = [case.progress().at]
+    for _ in range(100):
+        case.clock.now += 1
+        runner.round()
+        looked += [at] if (at := case.progress().at) != looked[-1] else []
+    pauses = [after - before for before, after in pairwise(looked)]
+    assert pauses[-3:] == [QUIET_S] * 3
+    assert max(pauses) < LEASE_S, "nobody takes it for left"
+    case.finish()
+    runner.stirred(BATCH)
+    case.rounds(runner)
+    assert case.progress().state == "complete"
 
 
 def test_what_a_process_that_stops_had_begun_another_goes_on_with_at_once(case: Case) -> None:
