@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from app.errors import ElastiqError
 from tasks.worker import celery_internals
 from tasks.worker.dropping import dropped
 
@@ -28,8 +29,9 @@ class Request(celery_internals.Request):
         """Settle the message as Celery does; where that raises, let it come again, as Celery would hold it for ever."""
         try:
             super().on_failure(exc_info, send_failed_event, return_ok)
-        except Exception:  # MemoryError, which Celery raises here, and what storing a failure raises
-            log.exception("settling_failed", task_id=self.id)
+        except Exception as err:  # MemoryError, which Celery raises here, and what storing a failure raises
+            why = f"{type(err).__name__}: {err}"
+            log.error("settling_failed", task_id=self.id, reason=why, exc_info=not isinstance(err, ElastiqError))
             if not self.acknowledged:
                 self.reject(requeue=False)
 
