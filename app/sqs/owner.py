@@ -19,7 +19,7 @@ _PROC = Path("/proc")
 def owner() -> str:
     """Return who this process is, as its queues are tagged: ``<host>/<boot>/<namespace>/<process>/<its start>``.
 
-    Where the system tells no more, it is ``<host>////<process>``, and only its silence says that it is gone.
+    Where the system tells no more, it is ``<host>///<process>/``, and only its silence says that it is gone.
     """
     return "/".join([socket.gethostname(), *_world(), str(os.getpid()), _started(os.getpid()) or ""])
 

@@ -75,7 +75,7 @@ class Gauges(threading.Thread):
         with suppress(Exception):
             sample.depth = self.depth(system.settings.queue.name)
             sample.dead = sum(self.depth(f"{system.settings.queue.name}-dead"))
-            owners = Counter(_named(tag) for tag in self.listeners().values())
+            owners = Counter(named(tag) for tag in self.listeners().values())
             sample.listeners = owners.total()
         for name, pid in system.named():
             with suppress(psutil.Error):
@@ -107,18 +107,18 @@ def _held(process: psutil.Process, owners: Mapping[tuple[str, str], int]) -> Hel
     total = (0.0, 0, 0, 0)
     for one in (process, *process.children(recursive=True)):
         with suppress(psutil.Error, OSError), one.oneshot():
-            now = (one.memory_info().rss / 1e6, one.num_threads(), one.num_fds(), owners.get(_known(one.pid), 0))
+            now = (one.memory_info().rss / 1e6, one.num_threads(), one.num_fds(), owners.get(known(one.pid), 0))
             total = (total[0] + now[0], total[1] + now[1], total[2] + now[2], total[3] + now[3])
     return total
 
 
-def _named(tag: str) -> tuple[str, str]:
+def named(tag: str) -> tuple[str, str]:
     """Return the namespace and the number in it of the process that an owner's tag names; nothing for what is none."""
     _, _, namespace, process, *_ = (*tag.split("/"), "", "", "", "")
     return namespace, process
 
 
-def _known(pid: int) -> tuple[str, str]:
+def known(pid: int) -> tuple[str, str]:
     """Return the same of a process of this machine."""
     status = Path(f"/proc/{pid}/status").read_text()
     numbers = next(line for line in status.splitlines() if line.startswith("NSpid:"))
