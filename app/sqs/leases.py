@@ -51,17 +51,25 @@ class Leases:
     def __init__(self, api: Api, visibility_s: int) -> None:
         self._api, self._visibility_s = api, visibility_s
         self._held: dict[str, Lease] = {}
+        # Those whose work is not done; a dict, as its changes are atomic.
+        self._undone: dict[str, Lease] = {}
         self._stopped = threading.Event()
         self._trouble = background.Trouble("lease_extension")
         background.start("sqs-leases", self._step, self._stopped)
 
     def add(self, lease: Lease) -> None:
         """Begin to extend ``lease``."""
-        self._held[lease.receipt] = lease
+        self._held[lease.receipt] = self._undone[lease.receipt] = lease
         metrics.count("in_flight")
+
+    def done(self, lease: Lease) -> None:
+        """Note that the work of a message is done; it is held until `drop`."""
+        lease.done = True
+        self._undone.pop(lease.receipt, None)
 
     def drop(self, lease: Lease) -> bool:
         """Stop extending ``lease``; return whether it was held."""
+        self._undone.pop(lease.receipt, None)
         held = self._held.pop(lease.receipt, None) is not None
         if held:
             metrics.count("in_flight", -1)
@@ -74,7 +82,7 @@ class Leases:
     @property
     def busy(self) -> bool:
         """Return whether a message is held whose work is not done."""
-        return not all(lease.done for lease in self.all())
+        return bool(self._undone)
 
     def all(self) -> list[Lease]:
         """Return every lease held."""

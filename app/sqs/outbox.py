@@ -67,7 +67,7 @@ class Outbox:
 
     def delete(self, lease: Lease, linger_s: float = LINGER_S) -> None:
         """Delete a message: its work is done. Others may join it for ``linger_s`` seconds."""
-        lease.done = True
+        self._leases.done(lease)
         self._put(_DELETE, _Entry(lease), linger_s)
 
     def give_back(self, lease: Lease, after_s: int = 0) -> None:

@@ -51,6 +51,16 @@ def test_what_was_dropped_is_not_extended(cloud: MemoryCloud, leases: Leases, he
     assert leases.all() == [kept]
 
 
+def test_they_are_busy_until_the_work_of_each_is_done(leases: Leases, held: Held) -> None:
+    assert not leases.busy
+    first, second = held(2)
+    leases.done(first)
+    assert leases.busy
+    assert leases.holds(first), "it is not deleted yet"
+    leases.drop(second)
+    assert not leases.busy
+
+
 def test_an_extension_that_fails_is_tried_again(cloud: MemoryCloud, leases: Leases, held: Held) -> None:
     cloud.fail(CHANGE, Unavailable("busy"), KeyError("a defect of ours"))
     (lease,) = held(1)
