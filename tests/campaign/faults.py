@@ -11,13 +11,17 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import psutil
+from botocore.exceptions import BotoCoreError, ClientError
 
+from app import aws
 from tests.campaign.system import KINDS, System
 from tests.campaign.weather import EVERY, S3, SNS, SQS, Rule
 
 HOUR_S, SLEEP_S = 3600.0, 2400.0
+
+# What a call meets where the cloud is away meanwhile, by another fault.
+UNREACHABLE = BotoCoreError, ClientError
 
 Hold = Callable[[System, random.Random], AbstractContextManager[None]]
 
@@ -167,12 +171,11 @@ def _calls(name: str, *rules: Rule, lasts_s: tuple[float, float] = (10, 30)) -> 
 @contextmanager
 def _twice(system: System, chance: random.Random) -> Iterator[None]:
     """What waits in the queue is there twice."""
-    sqs, url = _queue(system)
-    for _ in range(10):
-        with suppress(Exception):
-            for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1).get(
-                "Messages", []
-            ):
+    with suppress(*UNREACHABLE):
+        sqs, url = _queue(system)
+        for _ in range(10):
+            answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1)
+            for message in answer.get("Messages", []):
                 sqs.send_message(QueueUrl=url, MessageBody=message["Body"])
     yield
 
@@ -180,28 +183,29 @@ def _twice(system: System, chance: random.Random) -> Iterator[None]:
 @contextmanager
 def _strange(system: System, chance: random.Random) -> Iterator[None]:
     """Messages that no worker can read, that name no task of ours, or that another language wrote."""
-    sqs, url = _queue(system)
     unknown = {"headers": {"task": "orders.charge", "id": "1", "lang": "js"}, "body": "W10=", "content-type":
                "application/json", "content-encoding": "utf-8", "properties": {"body_encoding": "base64",
                "correlation_id": "1", "delivery_mode": 2, "delivery_tag": "1", "delivery_info": {"exchange": "",
                "routing_key": "x"}}}  # fmt: skip
-    bodies = ["<order/>", "{", "", base64.b64encode(b"\xff\xfe").decode(), json.dumps(unknown), json.dumps([1, 2])]
-    for body in bodies:
-        with suppress(Exception):
-            sqs.send_message(QueueUrl=url, MessageBody=body or " ")
+    bodies = ["<order/>", "{", " ", base64.b64encode(b"\xff\xfe").decode(), json.dumps(unknown), json.dumps([1, 2])]
+    with suppress(*UNREACHABLE):
+        sqs, url = _queue(system)
+        for body in bodies:
+            sqs.send_message(QueueUrl=url, MessageBody=body)
     yield
 
 
 @contextmanager
 def _purged(system: System, chance: random.Random) -> Iterator[None]:
-    sqs, url = _queue(system)
-    with suppress(Exception):
+    with suppress(*UNREACHABLE):
+        sqs, url = _queue(system)
         sqs.purge_queue(QueueUrl=url)
     yield
 
 
 def _queue(system: System) -> tuple[Any, str]:
-    sqs: Any = boto3.session.Session().client("sqs", region_name="us-east-1", endpoint_url=system.cloud.endpoint_url)
+    """Return what calls SQS, and the queue; a cloud that is frozen is not waited for, or it would be so for minutes."""
+    sqs = aws.client("sqs", system.settings.aws, read_timeout_s=3, attempts=1)
     return sqs, str(sqs.get_queue_url(QueueName=system.settings.queue.name)["QueueUrl"])
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psutil
 
+from app import aws
 from app.sqs.owner import OWNER, ended
 from tests.campaign.system import System
 
@@ -50,9 +50,7 @@ class Gauges(threading.Thread):
         super().__init__(name="gauges", daemon=True)
         self.samples: list[Sample] = []
         self._system, self._ended = system, threading.Event()
-        self._sqs: Any = boto3.session.Session().client(
-            "sqs", region_name="us-east-1", endpoint_url=system.cloud.endpoint_url
-        )
+        self._sqs: Any = aws.client("sqs", system.settings.aws, read_timeout_s=3, attempts=1)
 
     def run(self) -> None:
         """Look."""

@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import boto3
-
+from app import aws
 from app.domain import Classification
 from app.storage import FAILURE, RESULT, Storage
 from tests.campaign.ledger import Entry
@@ -90,7 +89,7 @@ def judge(system: System, entries: list[Entry], labels: Mapping[str, str]) -> Ve
 
 def stored(system: System) -> dict[str, float]:
     """Return the names of all outcomes in the output bucket, and when each was stored, in seconds since 1970."""
-    s3 = boto3.session.Session().client("s3", region_name="us-east-1", endpoint_url=system.cloud.endpoint_url)
+    s3 = aws.client("s3", system.settings.aws)
     found = {}
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=system.settings.buckets.output):
         for item in page.get("Contents", []):
