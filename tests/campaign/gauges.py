@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ class Sample:
 
     Attributes:
         at: seconds since 1970.
-        held: what each process (name and id) and all that it started hold.
+        held: what each process (name and id) and all that it started hold; an autoscaler's without its workers.
         depth: the task queue's messages: visible, in flight, delayed.
         listeners: how many queues of listeners there are.
         workers: how many there are.
@@ -75,9 +75,11 @@ class Gauges(threading.Thread):
             sample.dead = sum(self.depth(f"{system.settings.queue.name}-dead"))
             owners = Counter(named(tag) for tag in self.listeners().values())
             sample.listeners = owners.total()
-        for name, pid in system.named():
+        named = system.named()
+        apart = {pid for _, pid in named}
+        for name, pid in named:
             with suppress(psutil.Error):
-                sample.held[name] = _held(psutil.Process(pid), owners)
+                sample.held[name] = holding(psutil.Process(pid), owners, apart)
         return sample
 
     def depth(self, name: str) -> tuple[int, int, int]:
@@ -100,13 +102,21 @@ class Gauges(threading.Thread):
         return [name for name, whose in self.listeners().items() if not whose or ended(whose)]
 
 
-def _held(process: psutil.Process, owners: Mapping[tuple[str, str], int]) -> Held:
-    """Return what a process and all that it started hold; ``owners`` has each process's queues of listeners."""
-    total = (0.0, 0, 0, 0)
-    for one in (process, *process.children(recursive=True)):
+def holding(process: psutil.Process, owners: Mapping[tuple[str, str], int], apart: Collection[int]) -> Held:
+    """Return what a process and all that it started hold, but for what is looked at by itself.
+
+    Args:
+        process: the first one.
+        owners: how many queues of listeners each process has.
+        apart: the processes that are looked at by themselves: an autoscaler's workers.
+    """
+    total, waiting = (0.0, 0, 0, 0), [process]
+    while waiting:
+        one = waiting.pop()
         with suppress(psutil.Error, OSError), one.oneshot():
             now = (one.memory_info().rss / 1e6, one.num_threads(), one.num_fds(), owners.get(known(one.pid), 0))
             total = (total[0] + now[0], total[1] + now[1], total[2] + now[2], total[3] + now[3])
+            waiting += [child for child in one.children() if child.pid not in apart]
     return total
 
 
