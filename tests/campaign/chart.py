@@ -40,14 +40,19 @@ class Series:
 
 
 def lane(axis: Axis, bands: Sequence[Band]) -> str:
-    """Return the strip with the faults' numbers."""
-    boxes = "".join(
-        f"<g><title>{number}. {escape(name)}</title><rect class=fault x='{axis.x(start):.1f}' y=4 rx=2 "
-        f"width='{max(3.0, axis.x(stop) - axis.x(start)):.1f}' height='{LANE - 8}'/>"
-        f"<text class=number x='{(axis.x(start) + axis.x(stop)) / 2:.1f}' y='{LANE - 9}'>{number}</text></g>"
-        for number, (start, stop, name) in enumerate(bands, 1)
-    )
+    """Return the strip with the faults' numbers, as far as there is room for them."""
+    boxes = "".join(_box(axis, band, number) for number, band in enumerate(bands, 1))
     return f"<svg viewBox='0 0 {WIDTH} {LANE}' role=img aria-label='The faults'>{boxes}</svg>"
+
+
+def _box(axis: Axis, band: Band, number: int) -> str:
+    start, stop, name = band
+    left, width = axis.x(start), max(3.0, axis.x(stop) - axis.x(start))
+    text = f"<text class=number x='{left + width / 2:.1f}' y='{LANE - 9}'>{number}</text>"
+    return (
+        f"<g><title>{number}. {escape(name)}</title><rect class=fault x='{left:.1f}' y=4 rx=2 width='{width:.1f}' "
+        f"height='{LANE - 8}'/>{text if width > 7 * len(str(number)) else ''}</g>"
+    )
 
 
 def chart(title: str, axis: Axis, bands: Sequence[Band], series: Sequence[Series], *, steps: bool = False) -> str:

@@ -43,7 +43,7 @@ def _figures(found: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
         (str(wrong), "wrong, or told otherwise", not wrong),
         (str(len(found["left"])), "things left over", not found["left"]),
         (str(sum(found["faults"].values())), f"faults that came, kinds of them: {len(found['faults'])}", True),
-        (str(sum(found["repeats"].values())), "images done again", True),
+        (f"{sum(found['repeats'].values()):,}", "images done again", True),
         (f"{images['wait_p50_s']} s", f"the median wait; 99 of 100 within {images['wait_p99_s']} s", True),
         (f"{recovery['median_s']} s", f"to recover, in the median; {recovery['worst_s']} s at worst", True),
     ]
