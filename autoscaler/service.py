@@ -33,6 +33,7 @@ from autoscaler.remembered import Remembered
 from autoscaler.schedule import floor_of
 from autoscaler.spending import Billing, Spending
 from autoscaler.sweep import rounds as sweep
+from autoscaler.sweep.order import Order
 from autoscaler.values import Limits, Observation, ScalingDecision
 from autoscaler.wish import Wish
 from tasks.celery import make_app
@@ -80,6 +81,8 @@ class Autoscaler:
         self._chronicle = Chronicle(settings, self._name)
         self._wish = Wish(settings.ec2.fleet if settings.autoscaler.watch_only else "")
         self._listener = Listener(app, self._hearing, self._hear, rouse) if self._hearing else None
+        slot_s = settings.autoscaler.republish_s
+        self._order = Order(slot_s) if listens and slot_s else None
         self.fleet = make_fleet(
             settings, lambda ids: self._announcer.ask_to_leave(self._nodes(ids)), self._hearing, clock
         )
@@ -111,7 +114,7 @@ class Autoscaler:
         self._leader.start()
         if self._listener:
             self._listener.start()
-        sweep.start(settings, self._name, stopped, self._leader.leads, self._figures.swept)
+        sweep.start(settings, self._name, stopped, self._leader.leads, self._figures.swept, self._order)
         self._loop.run(wait, settings.autoscaler.observe_s, AliveFile(settings.process.alive_file))
         stopped.set()
         if self._leader.leads():
@@ -125,6 +128,8 @@ class Autoscaler:
     def _hear(self, said: Said) -> None:
         self._figures.workload.hear(said)
         self._chronicle.hear(said)
+        if self._order:
+            self._order.hear(said)
 
     def _nodes(self, ids: Iterable[str]) -> list[str]:
         return self._hearing.nodes(ids) if self._hearing else []

@@ -3,14 +3,16 @@
 SQS cannot be asked whether it has a message. The evidence is, first, that the queue stands empty at every look for a
 while, and then that for as long again it stays empty and none of the unfinished images gets its outcome. So what a
 worker still has in hand, what waits for its retry, and a count that lags are not taken for lost.
+
+Where it is never empty, the evidence is its order: what was stored long before all that is done of late is in no queue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import structlog
@@ -18,10 +20,11 @@ from celery import Celery
 
 from app.aws.bucket import Bucket
 from app.aws.depth import QueueReader
-from app.domain import Failure
+from app.domain import Failure, QueueDepth
 from app.process import spans
 from app.settings import Settings
 from app.storage import Storage
+from autoscaler.sweep.order import Order
 from autoscaler.sweep.unfinished import Unfinished
 from tasks.celery import CLASSIFY, bulk
 
@@ -33,6 +36,8 @@ COUNTS = "_resent/"
 LOOKS = 3
 # While nothing is outstanding and nothing was found, the buckets are searched ever more rarely.
 LONGEST_PAUSE_S = 3600.0
+# While something is outstanding all the time, so many windows lie between two searches that find nothing.
+BUSY_WINDOWS = 6
 THREADS, TOGETHER = 16, 500
 REASON = (
     f"its message was lost {ATTEMPTS + 1} times, and published again {ATTEMPTS} times in vain; "
@@ -85,6 +90,7 @@ class Republisher:
         app: publishes.
         before: called before anything is given a message again, so that images with a dead letter get their failure.
         dropped: returns those of some batches whose messages are to be dropped, as the batches are cancelled.
+        order: tells what is done of late; without it, what is lost waits until the queue is empty.
     """
 
     def __init__(
@@ -93,10 +99,12 @@ class Republisher:
         app: Celery,
         before: Callable[[], object] = lambda: None,
         dropped: Callable[[set[str]], set[str]] = lambda batches: set(),
+        order: Order | None = None,
     ) -> None:
+        self._order = order
         self._app, self._before, self._dropped = app, before, dropped
         self._window_s = settings.autoscaler.republish_s
-        self._queue = QueueReader(settings)
+        self._queue, self._bulk = QueueReader(settings), settings.queue.bulk
         # They are old, and may be many: what people wait for goes before them.
         self._behind = settings.queue.bulk or settings.queue.name
         self._storage = Storage(settings)
@@ -105,6 +113,9 @@ class Republisher:
         self._emptiness = Emptiness(self._window_s)
         self._suspects: frozenset[str] = frozenset()
         self._rests_until, self._pause_s = float("-inf"), self._window_s
+        # Of a queue that is never empty: what was overtaken at the last search, and when the next is due.
+        self._overtaken: frozenset[str] = frozenset()
+        self._overtaken_at = float("-inf")
 
     def round(self, now: float, at: datetime) -> Resent:
         """Do what is due.
@@ -113,17 +124,17 @@ class Republisher:
             now: monotonic seconds.
             at: the same moment by the wall clock, UTC.
         """
-        outstanding = self._queue.depth().total
+        depths = self._queue.depths()
+        outstanding = sum(depth.total for depth in depths.values())
         if outstanding:
             self._suspects = frozenset()
             self._rests_until, self._pause_s = float("-inf"), self._window_s
-        if not self._emptiness.look(outstanding, now) or now < self._rests_until:
+        if not self._emptiness.look(outstanding, now):
+            return self._round_while_busy(depths, now)
+        if now < self._rests_until:
             return Resent()
         stored_before = at - timedelta(seconds=self._window_s)
-        found = self._unfinished.search(stored_before)
-        if found:
-            dropped = self._dropped({_batch_of(key) for key in found})
-            found = frozenset(key for key in found if _batch_of(key) not in dropped)
+        found = self._search(stored_before)
         if not found:
             self._unfinished.remember(stored_before)
             self._pause_s = min(LONGEST_PAUSE_S, 2 * self._pause_s)
@@ -135,6 +146,35 @@ class Republisher:
             return Resent()
         lost, self._suspects = self._suspects, frozenset()
         return self._resend(lost)
+
+    def _round_while_busy(self, depths: Mapping[str, QueueDepth], now: float) -> Resent:
+        """Publish again what two searches, a window apart, found overtaken by all that was done of late.
+
+        What is put off for a retry is overtaken, and so is what waits in the queue behind: while there is either,
+        nothing is said. An order that is heard from an autoscaler's start on says nothing at first.
+        """
+        behind = depths[self._bulk].total if self._bulk in depths else 0
+        oldest = self._order.oldest() if self._order else None
+        if self._order is None or oldest is None or behind or any(depth.delayed for depth in depths.values()):
+            self._overtaken = frozenset()
+            return Resent()
+        if now < self._overtaken_at:
+            return Resent()
+        stored_before = datetime.fromtimestamp(oldest, UTC) - timedelta(seconds=self._order.window_s)
+        found = self._search(stored_before)
+        retried = self._unfinished.retried_since(stored_before) if found else set()
+        found = frozenset(key for key in found if _batch_of(key) not in retried)
+        lost, self._overtaken = found & self._overtaken, found
+        self._overtaken_at = now + self._order.window_s * (1 if found else BUSY_WINDOWS)
+        if not found and not retried:
+            self._unfinished.remember(stored_before)
+        return self._resend(lost) if lost else Resent()
+
+    def _search(self, stored_before: datetime) -> frozenset[str]:
+        """Return the images stored before then that have no outcome, but those of batches that are cancelled."""
+        found = self._unfinished.search(stored_before)
+        dropped = self._dropped({_batch_of(key) for key in found}) if found else set()
+        return frozenset(key for key in found if _batch_of(key) not in dropped)
 
     def _resend(self, keys: Iterable[str]) -> Resent:
         """Publish ``keys`` again, or give them up; an attempt counts before it is made, so that they are bounded."""

@@ -32,6 +32,7 @@ from autoscaler.announce import Announcer
 from autoscaler.sweep.channels import CompletionTopic, Webhook
 from autoscaler.sweep.completed import Completed
 from autoscaler.sweep.ended import Ended
+from autoscaler.sweep.order import Order
 from autoscaler.sweep.republish import LOOKS, Republisher
 from tasks.celery import make_app
 
@@ -49,9 +50,10 @@ class Sweep:
     Args:
         settings: the queues and buckets.
         app: the Celery application of this system.
+        order: tells what is done of late, where events are heard.
     """
 
-    def __init__(self, settings: Settings, app: Celery) -> None:
+    def __init__(self, settings: Settings, app: Celery, order: Order | None = None) -> None:
         self._settings, self._app = settings, app
         self._storage = Storage(settings)
         self._dead = DeadLetters(settings)
@@ -63,7 +65,7 @@ class Sweep:
             Completed(settings, records, CompletionTopic(settings.hooks, settings.aws)),
         ]
         self._ended = Ended(settings, records, Deletion(settings, records, cancelling))
-        self._republisher = Republisher(settings, app, self._report_if_any, cancelling.dropped)
+        self._republisher = Republisher(settings, app, self._report_if_any, cancelling.dropped, order)
         self._swept = Swept()
         self._listener_sweep = ListenerSweep(settings.queue.listener_prefix)
         self._looked_at, self._listeners_at = float("-inf"), float("-inf")
@@ -136,12 +138,13 @@ def start(
     stopped: threading.Event,
     leads: Callable[[], bool],
     tell: Callable[[Swept], object],
+    order: Order | None = None,
 ) -> threading.Thread:
     """Sweep every ten seconds in a thread of its own until ``stopped``, while the autoscaler ``name`` leads."""
     pause_s = min(ROUND_S, settings.autoscaler.republish_s / LOOKS) or ROUND_S
 
     app = make_app(settings)
-    sweep, announcer = Sweep(settings, app), Announcer(app, name)
+    sweep, announcer = Sweep(settings, app, order), Announcer(app, name)
 
     def step() -> None:
         if leads():

@@ -56,6 +56,10 @@ class Unfinished:
             keys |= found
         return frozenset(keys)
 
+    def retried_since(self, at: datetime) -> set[str]:
+        """Return the batches of which images were published again since ``at``; their messages are younger."""
+        return set(self._retried.names()) - set(self._retried.names(at))
+
     def _of(self, batch: str, stored_before: datetime) -> set[str]:
         """Return the same of one batch, however old it is."""
         images = list(self._inputs.list(f"{batch}/"))  # before outcomes: what is done meanwhile has one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,12 +15,15 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from app import aws
+from app.announcements import ImageClassified, ImageFailed, Said
 from app.aws.depth import QueueReader
+from app.batches.marks import RETRIED, Marks
 from app.batches.records import Records
-from app.domain import Classification, Failure, Prediction, new_batch_id
+from app.domain import Classification, Failure, Life, Prediction, new_batch_id
 from app.settings import Settings
 from app.storage import Storage
-from autoscaler.sweep.republish import ATTEMPTS, LOOKS, Emptiness, Republisher, Resent
+from autoscaler.sweep.order import SLOTS, Order
+from autoscaler.sweep.republish import ATTEMPTS, BUSY_WINDOWS, LOOKS, Emptiness, Republisher, Resent
 from autoscaler.sweep.rounds import Sweep
 from tasks.celery import CLASSIFY, make_app
 from tests.support.fault_proxy import FaultProxy
@@ -107,6 +111,56 @@ def test_what_has_neither_outcome_nor_message_is_published_again_after_two_windo
     assert case.queued() == sorted(lost[1:])
     (line,) = [line for line in logged if line["event"] == "images_queued"]
     assert sorted(line["tasks"]) == sorted(lost[1:])
+
+
+def test_what_all_others_have_overtaken_is_published_again_though_the_queue_is_never_empty(case: Case) -> None:
+    order = Order(WINDOW_S, lambda: case.now)
+    case.republisher = Republisher(case.config, case.app, order=order)
+    (lost,) = case.store("lost.png")
+    (other,) = case.store("other.png")
+    case.classified(other)
+    case.app.send_task(CLASSIFY, (other,), ignore_result=True)  # so that the queue is never empty
+    said = {"sent_s": 0.0}
+
+    def others_are_done() -> None:
+        life = Life("i-1", CLASSIFY, 1, 0.0, queued_at=time.time() + said["sent_s"])
+        what = ImageClassified(Classification.of("b/other.png", [Prediction("tabby", 0.9)], "test"), life)
+        order.hear(Said(what, "i-1@host", time.time()))
+
+    # All that is done was sent as early as it: nothing is known.
+    assert case.rounds(4 * SLOTS, others_are_done) == NOTHING
+    # From here on, all that is done was sent long after it was stored.
+    said["sent_s"] = 2 * order.window_s
+    assert case.rounds(2 * SLOTS, others_are_done) == NOTHING
+    found = case.rounds(2 * SLOTS * BUSY_WINDOWS, others_are_done)
+    assert found == Resent(republished=1)
+    assert case.queued() == sorted([lost, other])
+
+
+def test_nothing_is_overtaken_while_something_is_put_off_or_waits_behind_or_is_tried_again(case: Case) -> None:
+    order = Order(WINDOW_S, lambda: case.now)
+    case.republisher = Republisher(case.config, case.app, order=order)
+    (key,) = case.store("lost.png")
+    time.sleep(2.1)  # S3 tells whole seconds
+    life = Life("i-1", CLASSIFY, 1, 0.0, queued_at=time.time() - 1 + order.window_s)
+    what = ImageFailed(Failure.of("b/other.png", "broken"), life)
+
+    def others_are_done() -> None:
+        order.hear(Said(what, "i-1@host", time.time()))
+
+    case.sqs.send_message(QueueUrl=case.behind, MessageBody="x")
+    assert case.rounds(6 * SLOTS, others_are_done) == NOTHING
+    case.sqs.purge_queue(QueueUrl=case.behind)
+    case.sqs.send_message(QueueUrl=case.url, MessageBody="x", DelaySeconds=900)
+    assert case.rounds(6 * SLOTS, others_are_done) == NOTHING
+    case.sqs.purge_queue(QueueUrl=case.url)
+    case.sqs.send_message(QueueUrl=case.url, MessageBody="x")
+    marks = Marks(case.config, RETRIED)
+    marks.put(case.batch)  # its message is younger than the image
+    assert case.rounds(6 * SLOTS, others_are_done) == NOTHING
+    marks.remove(case.batch)
+    assert case.rounds(2 * SLOTS * BUSY_WINDOWS, others_are_done) == Resent(republished=1)
+    assert case.storage.outcome(key) is None
 
 
 def test_after_three_attempts_an_image_is_given_up_with_a_reason_also_by_another_autoscaler(case: Case) -> None:
