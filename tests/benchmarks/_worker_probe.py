@@ -10,7 +10,8 @@ import sys
 from typing import Any
 
 import _probe
-from _probe import timed
+from _probe import timed, timed_apart
+from celery.events.dispatcher import EventDispatcher
 
 from app.aws.bucket import Bucket
 from app.settings import settings
@@ -39,7 +40,9 @@ def main() -> None:
     engine.decode = timed("decode", engine.decode)
     # `tasks.classify` is the task; this is the module that it is in.
     module: Any = importlib.import_module("tasks.classification")
-    module.announce = timed("announce", module.announce)
+    module.announce = timed_apart("announce", module.announce)
+    # Celery's own events too: that a task was received, started and done, and that the worker lives.
+    EventDispatcher.send = timed_apart("send", EventDispatcher.send, "send_in_the_loop")
     _probe.begin(THREADS, "other_threads", "run_openvinos_threads")
     sys.exit(run_worker(settings()))
 

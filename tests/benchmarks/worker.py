@@ -170,12 +170,17 @@ def breakdown(site: Site, images: int) -> dict[str, Any]:
         site.work(process, images)
         after = _probe(process, folder / "after.json")
     parts = {what: 1000 * (spent - before.get(what, 0)) / images for what, spent in after.items()}
-    inside = ("s3_get", "decode", "run", "s3_put", "announce")
+    inside = ("s3_get", "decode", "run", "s3_put", "announce", "send")
     parts["celery_in_task_threads"] = parts.pop("task_threads") - sum(parts[what] for what in inside)
-    parts["events"] = parts.get("events", 0) + parts.pop("announce")
+    parts["celerys_loop"] -= parts["send_in_the_loop"]
+    parts["events"] = parts.get("events", 0) + sum(parts.pop(what) for what in ("announce", "send", "send_in_the_loop"))
     parts.pop("probe")
+    total = sum(parts.values())
     ordered = sorted(parts.items(), key=lambda part: -part[1])
-    return {"breakdown_core_ms": {what: round(spent, 2) for what, spent in ordered}}
+    return {
+        "breakdown_core_ms": {what: round(spent, 2) for what, spent in ordered},
+        "events_share": round(parts["events"] / total, 4),
+    }
 
 
 def start(site: Site, rounds: int) -> dict[str, Any]:
