@@ -47,6 +47,11 @@ def filename_of(key: str) -> str:
     return key.rsplit("/", 1)[-1]
 
 
+def batch_of(key: str) -> str:
+    """Return the id of an image's batch; of a key that a program chose itself, what is before its first slash."""
+    return key.partition("/")[0]
+
+
 def path_of(key: str) -> str:
     """Return an image's path in its batch: the folders that it was uploaded with, and its name."""
     path = key.partition("/")[2] or key

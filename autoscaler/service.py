@@ -81,8 +81,7 @@ class Autoscaler:
         self._chronicle = Chronicle(settings, self._name)
         self._wish = Wish(settings.ec2.fleet if settings.autoscaler.watch_only else "")
         self._listener = Listener(app, self._hearing, self._hear, rouse) if self._hearing else None
-        slot_s = settings.autoscaler.republish_s
-        self._order = Order(slot_s) if listens and slot_s else None
+        self._order = Order(settings.autoscaler.republish_s)
         self.fleet = make_fleet(
             settings, lambda ids: self._announcer.ask_to_leave(self._nodes(ids)), self._hearing, clock
         )
@@ -128,8 +127,7 @@ class Autoscaler:
     def _hear(self, said: Said) -> None:
         self._figures.workload.hear(said)
         self._chronicle.hear(said)
-        if self._order:
-            self._order.hear(said)
+        self._order.hear(said)
 
     def _nodes(self, ids: Iterable[str]) -> list[str]:
         return self._hearing.nodes(ids) if self._hearing else []

@@ -6,6 +6,7 @@ It only makes news of images quicker: while it is away, the feed's polling bring
 from __future__ import annotations
 
 from app.announcements import BatchChanged, ImageClassified, ImageFailed, Said
+from app.domain import batch_of
 from app.listener import EventListener
 from web.tier import Tier
 
@@ -37,5 +38,5 @@ class Listener(EventListener):
         self._tier.backlog.finished(what.outcome.key)
         self._tier.lives.heard(what.outcome.key, what.life)
         self._tier.costs.finished(what.outcome.key)
-        self._tier.runner.stirred(what.outcome.key.partition("/")[0])
+        self._tier.runner.stirred(batch_of(what.outcome.key))
         self._tier.counts.count("images_classified" if isinstance(what, ImageClassified) else "images_failed")

@@ -42,8 +42,9 @@ class Marks:
         """Take a mark back, if there is one."""
         self._bucket.delete(self._folder + name)
 
-    def names(self, put_before: datetime | None = None) -> Iterator[str]:
-        """Yield what is marked, by name; where ``put_before`` is given, what was marked before that time alone."""
+    def names(self, put_before: datetime | None = None, put_since: datetime | None = None) -> Iterator[str]:
+        """Yield what is marked, by name; where a time is given, what was marked before it, or since it, alone."""
         for item in self._bucket.list(self._folder):
-            if put_before is None or item["LastModified"] < put_before:
+            at = item["LastModified"]
+            if (put_before is None or at < put_before) and (put_since is None or at >= put_since):
                 yield str(item["Key"]).removeprefix(self._folder)

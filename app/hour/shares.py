@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from app.domain import BatchCost, CallCounts, FleetCost
+from app.domain import BatchCost, CallCounts, FleetCost, batch_of
 from app.prices import prices
 
 # Batches, and nodes, that are remembered.
@@ -49,7 +49,7 @@ class Shares:
 
     def finished(self, key: str) -> None:
         """Take note that an image has got its outcome."""
-        self._finished[key.partition("/")[0]] += 1
+        self._finished[batch_of(key)] += 1
         self.images += 1
 
     def called(self, node: str, calls: CallCounts) -> None:

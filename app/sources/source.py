@@ -9,7 +9,7 @@ from fnmatch import translate
 from functools import cached_property
 from typing import Any
 
-from app.domain import BATCH_ID, SOURCED
+from app.domain import BATCH_ID, SOURCED, batch_of
 from app.errors import PermanentError
 from app.storage import MAX_KEY_BYTES, STAGED
 
@@ -63,7 +63,7 @@ class Source:
         """
         if key.endswith("/") or len(key_of(batch, key).encode()) > MAX_KEY_BYTES or key.endswith(".error"):
             return False
-        if own and (key.startswith(STAGED) or BATCH_ID.fullmatch(key.partition("/")[0])):
+        if own and (key.startswith(STAGED) or BATCH_ID.fullmatch(batch_of(key))):
             return False
         return bool(self.manifest) or (key.startswith(self.prefix) and self._like.match(key) is not None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -18,12 +19,12 @@ class Order:
     SQS keeps an order by and large: who is overtaken for so long by all others waits in no queue.
 
     Args:
-        slot_s: seconds of a slot; nothing is said unless an image was done in each of `SLOTS` in a row.
+        slot_s: seconds of a slot; nothing is said unless an image was done in each of `SLOTS` in a row; 0: nothing is.
         clock: seconds, monotonic.
     """
 
     def __init__(self, slot_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._slot_s, self._clock = slot_s, clock
+        self._slot_s, self._clock = slot_s or math.inf, clock
         self._lock = threading.Lock()
         # The oldest of each slot, in seconds since 1970.
         self._oldest: dict[int, float] = {}

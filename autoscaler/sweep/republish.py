@@ -20,7 +20,7 @@ from celery import Celery
 
 from app.aws.bucket import Bucket
 from app.aws.depth import QueueReader
-from app.domain import Failure, QueueDepth
+from app.domain import Failure, QueueDepth, batch_of
 from app.process import spans
 from app.settings import Settings
 from app.storage import Storage
@@ -101,9 +101,10 @@ class Republisher:
         dropped: Callable[[set[str]], set[str]] = lambda batches: set(),
         order: Order | None = None,
     ) -> None:
-        self._order = order
         self._app, self._before, self._dropped = app, before, dropped
         self._window_s = settings.autoscaler.republish_s
+        # One that hears nothing knows nothing.
+        self._order = order or Order(self._window_s)
         self._queue, self._bulk = QueueReader(settings), settings.queue.bulk
         # They are old, and may be many: what people wait for goes before them.
         self._behind = settings.queue.bulk or settings.queue.name
@@ -130,7 +131,7 @@ class Republisher:
             self._suspects = frozenset()
             self._rests_until, self._pause_s = float("-inf"), self._window_s
         if not self._emptiness.look(outstanding, now):
-            return self._round_while_busy(depths, now)
+            return self._round_by_order(depths, now)
         if now < self._rests_until:
             return Resent()
         stored_before = at - timedelta(seconds=self._window_s)
@@ -147,15 +148,15 @@ class Republisher:
         lost, self._suspects = self._suspects, frozenset()
         return self._resend(lost)
 
-    def _round_while_busy(self, depths: Mapping[str, QueueDepth], now: float) -> Resent:
+    def _round_by_order(self, depths: Mapping[str, QueueDepth], now: float) -> Resent:
         """Publish again what two searches, a window apart, found overtaken by all that was done of late.
 
         What is put off for a retry is overtaken, and so is what waits in the queue behind: while there is either,
         nothing is said. An order that is heard from an autoscaler's start on says nothing at first.
         """
         behind = depths[self._bulk].total if self._bulk in depths else 0
-        oldest = self._order.oldest() if self._order else None
-        if self._order is None or oldest is None or behind or any(depth.delayed for depth in depths.values()):
+        oldest = self._order.oldest()
+        if oldest is None or behind or any(depth.delayed for depth in depths.values()):
             self._overtaken = frozenset()
             return Resent()
         if now < self._overtaken_at:
@@ -163,7 +164,7 @@ class Republisher:
         stored_before = datetime.fromtimestamp(oldest, UTC) - timedelta(seconds=self._order.window_s)
         found = self._search(stored_before)
         retried = self._unfinished.retried_since(stored_before) if found else set()
-        found = frozenset(key for key in found if _batch_of(key) not in retried)
+        found = frozenset(key for key in found if batch_of(key) not in retried)
         lost, self._overtaken = found & self._overtaken, found
         self._overtaken_at = now + self._order.window_s * (1 if found else BUSY_WINDOWS)
         if not found and not retried:
@@ -173,8 +174,8 @@ class Republisher:
     def _search(self, stored_before: datetime) -> frozenset[str]:
         """Return the images stored before then that have no outcome, but those of batches that are cancelled."""
         found = self._unfinished.search(stored_before)
-        dropped = self._dropped({_batch_of(key) for key in found}) if found else set()
-        return frozenset(key for key in found if _batch_of(key) not in dropped)
+        dropped = self._dropped({batch_of(key) for key in found}) if found else set()
+        return frozenset(key for key in found if batch_of(key) not in dropped)
 
     def _resend(self, keys: Iterable[str]) -> Resent:
         """Publish ``keys`` again, or give them up; an attempt counts before it is made, so that they are bounded."""
@@ -211,7 +212,3 @@ class Republisher:
             return False
         self._counts.put(COUNTS + key, str(made + 1).encode(), "text/plain")
         return True
-
-
-def _batch_of(key: str) -> str:
-    return key.partition("/")[0]

@@ -58,7 +58,7 @@ class Unfinished:
 
     def retried_since(self, at: datetime) -> set[str]:
         """Return the batches of which images were published again since ``at``; their messages are younger."""
-        return set(self._retried.names()) - set(self._retried.names(at))
+        return set(self._retried.names(put_since=at))
 
     def _of(self, batch: str, stored_before: datetime) -> set[str]:
         """Return the same of one batch, however old it is."""

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from celery.worker.control import control_command
 
-from app.domain import BATCH_ID, DROP_COMMAND
+from app.domain import BATCH_ID, DROP_COMMAND, batch_of
 from app.errors import ElastiqError
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ class Dropped:
 
     def has(self, key: str) -> bool:
         """Return whether the image ``key`` is of such a batch."""
-        batch = key.partition("/")[0]
+        batch = batch_of(key)
         with self._lock:
             return self._told.get(batch, batch in self._marked)
 

@@ -38,22 +38,27 @@ class Contained(Part):
         self._pid = 0
 
     @property
+    def running(self) -> bool:
+        """Return whether there is one that has not ended."""
+        return self._container is not None and self._container.running
+
+    @property
     def pid(self) -> int:
         """Its first process, or 0 while there is none."""
-        if self._container is None or not self._container.running:
+        if self._container is None or not self.running:
             return 0
         self._pid = self._pid or self._container.pid
         return self._pid
 
     def look(self) -> None:
         """Start it if it does not run."""
-        if self._container is None or not self._container.running:
+        if not self.running:
             self._container, self._pid = self._start(), 0
             self.starts += 1
 
     def stop(self, timeout_s: float = 30) -> float:
         """Ask it to end, and make it; return how many seconds that took, -1 where it had to be made to."""
-        if self._container is None or not self._container.running:
+        if self._container is None or not self.running:
             return 0.0
         try:
             return self._container.stop()[1]
@@ -93,7 +98,7 @@ class Cloud:
 
     def alive(self) -> bool:
         """Return whether it runs."""
-        return self._part._container is not None and self._part._container.running
+        return self._part.running
 
 
 class Containers(System):
@@ -113,18 +118,6 @@ class Containers(System):
         (folder / "pod").mkdir(parents=True)
         self._pod = Pod(self._images, compose.services({}), folder / "pod", MachinesNetwork())
         super().__init__(folder, models, weather, **settings)
-
-    def named(self) -> list[tuple[str, int]]:
-        """Return every container's first process, by a name that no other has had."""
-        return [(f"{part.name} {part.pid}", part.pid) for part in self.parts if part.pid] + [
-            (f"cloud {pid}", pid) for pid in self.pids("cloud")
-        ]
-
-    def pids(self, kind: str) -> list[int]:
-        """Return the first processes of the containers of a kind that run."""
-        if kind == "cloud":
-            return [self.cloud.pid] if self.cloud.pid else []
-        return [part.pid for part in self.parts if part.kind == kind and part.pid]
 
     def signal(self, kind: str, number: signal.Signals, pids: list[int]) -> None:
         """Send a signal to containers of a kind: what is to end them to the first process, all else to each."""
@@ -154,6 +147,10 @@ class Containers(System):
         port = free_port()
         command = ["cloud", "--host", "127.0.0.1", "--port", str(port)]
         return Cloud(port, lambda: self._run("cloud", "cloud", command))
+
+    @property
+    def _cloud_pid(self) -> int:
+        return int(self.cloud.pid)
 
     @property
     def _cloud_data(self) -> Path:

@@ -142,11 +142,12 @@ class System:
 
     def pids(self, kind: str) -> list[int]:
         """Return the processes of a kind that run."""
-        if kind == "worker":
-            return [entry.pid for entry in self.registry.entries("instance") if entry.process()]
         if kind == "cloud":
             return [self._cloud_pid] if self._cloud_pid else []
-        return [part.pid for part in self.parts if part.kind == kind and part.pid]
+        launched = [entry.pid for entry in self.registry.entries("instance") if entry.process()]
+        return [part.pid for part in self.parts if part.kind == kind and part.pid] + (
+            launched if kind == "worker" else []
+        )
 
     def signal(self, kind: str, number: signal.Signals, pids: list[int]) -> None:
         """Send a signal to processes of a kind, and to all that they have started."""

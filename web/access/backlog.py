@@ -6,6 +6,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from app.domain import batch_of
+
 # A batch of which nothing was heard for so long does not count: its events were lost, or are not heard here.
 FORGOTTEN_S = 900.0
 
@@ -27,13 +29,13 @@ class Backlog:
         """Note that ``who`` has handed these images in."""
         with self._lock:
             for key in keys:
-                batch = key.partition("/")[0]
+                batch = batch_of(key)
                 self._of[batch] = who, self._clock()
                 self._waiting[batch] += 1
 
     def finished(self, key: str) -> None:
         """Note that an image has its outcome."""
-        batch = key.partition("/")[0]
+        batch = batch_of(key)
         with self._lock:
             if batch not in self._of:
                 return

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 import structlog
 
 from app.batches.record import BatchRecord
+from app.domain import batch_of
 from app.errors import TransientError
 from app.storage import Storage
 from web.batches.batch import Outcome
@@ -119,7 +120,7 @@ class Feed:
             TransientError: this process is about to stop.
         """
         deadline = self._clock() + timeout_s
-        with self._watching(_batch_of(key)) as watch:
+        with self._watching(batch_of(key)) as watch:
             watch.await_event()
             while not self._closed.is_set():
                 outcome = watch.wait(key, deadline - self._clock())
@@ -153,7 +154,7 @@ class Feed:
 
     def _tell(self, key: str, outcome: Outcome | None) -> None:
         with self._lock:
-            watch = self._watches.get(_batch_of(key))
+            watch = self._watches.get(batch_of(key))
         if watch is not None:
             watch.learn(key, outcome)
 
@@ -207,7 +208,3 @@ class Feed:
             if not watch.listeners:
                 images -= len(watch.batch)
                 del self._watches[id]
-
-
-def _batch_of(key: str) -> str:
-    return key.partition("/")[0]

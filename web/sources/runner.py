@@ -135,7 +135,7 @@ class Runner:
 
     def leave(self) -> None:
         """Let others go on at once; what cannot be left, they go on with when the lease ends."""
-        for id in self._open:
+        for id in sorted(self._open):  # a request that is still served may add to it
             with suppress(ElastiqError):
                 self.progresses.leave(id, self._name)
 

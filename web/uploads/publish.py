@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from celery import Celery
 
+from app.domain import batch_of
 from app.errors import ConfigurationError, TransientError
 from app.process import spans
 from tasks.celery import CLASSIFY, bulk
@@ -53,7 +54,7 @@ class Publisher:
             ConfigurationError: the queue is missing or closed to us.
         """
         most = self._first if first is None or not self._bulk else first
-        at_once = self._turns.first(keys[0].partition("/")[0], len(keys), most) if math.isfinite(most) else len(keys)
+        at_once = self._turns.first(batch_of(keys[0]), len(keys), most) if math.isfinite(most) else len(keys)
         try:
             # Lone messages of concurrent requests share calls anyway.
             with (
