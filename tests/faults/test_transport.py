@@ -77,7 +77,7 @@ def errors() -> int:
 
 
 def worker_calls(bench: Bench) -> dict[str, Any]:
-    found = bench.app().control.inspect(timeout=2)._request("sqs")
+    found = bench.inspect()._request("sqs")
     return dict(next(iter(found.values())))
 
 

@@ -50,6 +50,10 @@ class Bench:
         app.conf.update(self.conf(**extra))
         return app
 
+    def inspect(self) -> Any:
+        """Return Celery's remote control of the one worker: what it asks returns as soon as that has answered."""
+        return self.app().control.inspect(limit=1, timeout=20)
+
     def send(self, app: Any, task: str, count: int, *args: Any) -> None:
         """Send ``count`` tasks, numbered, in bulk."""
         from app.sqs import bulk

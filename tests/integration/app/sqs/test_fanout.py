@@ -54,15 +54,16 @@ def test_inspect_answers_and_control_reaches_the_worker(bench: Bench) -> None:
     app = bench.app()
     process = bench.ready_worker()
     node = f"w0-{bench.name}@"
-    pong = app.control.inspect(timeout=1).ping()
+    inspect = bench.inspect()
+    pong = inspect.ping()
     assert [name.startswith(node) for name in pong] == [True]
-    stats = next(iter(app.control.inspect(timeout=1).stats().values()))
+    stats = next(iter(inspect.stats().values()))
     assert stats["pool"]["max-concurrency"] == 8
     app.send_task("work", (1, 3.0))
     wait_for(lambda: bench.lines(what="begin"), 10)
-    active = next(iter(app.control.inspect(timeout=1).active().values()))
+    active = next(iter(inspect.active().values()))
     assert [task["name"] for task in active] == ["work"]
-    counters = next(iter(app.control.inspect(timeout=1)._request("sqs").values()))
+    counters = next(iter(inspect._request("sqs").values()))
     assert counters["received"] >= 1
     assert 1 <= counters["in_flight"] <= 5, "the task, and maybe commands that are being acknowledged"
     assert counters["api_calls"]["receive_message"] >= 1

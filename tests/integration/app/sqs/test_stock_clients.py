@@ -78,7 +78,7 @@ def test_a_stock_clients_countdown_is_kept_by_our_worker_without_holding_the_tas
     app.send_task("work", (1,), countdown=5)
     # Stock does not delay the message; our worker hides it again, and SQS keeps it until it is due.
     wait_for(lambda: bench.depth() == (0, 1, 0), 4)
-    inspect = bench.app().control.inspect(timeout=1)
+    inspect = bench.inspect()
     assert [*inspect.scheduled().values(), *inspect.reserved().values()] == [[], []]
     wait_for(lambda: bench.done()[1] == 1, 20)
     assert bench.lines(what="begin")[0]["at"] - started >= 5

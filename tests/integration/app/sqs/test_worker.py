@@ -113,7 +113,7 @@ def test_an_eta_beyond_what_sqs_can_delay_is_hidden_again_until_it_comes(bench: 
     # Hidden, and not held: what comes next is received and done, and it has not come back meanwhile.
     bench.app().send_task("work", (2,))
     wait_for(lambda: bench.done()[2] == 1 and bench.depth() == (0, 1, 1), 10)
-    inspect = bench.app().control.inspect(timeout=1)
+    inspect = bench.inspect()
     assert [*inspect.scheduled().values(), *inspect.reserved().values()] == [[], []]
     (counters,) = inspect._request("sqs").values()
     assert counters["api_calls"]["change_message_visibility_batch"] == 1

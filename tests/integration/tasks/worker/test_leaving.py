@@ -47,9 +47,8 @@ def notice(path: str) -> Ask:
 
 
 def by_remote_control(bench: Bench, metadata: MetadataService, process: subprocess.Popen[bytes]) -> None:
-    control = bench.app().control
-    (node,) = control.inspect(timeout=10).ping()
-    control.shutdown(destination=[node])
+    (node,) = bench.inspect().ping()
+    bench.app().control.shutdown(destination=[node])
 
 
 def by_signal(bench: Bench, metadata: MetadataService, process: subprocess.Popen[bytes]) -> None:
