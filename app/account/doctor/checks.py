@@ -17,9 +17,9 @@ from botocore.parsers import ResponseParserError
 from packaging.requirements import Requirement
 
 from app import aws
+from app.account.doctor.account import Account
 from app.account.doctor.findings import Finding, asked, bad, unknown, well
 from app.account.doctor.launching import launching
-from app.account.doctor.needs import Account
 from app.account.doctor.permissions import permissions
 from app.aws.address import bulk_queue_url, task_queue_url
 from app.aws.errors import DENIED, EXPIRED, NO_TOPIC
@@ -63,6 +63,8 @@ def look(
         (settings.buckets.output, "ELASTIQ_OUTPUT_BUCKET"),
     ):
         yield asked(f"bucket {name}", partial(_bucket, settings, name, variable))
+    for name in sorted(settings.buckets.sources):
+        yield asked(f"bucket {name}", partial(_bucket, settings, name, "ELASTIQ_SOURCE_BUCKETS", made=False))
     yield asked(f"queue {settings.queue.name}", partial(_queue, settings, settings.queue.name, task_queue_url))
     if bulk := settings.queue.bulk:
         yield asked(f"queue {bulk}", partial(_queue, settings, bulk, bulk_queue_url))
@@ -163,7 +165,8 @@ def _region(settings: Settings) -> Finding:
     return well("region", f"{region}{where}")
 
 
-def _bucket(settings: Settings, name: str, variable: str) -> Finding:
+def _bucket(settings: Settings, name: str, variable: str, *, made: bool = True) -> Finding:
+    """Look for a bucket, which is one that ``elastiq provision`` would have ``made``, or a user's own."""
     what, ours = f"bucket {name}", aws.region(settings.aws)
     s3 = aws.client("s3", settings.aws, read_timeout_s=5, attempts=2)
     with aws.translated(f"asking for bucket {name!r}"):
@@ -172,7 +175,8 @@ def _bucket(settings: Settings, name: str, variable: str) -> Finding:
         except ClientError as err:
             code = aws.error_code(err)
             if code == "404":
-                return bad(what, f"it does not exist: run `elastiq provision`, or set {variable} to one that does")
+                make = "run `elastiq provision`" if made else "make it"
+                return bad(what, f"it does not exist: {make}, or set {variable} to one that does")
             if code == "403":
                 return bad(what, f"AWS refuses it: allow s3:ListBucket, or set {variable} if it is another account's")
             raise

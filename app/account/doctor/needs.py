@@ -6,16 +6,13 @@ dry run. What listeners do is done, on a queue that is deleted.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from app import aws
-from app.aws.address import bulk_queue_url, dead_letter_queue_url, task_queue_url
+from app.account.doctor.account import Account
 from app.aws.named import client_of
-from app.aws.queues import arn_of
 from app.domain import FLEET_TAG
 from app.settings import Settings
 from app.storage import STAGED
@@ -31,82 +28,6 @@ UNTRIED = {
     "sns:Unsubscribe": "there is nothing to unsubscribe",
 }
 NOTHING = "_doctor/none"
-
-
-class Missing(Exception):
-    """What a need is of is not there, which another finding says."""
-
-
-class Account:
-    """The account's clients and addresses, each asked for when it is needed first.
-
-    Args:
-        settings: the names, and where AWS is.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._clients: dict[str, aws.Client] = {}
-        self.listener_name = f"{settings.queue.listener_prefix}doctor-{uuid.uuid4().hex[:8]}"
-        self._listener: str | None = None
-
-    def client(self, service: str) -> aws.Client:
-        """Return the client of a service."""
-        if service not in self._clients:
-            self._clients[service] = aws.client(service, self.settings.aws, read_timeout_s=5, attempts=2)
-        return self._clients[service]
-
-    @property
-    def tasks(self) -> str:
-        """Return the task queue's address."""
-        return task_queue_url(self.client("sqs"), self.settings.queue)
-
-    @property
-    def bulk(self) -> str:
-        """Return the bulk queue's address."""
-        return bulk_queue_url(self.client("sqs"), self.settings.queue)
-
-    @property
-    def dead(self) -> str:
-        """Return the dead-letter queue's address."""
-        return dead_letter_queue_url(self.client("sqs"), self.settings.queue)
-
-    @property
-    def topic(self) -> str:
-        """Return the topic's ARN, which is in the queue's account."""
-        queue = self.settings.queue
-        if queue.topic_arn:
-            return queue.topic_arn
-        sqs = self.client("sqs")
-        arn = arn_of(lambda action, **parameters: getattr(sqs, action)(**parameters), self.tasks)
-        return ":".join([*arn.split(":")[:-1], queue.topic]).replace(":sqs:", ":sns:", 1)
-
-    @property
-    def listener(self) -> str:
-        """Return the address of the queue that `make_listener` made.
-
-        Raises:
-            Missing: there is none.
-        """
-        if self._listener is None:
-            raise Missing
-        return self._listener
-
-    def make_listener(self) -> None:
-        """Make a queue as a process that hears events does."""
-        made = self.client("sqs").create_queue(
-            QueueName=self.listener_name, Attributes={"MessageRetentionPeriod": "60"}
-        )
-        self._listener = str(made["QueueUrl"])
-
-    def delete_listener(self) -> None:
-        """Delete it.
-
-        Raises:
-            Missing: there is none.
-        """
-        self.client("sqs").delete_queue(QueueUrl=self.listener)
-        self._listener = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,3 +227,23 @@ NEEDS = (
     ),
     Need("ec2:RunInstances", "the launch template", (AUTOSCALER,), _run, _launches),
 )
+
+
+def needs_of(settings: Settings) -> list[Need]:
+    """Return what is needed with these settings, of each bucket that batches may be made of, too."""
+    return [need for need in (*NEEDS, *_of_sources(settings)) if need.applies(settings)]
+
+
+def _of_sources(settings: Settings) -> Iterator[Need]:
+    for bucket in sorted(settings.buckets.sources):
+        on = f"the source bucket {bucket}"
+        yield Need("s3:ListBucket", on, (WEB, WORKER), partial(_list_source, bucket))
+        yield Need("s3:GetObject", on, (WEB, WORKER), partial(_get_source, bucket))
+
+
+def _list_source(bucket: str, account: Account) -> object:
+    return account.client("s3").list_objects_v2(Bucket=bucket, MaxKeys=1)
+
+
+def _get_source(bucket: str, account: Account) -> object:
+    return account.client("s3").get_object(Bucket=bucket, Key=NOTHING)

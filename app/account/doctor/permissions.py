@@ -11,8 +11,9 @@ from contextlib import suppress
 from botocore.exceptions import BotoCoreError, ClientError
 
 from app import aws
+from app.account.doctor.account import Account, Missing
 from app.account.doctor.findings import Finding, bad, unknown, well
-from app.account.doctor.needs import NEEDS, Account, Missing, Need
+from app.account.doctor.needs import Need, needs_of
 from app.aws.errors import DENIED, EXPIRED, NO_TOPIC, NOT_KNOWN
 from app.errors import ConfigurationError
 from app.settings import Settings
@@ -24,7 +25,7 @@ LOOKUPS = {"GetQueueUrl", "GetQueueAttributes"}
 def permissions(settings: Settings, roles: tuple[str, ...]) -> Iterator[Finding]:
     """Yield what these roles need and is refused or cannot be told, and how many needs are not refused."""
     account = Account(settings)
-    needs = [need for need in NEEDS if set(need.roles) & set(roles) and need.applies(settings)]
+    needs = [need for need in needs_of(settings) if set(need.roles) & set(roles)]
     allowed, missing = 0, dict[str, None]()
     try:
         for need in needs:

@@ -19,7 +19,7 @@ from app.brakes import KEY as BRAKES
 from app.deploy.bundle import TIERS, UNITS
 from app.domain import FLEET_TAG
 from app.settings import SECTIONS, QueueSettings, Settings
-from app.storage import FAILURE, RESULT
+from app.storage import FAILURE, RESULT, STAGED
 from autoscaler.leader import KEY as LEASE
 from autoscaler.remembered import KEY as RATES
 from autoscaler.spending import KEY as SPENT
@@ -249,6 +249,12 @@ def test_web_alone_reads_keys_and_nobody_here_makes_changes_or_deletes_one() -> 
         assert not [role for role in roles if may(role, action, key)]
     denied = {role for role, s in statements("Deny") if KEYS in words(s) and "s3:GetObject" in s["Action"]}
     assert denied == {"WorkerRole", "AutoscalerRole"}, "whatever else they are allowed one day"
+
+
+def test_web_alone_reads_what_clients_have_put_and_nobody_has_looked_at() -> None:
+    staged = f"arn:aws:s3:::elastiq-input/{STAGED}batch/0a1b2c3d4e5f6071"
+    assert [role for role in resources("AWS::IAM::Role") if may(role, "s3:GetObject", staged)] == ["WebRole"]
+    assert may("WorkerRole", "s3:GetObject", "arn:aws:s3:::elastiq-input/batch/cat.jpg")
 
 
 @pytest.mark.parametrize("role", ["WebRole", "WorkerRole"])

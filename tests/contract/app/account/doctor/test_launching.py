@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from app.account.doctor.account import Account
 from app.account.doctor.checks import look
 from app.account.doctor.findings import Finding, State
 from app.account.doctor.launching import launching
-from app.account.doctor.needs import NEEDS, Account
+from app.account.doctor.needs import NEEDS
 from app.account.doctor.permissions import tried
 from app.settings import Settings
 from tests.contract.ec2_server import Ec2Server

@@ -87,6 +87,15 @@ def test_a_completion_topic_is_looked_for_where_one_is_told(environment: dict[st
     sns.delete_topic(TopicArn=arn)
 
 
+def test_each_bucket_that_batches_may_be_made_of_is_looked_for(environment: dict[str, str]) -> None:
+    there, missing = environment["ELASTIQ_INPUT_BUCKET"], f"{environment['ELASTIQ_INPUT_BUCKET']}-none"
+    told = {**environment, "ELASTIQ_SOURCE_BUCKETS": f"{missing}, {there}"}
+    assert found(told)[f"bucket {there}"].state is State.OK
+    finding = found(told)[f"bucket {missing}"]
+    assert finding.state is State.FAIL
+    assert finding.says == "it does not exist: make it, or set ELASTIQ_SOURCE_BUCKETS to one that does"
+
+
 def test_a_bucket_in_another_region_is_named_with_it(unmade: dict[str, str]) -> None:
     provision(Settings.from_environment({**unmade, "AWS_REGION": "eu-central-1"}))
     finding = found({**unmade, "AWS_REGION": "us-east-1"})[f"bucket {unmade['ELASTIQ_INPUT_BUCKET']}"]

@@ -6,7 +6,7 @@ import pytest
 
 from app import aws
 from app.account.doctor.findings import State
-from app.account.doctor.needs import NEEDS, ROLES
+from app.account.doctor.needs import NEEDS, ROLES, needs_of
 from app.account.doctor.permissions import permissions
 from app.settings import Settings
 from tests.support.fault_proxy import FaultProxy
@@ -26,12 +26,13 @@ def test_what_is_refused_is_named_with_who_needs_it(
 ) -> None:
     proxy.fault(CALLS.get(action, action.partition(":")[2]), "403")
     told = {
+        "ELASTIQ_SOURCE_BUCKETS": environment["ELASTIQ_INPUT_BUCKET"],
         "ELASTIQ_COMPLETION_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:completions",
         "ELASTIQ_WEBHOOK_SECRET": "arn:aws:secretsmanager:us-east-1:000000000000:secret:hooks-a1b2c3",
     }
     settings = Settings.from_environment({**environment, **told, "AWS_ENDPOINT_URL": proxy.endpoint_url})
     found = [finding for finding in permissions(settings, ROLES) if finding.state is State.FAIL]
-    needs = [need for need in NEEDS if need.action == action and need.applies(settings)]
+    needs = [need for need in needs_of(settings) if need.action == action]
     said = {(finding.what, finding.says.partition(":")[0]) for finding in found}
     assert {(f"permission {action}", f"refused on {need.on}") for need in needs} == said
     assert all(f"the policy of {need.roles[0]}" in " ".join(finding.says for finding in found) for need in needs)
