@@ -42,10 +42,10 @@ def test_what_the_standard_library_logs_has_the_same_form() -> None:
     out = io.StringIO()
     logs.configure("json", out)
 
-    logging.getLogger("celery").warning("lost %s of %d", "b/猫.png", 2)
+    logging.getLogger("library").warning("lost %s of %d", "b/猫.png", 2)
 
     found = json.loads(out.getvalue())
-    assert (found["event"], found["level"], found["logger"]) == ("lost b/猫.png of 2", "warning", "celery")
+    assert (found["event"], found["level"], found["logger"]) == ("lost b/猫.png of 2", "warning", "library")
 
 
 @pytest.mark.parametrize("source", [structlog.get_logger, logging.getLogger])
