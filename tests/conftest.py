@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from app.local import EmbeddedCloud
 from app.local.cloud import CREDENTIALS
 from app.settings import Settings
 
+# What a shell starts in the background ignores interrupts, and so would all programs that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.update(CREDENTIALS)
 os.environ.pop("AWS_PROFILE", None)
 # No test asserts how fast the wall clock runs.
