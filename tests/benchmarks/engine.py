@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 from app.errors import ConfigurationError  # noqa: E402
 from app.images.check import open_header  # noqa: E402
+from app.process import logs  # noqa: E402
 from app.settings import settings  # noqa: E402
 from tasks.engine import load  # noqa: E402
 from tasks.engine.artifact import Preprocessing  # noqa: E402
@@ -41,6 +42,7 @@ THREADS = 8
 
 def main() -> None:
     arguments = _arguments()
+    logs.configure("auto")
     if arguments.part:
         print(json.dumps(PARTS[arguments.part](arguments)))
         return
@@ -274,7 +276,7 @@ def _share(some: list[int], others: list[int]) -> float:
 def _part(part: str, arguments: list[str], **variables: str) -> dict[str, Any]:
     command = [sys.executable, __file__, *arguments, "--part", part]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=True, stdout=subprocess.PIPE)
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    figures: dict[str, Any] = json.loads(done.stdout)
     return figures
 
 

@@ -35,6 +35,7 @@ from engine import small_jpegs  # noqa: E402
 
 from app.local import EmbeddedCloud  # noqa: E402
 from app.local.cloud import CREDENTIALS  # noqa: E402
+from app.process import logs  # noqa: E402
 from app.settings import settings  # noqa: E402
 from tests.support import photographs  # noqa: E402
 
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one line")
     parser.add_argument("--images", type=int, default=1000, help="images that each of them classifies")
     given = parser.parse_args()
+    logs.configure("auto")
     subprocess.run([sys.executable, "-m", "tasks.engine", "build"], cwd=ROOT, check=True)
     figures: dict[str, Any] = {"benchmark": "peers", "images": given.images, "cores": len(os.sched_getaffinity(0))}
     with tempfile.TemporaryDirectory(prefix="elastiq-peers-") as folder:
