@@ -19,9 +19,6 @@ from typing import Any
 import psutil
 
 HERE = Path(__file__).parents[2]
-sys.path.insert(0, str(HERE))
-
-from tests.support import photographs  # noqa: E402
 
 TIMEOUT_S = 120
 # The last words of a command -> what part of the system it is.
@@ -38,11 +35,6 @@ def python(root: Path) -> str:
     """Return the interpreter of a checkout; this one where it has none of its own."""
     own = root / ".venv" / "bin" / "python"
     return str(own) if own.exists() else sys.executable
-
-
-def small_jpegs() -> list[bytes]:
-    """Return 20 photographs as they come from a camera's web gallery, about 500 x 375."""
-    return [path.read_bytes() for path in photographs.labelled()]
 
 
 class Whole:

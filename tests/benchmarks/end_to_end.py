@@ -16,12 +16,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import urllib3
+from _photographs import progressive_jpegs, small_jpegs
 from _roots import roots
-from _whole import HERE, Whole, small_jpegs, whole
+from _whole import HERE, Whole, whole
 
 from app.local import EmbeddedCloud
 from app.local.cloud import CREDENTIALS
@@ -54,10 +56,10 @@ def main() -> None:
     print(json.dumps(figures, indent=None if given.json else 2))
 
 
-def one_upload(root: Path, folder: Path, images: int) -> dict[str, Any]:
+def one_upload(root: Path, folder: Path, images: int, of: Callable[[], list[bytes]] = small_jpegs) -> dict[str, Any]:
     """From cold: one request with all images, then its batch's stream until the end."""
     with whole(root, folder / "data", ELASTIQ_IDLE_SECONDS="0") as system:
-        return _rate(system, images, lambda: _upload(system, _photographs(images)))
+        return _rate(system, images, lambda: _upload(system, _photographs(images, of)))
 
 
 def single_requests(root: Path, folder: Path, images: int) -> dict[str, Any]:
@@ -105,6 +107,7 @@ def calls(root: Path, folder: Path, images: int) -> dict[str, Any]:
 
 PARTS: dict[str, Callable[[Path, Path, int], dict[str, Any]]] = {
     "one_upload": one_upload,
+    "one_upload_of_progressive_jpegs": partial(one_upload, of=progressive_jpegs),
     "single_requests": single_requests,
     "single_uploads": single_uploads,
     "calls": calls,
@@ -174,9 +177,9 @@ def _metric(system: Whole, name: str) -> float:
     return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
 
 
-def _photographs(count: int) -> list[bytes]:
+def _photographs(count: int, of: Callable[[], list[bytes]] = small_jpegs) -> list[bytes]:
     """Return so many, no two alike."""
-    all_ = small_jpegs()
+    all_ = of()
     return [all_[number % len(all_)] + os.urandom(8) for number in range(count)]
 
 

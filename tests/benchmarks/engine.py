@@ -26,6 +26,8 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from _photographs import encoded, large_jpeg, progressive_jpegs, small_jpegs  # noqa: E402
+
 from app.errors import ConfigurationError  # noqa: E402
 from app.images.check import open_header  # noqa: E402
 from app.process import logs  # noqa: E402
@@ -100,6 +102,7 @@ def _decode_breakdown(
         "judge_open_and_load": (loaded, jpegs),
         "resize": (resized, [loaded(jpeg) for jpeg in jpegs]),
         "all": (lambda jpeg: decode(jpeg, how, max_pixels=10**8), jpegs),
+        "progressive": (lambda jpeg: decode(jpeg, how, max_pixels=10**8), progressive_jpegs()),
         "large_at_an_eighth": (at_an_eighth, [large]),
         "large_all": (lambda jpeg: decode(jpeg, how, max_pixels=10**8), [large]),
     }
@@ -220,29 +223,13 @@ def _label(path: Path) -> int:
     return int(path.stem.rsplit("_", 1)[1])
 
 
-def small_jpegs() -> list[bytes]:
-    """Return the labelled photographs, 500 x 375."""
-    return [_jpeg(Image.open(path).convert("RGB").crop((6, 64, 506, 439))) for path in photographs.labelled()]
-
-
-def large_jpeg() -> bytes:
-    """Return a photograph of 4000 x 3000."""
-    return _jpeg(Image.open(io.BytesIO(photographs.coffee())).convert("RGB").resize((4000, 3000)))
-
-
 def _views(jpeg: bytes, count: int) -> Iterable[bytes]:
     """Yield parts of a photograph, 0.7 to 1 of its sides, here and there; the same at each call."""
     image, chance = Image.open(io.BytesIO(jpeg)).convert("RGB"), np.random.default_rng(0)
     for _ in range(count):
         width, height = (int(side * chance.uniform(0.7, 1)) for side in image.size)
         left, top = int(chance.integers(image.width - width + 1)), int(chance.integers(image.height - height + 1))
-        yield _jpeg(image.crop((left, top, left + width, top + height)))
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=90)
-    return file.getvalue()
+        yield encoded(image.crop((left, top, left + width, top + height)))
 
 
 def _core_ms(

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
+from _photographs import small_jpegs
 from _roots import roots
-from _whole import HERE, Whole, python, small_jpegs, whole
+from _whole import HERE, Whole, python, whole
 
 from app.announcements import ImageClassified
 

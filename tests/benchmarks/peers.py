@@ -31,7 +31,7 @@ HERE = Path(__file__).with_suffix("")
 ENVIRONMENTS = ROOT / ".peers"
 sys.path.insert(0, str(ROOT))
 
-from engine import small_jpegs  # noqa: E402
+from _photographs import small_jpegs  # noqa: E402
 
 from app.local import EmbeddedCloud  # noqa: E402
 from app.local.cloud import CREDENTIALS  # noqa: E402

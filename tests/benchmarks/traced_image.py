@@ -19,7 +19,7 @@ import urllib3
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from engine import small_jpegs  # noqa: E402
+from _photographs import small_jpegs  # noqa: E402
 from watching import POLLS, Site, tiers  # noqa: E402
 
 from app.local import EmbeddedCloud  # noqa: E402

@@ -28,7 +28,7 @@ import urllib3
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from engine import small_jpegs  # noqa: E402
+from _photographs import small_jpegs  # noqa: E402
 
 from app.account.provision import provision  # noqa: E402
 from app.announcements import ImageClassified  # noqa: E402

@@ -26,8 +26,8 @@ import psutil
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from _photographs import large_jpeg, small_jpegs  # noqa: E402
 from _roots import roots  # noqa: E402
-from engine import large_jpeg, small_jpegs  # noqa: E402
 
 from app.account.provision import provision  # noqa: E402
 from app.aws.depth import QueueReader  # noqa: E402
