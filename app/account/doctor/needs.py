@@ -49,8 +49,16 @@ class Need:
     applies: Callable[[Settings], bool] = lambda settings: True
 
 
+def _get_in(name: str, account: Account, key: str = NOTHING) -> object:
+    return account.client("s3").get_object(Bucket=name, Key=key)
+
+
+def _list_in(name: str, account: Account) -> object:
+    return account.client("s3").list_objects_v2(Bucket=name, MaxKeys=1)
+
+
 def _get(bucket: str, account: Account, key: str = NOTHING) -> object:
-    return account.client("s3").get_object(Bucket=getattr(account.settings.buckets, bucket), Key=key)
+    return _get_in(getattr(account.settings.buckets, bucket), account, key)
 
 
 def _put(bucket: str, key: str, account: Account) -> object:
@@ -65,7 +73,7 @@ def _delete(bucket: str, key: str, account: Account) -> object:
 
 
 def _list(bucket: str, account: Account) -> object:
-    return account.client("s3").list_objects_v2(Bucket=getattr(account.settings.buckets, bucket), MaxKeys=1)
+    return _list_in(getattr(account.settings.buckets, bucket), account)
 
 
 def _sqs(action: str, queue: str, account: Account, **parameters: Any) -> object:
@@ -237,13 +245,5 @@ def needs_of(settings: Settings) -> list[Need]:
 def _of_sources(settings: Settings) -> Iterator[Need]:
     for bucket in sorted(settings.buckets.sources):
         on = f"the source bucket {bucket}"
-        yield Need("s3:ListBucket", on, (WEB, WORKER), partial(_list_source, bucket))
-        yield Need("s3:GetObject", on, (WEB, WORKER), partial(_get_source, bucket))
-
-
-def _list_source(bucket: str, account: Account) -> object:
-    return account.client("s3").list_objects_v2(Bucket=bucket, MaxKeys=1)
-
-
-def _get_source(bucket: str, account: Account) -> object:
-    return account.client("s3").get_object(Bucket=bucket, Key=NOTHING)
+        yield Need("s3:ListBucket", on, (WEB, WORKER), partial(_list_in, bucket))
+        yield Need("s3:GetObject", on, (WEB, WORKER), partial(_get_in, bucket))
